@@ -1,0 +1,71 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import type koffi from "koffi";
+
+type Koffi = typeof koffi;
+/** A C library opened by koffi. */
+export type Library = ReturnType<Koffi["load"]>;
+/** A C function bound by koffi. Declare its TypeScript shape where it is bound. */
+export type CFunction = ReturnType<Library["func"]>;
+
+const require = createRequire(import.meta.url);
+let loadedKoffi: Koffi | undefined;
+
+/** koffi itself, loaded on first use: a command that makes no kernel call does not pay for it. */
+export function getKoffi(): Koffi {
+  loadedKoffi ??= require("koffi") as Koffi;
+  return loadedKoffi;
+}
+
+/** No candidate of a library could be opened. */
+export class LibraryError extends Error {
+  override readonly name = "LibraryError";
+  readonly candidates: readonly string[];
+
+  constructor(what: string, candidates: readonly string[], reasons: readonly string[]) {
+    super(`cannot load ${what} (tried ${candidates.join(", ")}): ${reasons.at(-1) ?? "no candidate"}`);
+    this.candidates = candidates;
+  }
+}
+
+/**
+ * Opens the first library that loads, dlopen(3).
+ *
+ * @param what the library's common name, for the error.
+ * @param candidates file names or absolute paths, tried in order. An absolute path that does not exist is passed over.
+ * @throws {LibraryError} with the loader's own words when none loads.
+ */
+export function openLibrary(what: string, candidates: readonly string[]): Library {
+  const reasons: string[] = [];
+  for (const candidate of candidates) {
+    if (candidate.startsWith("/") && !existsSync(candidate)) {
+      reasons.push(`${candidate}: no such file`);
+      continue;
+    }
+    try {
+      return getKoffi().load(candidate);
+    } catch (error) {
+      reasons.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  throw new LibraryError(what, candidates, reasons);
+}
+
+/** A function that is computed once, on first call. */
+export function lazy<T>(make: () => T): () => T {
+  let value: { readonly of: T } | undefined;
+  return () => {
+    value ??= { of: make() };
+    return value.of;
+  };
+}
+
+/** errno of the last C call made through koffi on this thread. Read it at once after the call. */
+export function lastErrno(): number {
+  return getKoffi().errno();
+}
+
+/** Address of a Buffer's first byte, for a pointer inside a struct. The Buffer must outlive the call that uses it. */
+export function addressOf(buffer: Uint8Array): bigint {
+  return BigInt(getKoffi().address(buffer));
+}

@@ -1,0 +1,173 @@
+import type { Mountpoint, NetworkDriver, Stdio, WindowSize } from "../model.ts";
+import type { Policy, PolicyChange } from "../network/policy.ts";
+
+/**
+ * The port between the domain and a kernel. The words are the domain's: an implementation translates them into jails,
+ * cgroups, ioctls or netlink messages. Removal is idempotent everywhere: what is gone already is not an error.
+ */
+export interface Host {
+  readonly name: "freebsd" | "linux" | "memory";
+  readonly interfaces: Interfaces;
+  readonly firewall: Firewall;
+  readonly jails: Jails;
+  readonly storage: Storage;
+  /** Default directory of the store. */
+  readonly defaultRoot: string;
+  /** Changes with every boot of the host. */
+  bootId(): string;
+  /**
+   * Checks that klee can change this host: privileges and kernel features, each with its own message.
+   * @throws {KleeError} PERMISSION or UNSUPPORTED, with the remedy.
+   */
+  checkSystem(): void;
+}
+
+/** An address with prefix length on an interface, `10.2.3.1/32`; IPv6 in its shortest form. */
+export interface HostInterface {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  /** The mark klee left when it made the interface (`klee NETWORK-ID`), undefined on all others. */
+  readonly mark: string | undefined;
+}
+
+export interface Interfaces {
+  list(): HostInterface[];
+  /** Interface of the host's default route: IPv4's, or IPv6's where there is no IPv4 one. */
+  defaultInterface(): string | undefined;
+  /**
+   * Makes an interface and brings it up, marked as the network's.
+   * @throws {KleeError} CONFLICT when the name exists, whoever made it.
+   */
+  create(name: string, networkId: string): void;
+  /** Removes the interface if it bears the network's mark; leaves any other alone. */
+  remove(name: string, networkId: string): void;
+  /** Adds a /32 or /128 alias; one that is there already is no error. */
+  addAliases(name: string, addresses: readonly string[]): void;
+  removeAliases(name: string, addresses: readonly string[]): void;
+}
+
+export interface Firewall {
+  /** Replaces all of klee's rules by those of the policy, atomically. */
+  load(policy: Policy): void;
+  /** Adds and removes what changed, atomically; nothing else is reloaded. */
+  change(change: PolicyChange): void;
+  /** Removes klee's rules altogether. */
+  unload(): void;
+  /** Are klee's rules in the kernel? */
+  loaded(): boolean;
+}
+
+/** Where a container's root comes from. Made by `Storage`, understood by `Jails` of the same host. */
+export interface RootFilesystem {
+  /** Read-only layers, topmost first. */
+  readonly lower: readonly string[];
+  /** Directory that takes the container's changes. */
+  readonly upper: string;
+  /** Scratch directory on the same file system. */
+  readonly work: string;
+  /** Where it is mounted. */
+  readonly mountpoint: string;
+}
+
+/** Typed form of a container's `-J` parameters. */
+export interface JailParameters {
+  readonly rawSockets: boolean;
+  readonly hostname: string;
+  readonly persist: boolean;
+  readonly mountDevfs: boolean;
+  readonly execClean: boolean;
+  /** Empty: none. */
+  readonly execStop: string;
+  /** Undefined: the container's own user. */
+  readonly jailUser: string | undefined;
+}
+
+export interface JailAddresses {
+  readonly ipv4: readonly string[];
+  readonly ipv6: readonly string[];
+}
+
+/** All that is needed to make a container's jail. */
+export interface JailSpec {
+  readonly id: string;
+  readonly driver: NetworkDriver;
+  readonly addresses: JailAddresses;
+  readonly parameters: JailParameters;
+  readonly root: RootFilesystem;
+  readonly mounts: readonly Mountpoint[];
+  /** File locked by whoever changes this container. */
+  readonly lockPath: string;
+  /** Command line that takes the container down when nobody else did: executable first. */
+  readonly teardown: readonly string[];
+}
+
+/** A command to start in a jail. */
+export interface CommandSpec {
+  readonly argv: readonly string[];
+  /** `KEY=VALUE` each; complete but for HOME, SHELL and USER, which come from the container's passwd file. */
+  readonly env: readonly string[];
+  /** Name or number, `:group` optional, looked up in the container. */
+  readonly user: string;
+  readonly rawSockets: boolean;
+  readonly driver: NetworkDriver;
+  readonly stdio: Stdio;
+}
+
+export interface JailProcess {
+  readonly pid: number;
+  /** Master side of the pseudo terminal, when one was asked for. */
+  readonly terminal: HostTerminal | undefined;
+  readonly exited: Promise<JailProcessExit>;
+  signal(number: number): void;
+  /** Tells the supervisor that this process no longer looks after the container, and stops keeping it awake. */
+  release(): void;
+}
+
+export interface JailProcessExit {
+  readonly status: number;
+  /** No process is left in the jail, and it is not persistent. */
+  readonly jailEmpty: boolean;
+}
+
+export interface HostTerminal {
+  relay(stdin: number | "null", stdout: number): Promise<void>;
+  resize(size: WindowSize): void;
+}
+
+export interface Jails {
+  /**
+   * Types the parameters and checks each for this host.
+   * @throws {KleeError} INVALID for a malformed one, UNSUPPORTED for one this host does not have, by name.
+   */
+  parseParameters(parameters: readonly string[], defaultHostname: string): JailParameters;
+  /** Makes the jail and starts its first command. All is undone when that fails. */
+  start(spec: JailSpec, first: CommandSpec): Promise<JailProcess>;
+  /** Starts a command in a running jail. */
+  exec(id: string, command: CommandSpec): Promise<JailProcess>;
+  /** Jails of klee that run: container id -> jail id. One with a jail but no process counts only if persistent. */
+  running(): Map<string, number>;
+  /** Any trace of this container in the kernel, running or not? */
+  exists(id: string): boolean;
+  /** Sends a signal to every process of the jail. */
+  signalAll(id: string, signal: number): void;
+  /** Resolves true once no process is left in the jail, false at the deadline. */
+  waitEmpty(id: string, timeoutMs: number): Promise<boolean>;
+  /** Kills what still runs and removes the jail and its confinement. Idempotent. */
+  remove(id: string): Promise<void>;
+}
+
+export interface ImageSource {
+  readonly method: "host" | "tar" | "dir";
+  readonly source: string | undefined;
+}
+
+export interface Storage {
+  /** Stores an image's files. Returns its dataset (on Linux a directory). Nothing is left behind when it fails. */
+  createImage(root: string, imageId: string, source: ImageSource): Promise<string>;
+  removeImage(root: string, imageId: string): Promise<void>;
+  /** Makes a container's own, empty layer over an image. Returns its dataset. */
+  createContainer(root: string, containerId: string): Promise<string>;
+  removeContainer(root: string, containerId: string): Promise<void>;
+  /** The root file system of a container whose image has the given dataset. */
+  rootOf(root: string, containerId: string, imageDataset: string): RootFilesystem;
+}

@@ -1,0 +1,211 @@
+/** How a container sees the network: its own addresses, the host's, or none. */
+export type NetworkDriver = "ipnet" | "host" | "disabled";
+
+export type NetworkType = "loopback";
+
+/** Keys and their order are those of `klee network inspect`. */
+export interface Network {
+  readonly gateway: string;
+  readonly gateway6: string;
+  readonly icc: boolean;
+  readonly id: string;
+  readonly interface: string;
+  readonly internal: boolean;
+  readonly name: string;
+  /** Interface that packets to the outside are translated on; empty when there is no NAT. */
+  readonly nat: string;
+  readonly subnet: string;
+  readonly subnet6: string;
+  readonly type: NetworkType;
+}
+
+/** One container's place in one network. `network_id` holds the network's name, as in the walkthrough. */
+export interface Endpoint {
+  readonly container_id: string;
+  /** Only VNET containers have one. */
+  readonly epair: string | null;
+  readonly id: string;
+  readonly ip_address: string;
+  readonly ip_address6: string;
+  readonly network_id: string;
+}
+
+export interface Mountpoint {
+  readonly container_id: string;
+  readonly destination: string;
+  readonly read_only: boolean;
+  readonly source: string;
+  readonly type: "nullfs";
+}
+
+export interface PublishedPort {
+  readonly container_port: string;
+  readonly host_port: string;
+  readonly interfaces: readonly string[];
+  readonly ip_address: string;
+  readonly ip_address6: string;
+  readonly protocol: "tcp" | "udp";
+}
+
+/** Keys and their order are those of `klee container inspect`. */
+export interface Container {
+  readonly cmd: readonly string[];
+  /** ISO 8601, UTC, microseconds, `Z`. */
+  readonly created: string;
+  readonly dataset: string;
+  /** `KEY=VALUE` each. */
+  readonly env: readonly string[];
+  readonly id: string;
+  readonly image_id: string;
+  readonly jail_param: readonly string[];
+  readonly name: string;
+  readonly network_driver: NetworkDriver;
+  readonly persist: boolean;
+  readonly public_ports: readonly PublishedPort[];
+  readonly running: boolean;
+  readonly user: string;
+}
+
+/** Keys and their order are those of `klee image inspect`. */
+export interface Image {
+  readonly cmd: readonly string[];
+  readonly created: string;
+  readonly dataset: string;
+  readonly env: readonly string[];
+  readonly id: string;
+  readonly instructions: readonly (readonly [line: string, snapshot: string])[];
+  readonly name: string;
+  readonly tag: string;
+  readonly user: string;
+}
+
+export interface NetworkInspection {
+  readonly network: Network;
+  readonly network_endpoints: readonly Endpoint[];
+}
+
+export interface ContainerInspection {
+  readonly container: Container;
+  readonly container_endpoints: readonly Endpoint[];
+  readonly container_mountpoints: readonly Mountpoint[];
+}
+
+/** One row of `klee container ls`. */
+export interface ContainerListing {
+  readonly id: string;
+  readonly name: string;
+  /** `name:tag`, or the image's id when it has no name. */
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly created: string;
+  readonly status: "running" | "stopped";
+  /** Jail id; on Linux the pid of the container's init. Undefined when stopped. */
+  readonly jid: number | undefined;
+}
+
+export interface CreateNetwork {
+  readonly name: string;
+  readonly type?: string | undefined;
+  /** Name for the new interface; default: the lowest free `kleeneN`. */
+  readonly interface?: string | undefined;
+  readonly subnet?: string | undefined;
+  readonly subnet6?: string | undefined;
+  /** Default true. */
+  readonly nat?: boolean | undefined;
+  /** Default: the interface of the host's default route. */
+  readonly natInterface?: string | undefined;
+  /** May containers of the network reach each other? Default true. */
+  readonly icc?: boolean | undefined;
+  /** No way out of the network. Default false. */
+  readonly internal?: boolean | undefined;
+}
+
+export interface CreateImage {
+  readonly method: "host" | "tar" | "dir";
+  /** The archive or the directory; absent for `host`. */
+  readonly source?: string | undefined;
+  /** `NAME[:TAG]`; default: no name. */
+  readonly tag?: string | undefined;
+}
+
+export interface CreateContainer {
+  readonly image: string;
+  /** Empty: the image's. */
+  readonly command: readonly string[];
+  readonly user?: string | undefined;
+  readonly env?: readonly string[] | undefined;
+  /** `SRC:DST[:rw|ro]` each. */
+  readonly mounts?: readonly string[] | undefined;
+  readonly jailParams?: readonly string[] | undefined;
+  /** Survives `prune`. */
+  readonly persist?: boolean | undefined;
+  /** Default `host`, or `ipnet` when a network is given. */
+  readonly driver?: string | undefined;
+  readonly network?: string | undefined;
+  /** Undefined: the lowest free one; empty: none. */
+  readonly ip?: string | undefined;
+  readonly ip6?: string | undefined;
+  /** Undefined: a random `adjective_surname`. */
+  readonly name?: string | undefined;
+}
+
+export interface WindowSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** File descriptors of this process that the command gets as its own, or "null" for /dev/null. */
+export interface Stdio {
+  readonly stdin: number | "null";
+  readonly stdout: number | "null";
+  readonly stderr: number | "null";
+  /** Set: the command gets a pseudo terminal of this size in place of the three. */
+  readonly terminal?: WindowSize | undefined;
+}
+
+export interface ExecutionOptions {
+  readonly stdio: Stdio;
+  /** Called with the execution's id once all is checked, right before the command starts. */
+  readonly onCreated?: ((executionId: string) => void) | undefined;
+}
+
+export interface StartContainer extends ExecutionOptions {}
+
+export interface ExecInContainer extends ExecutionOptions {
+  /** Empty: the container's own command. */
+  readonly command: readonly string[];
+  readonly env?: readonly string[] | undefined;
+  readonly user?: string | undefined;
+}
+
+/** How a command ended. */
+export interface ExecutionResult {
+  /** Exit code, or 128 + the signal's number. */
+  readonly status: number;
+  /** True when the container ended with it. */
+  readonly containerEnded: boolean;
+}
+
+/** A command under way in a container. */
+export interface Execution {
+  readonly id: string;
+  readonly containerId: string;
+  /** Pid on the host. */
+  readonly pid: number;
+  readonly terminal: ExecutionTerminal | undefined;
+  /** Settles when the command has ended and, if the container ended with it, all of it has been taken down. */
+  readonly exited: Promise<ExecutionResult>;
+  /** Sends a signal to the command. Nothing happens when it has ended. */
+  signal(number: number): void;
+  /** Stops watching: the command goes on, this process may exit. */
+  detach(): void;
+}
+
+export interface ExecutionTerminal {
+  /**
+   * Puts `stdin` into raw mode when it is a terminal and copies bytes both ways until the command's side closes;
+   * restores the mode at the end.
+   */
+  relay(stdin: number | "null", stdout: number): Promise<void>;
+  resize(size: WindowSize): void;
+}
