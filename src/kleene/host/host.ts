@@ -15,6 +15,14 @@ export interface Host {
   readonly defaultRoot: string;
   /** Changes with every boot of the host. */
   bootId(): string;
+  /** Names this process so that no later one with the same pid is taken for it. */
+  processIdentity(): string;
+  isAlive(processIdentity: string): boolean;
+  /**
+   * Waits for an exclusive lock on a file, which is made (mode 0600) when there is none. The lock goes with the process.
+   * Disposing releases it.
+   */
+  lock(path: string): Promise<Disposable>;
   /**
    * Checks that klee can change this host: privileges and kernel features, each with its own message.
    * @throws {KleeError} PERMISSION or UNSUPPORTED, with the remedy.
@@ -26,8 +34,8 @@ export interface Host {
 export interface HostInterface {
   readonly name: string;
   readonly addresses: readonly string[];
-  /** The mark klee left when it made the interface (`klee NETWORK-ID`), undefined on all others. */
-  readonly mark: string | undefined;
+  /** Id of the network that klee made it for, read from the mark left then; undefined on all other interfaces. */
+  readonly networkId: string | undefined;
 }
 
 export interface Interfaces {
@@ -165,8 +173,10 @@ export interface Storage {
   /** Stores an image's files. Returns its dataset (on Linux a directory). Nothing is left behind when it fails. */
   createImage(root: string, imageId: string, source: ImageSource): Promise<string>;
   removeImage(root: string, imageId: string): Promise<void>;
-  /** Makes a container's own, empty layer over an image. Returns its dataset. */
-  createContainer(root: string, containerId: string): Promise<string>;
+  /** Name of a container's dataset, whether it exists or not. */
+  containerDataset(root: string, containerId: string): string;
+  /** Makes a container's own, empty layer over an image. */
+  createContainer(root: string, containerId: string): Promise<void>;
   removeContainer(root: string, containerId: string): Promise<void>;
   /** The root file system of a container whose image has the given dataset. */
   rootOf(root: string, containerId: string, imageDataset: string): RootFilesystem;

@@ -17,6 +17,8 @@ export interface PolicyEndpoint {
   readonly networkId: string;
   readonly ipv4: string;
   readonly ipv6: string;
+  /** Do the network's containers reach each other? If not, only an exception lets one reach itself. */
+  readonly icc: boolean;
   /** May the container open raw sockets? Their source address is then set by the firewall. */
   readonly rawSockets: boolean;
 }

@@ -1,0 +1,198 @@
+import { rmSync } from "node:fs";
+import type { Context } from "../context.ts";
+import { carryOut } from "../context.ts";
+import { KleeError } from "../errors.ts";
+import { checkName, resolve } from "../identity.ts";
+import type {
+  Container,
+  ContainerInspection,
+  ContainerListing,
+  CreateContainer,
+  ExecInContainer,
+  Execution,
+  StartContainer,
+} from "../model.ts";
+import { endpointsOf } from "../network/endpoints.ts";
+import { text } from "../store/store.ts";
+import { createContainer, deleteContainer } from "./create.ts";
+import { mountpointsOf, nameTaken, type StoredContainer, storedContainer } from "./rows.ts";
+import { type Command, execInContainer, lockPath, startContainer, takeDown, withContainer } from "./run.ts";
+import { stopContainer } from "./stop.ts";
+
+const OWN_COMMAND: Command = { command: [] };
+
+/** Containers: an image's files, a place in a network, and the processes that run there. */
+export class Containers {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /**
+   * Makes a container without starting it.
+   * @throws {KleeError} INVALID for a malformed request; NOT_FOUND for the image or network; CONFLICT for a taken name
+   *   or address, or a full network. Nothing is left behind.
+   */
+  async create(request: CreateContainer): Promise<Container> {
+    return this.#present(await createContainer(this.#context, request));
+  }
+
+  /**
+   * Starts a stopped container with its own command.
+   * @throws {KleeError} CONFLICT when it runs; COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE when the command cannot be
+   *   started; HOST when a kernel call fails. The container is stopped then, and kept.
+   */
+  async start(reference: string, options: StartContainer): Promise<Execution> {
+    return this.#with(reference, async (container) => {
+      if (this.#isRunning(container))
+        throw new KleeError("CONFLICT", `container already running: ${container.name} (${container.id})`);
+      return startContainer(this.#context, container, OWN_COMMAND, options);
+    });
+  }
+
+  /** Runs a command in a container, which is started with it when it does not run. */
+  async exec(reference: string, request: ExecInContainer): Promise<Execution> {
+    return this.#with(reference, (container) =>
+      this.#isRunning(container)
+        ? execInContainer(this.#context, container, request, request)
+        : startContainer(this.#context, container, request, request),
+    );
+  }
+
+  /**
+   * Stops a container; returns its id.
+   * @throws {KleeError} CONFLICT when it does not run.
+   */
+  async stop(reference: string): Promise<string> {
+    return this.#with(reference, async (container) => {
+      await stopContainer(this.#context, container);
+      return container.id;
+    });
+  }
+
+  /** Stops a container if it runs, and starts it with its own command. */
+  async restart(reference: string, options: StartContainer): Promise<Execution> {
+    return this.#with(reference, async (container) => {
+      if (this.#isRunning(container)) await stopContainer(this.#context, container);
+      return startContainer(this.#context, { ...container, execution: undefined }, OWN_COMMAND, options);
+    });
+  }
+
+  /** Running containers, or all of them, newest first. */
+  async list({ all }: { readonly all: boolean }): Promise<ContainerListing[]> {
+    const rows = await this.#context.store.all(
+      `SELECT container.*, image.name AS image_name, image.tag AS image_tag
+       FROM container JOIN image ON image.id = container.image_id ORDER BY container.created DESC`,
+    );
+    const running = this.#context.host.jails.running();
+    const listings = rows.map((row): ContainerListing => {
+      const { id, name, imageId, cmd, created } = storedContainer(row);
+      const image = text(row, "image_name") === "" ? imageId : `${text(row, "image_name")}:${text(row, "image_tag")}`;
+      const jid = running.get(id);
+      return { id, name, image, command: cmd, created, status: jid === undefined ? "stopped" : "running", jid };
+    });
+    return all ? listings : listings.filter(({ status }) => status === "running");
+  }
+
+  async inspect(reference: string): Promise<ContainerInspection> {
+    const { store } = this.#context;
+    const container = storedContainer(await resolve(store, "container", reference));
+    return {
+      container: this.#present(container),
+      container_endpoints: await endpointsOf(store, { containerId: container.id }),
+      container_mountpoints: await mountpointsOf(store, container.id),
+    };
+  }
+
+  /**
+   * Removes a container and its files; returns its id.
+   * @throws {KleeError} CONFLICT when it runs and `force` is not set.
+   */
+  async remove(reference: string, { force }: { readonly force: boolean }): Promise<string> {
+    return this.#with(reference, async (container) => {
+      const context = this.#context;
+      if (this.#isRunning(container)) {
+        if (!force)
+          throw new KleeError(
+            "CONFLICT",
+            `you cannot remove a running container: ${container.name} (${container.id}); stop it first or use -f`,
+          );
+        await stopContainer(context, container);
+      }
+      await removeStopped(context, container);
+      return container.id;
+    });
+  }
+
+  /** Gives a container another name; nothing else changes. */
+  async rename(reference: string, name: string): Promise<Container> {
+    checkName("container", name);
+    const { store } = this.#context;
+    return store.transaction(async (statements) => {
+      const container = storedContainer(await resolve(statements, "container", reference));
+      try {
+        await statements.run("UPDATE container SET name = ? WHERE id = ?", name, container.id);
+      } catch (error) {
+        throw nameTaken(error, name);
+      }
+      return this.#present({ ...container, name });
+    });
+  }
+
+  /** Removes every container that neither runs nor was made to persist. Returns their ids. */
+  async prune(): Promise<string[]> {
+    const removed: string[] = [];
+    for (const row of await this.#context.store.all("SELECT * FROM container WHERE NOT persist ORDER BY created")) {
+      const container = storedContainer(row);
+      if (!this.#isRunning(container)) removed.push(await this.remove(container.id, { force: false }));
+    }
+    return removed;
+  }
+
+  async #with<T>(reference: string, work: (container: StoredContainer) => Promise<T>): Promise<T> {
+    const { store, host } = this.#context;
+    const id = text(await resolve(store, "container", reference), "id");
+    host.checkSystem();
+    return withContainer(this.#context, id, work);
+  }
+
+  #isRunning(container: StoredContainer): boolean {
+    return this.#context.host.jails.running().has(container.id);
+  }
+
+  #present(container: StoredContainer): Container {
+    return {
+      cmd: container.cmd,
+      created: container.created,
+      dataset: container.dataset,
+      env: container.env,
+      id: container.id,
+      image_id: container.imageId,
+      jail_param: container.jailParam,
+      name: container.name,
+      network_driver: container.driver,
+      persist: container.persist,
+      public_ports: container.publicPorts,
+      running: this.#isRunning(container),
+      user: container.user,
+    };
+  }
+}
+
+/** Removes a stopped container from kernel, disk and store, in this order. Idempotent; the caller holds its lock. */
+export async function removeStopped(context: Context, container: StoredContainer): Promise<void> {
+  const { host, root, store } = context;
+  await carryOut(
+    context,
+    "remove container",
+    container.id,
+    () => Promise.resolve(),
+    async () => {
+      if (container.execution !== undefined || host.jails.exists(container.id)) await takeDown(context, container);
+      await store.transaction((statements) => deleteContainer(statements, container.id));
+      await host.storage.removeContainer(root, container.id);
+      rmSync(lockPath(context, container.id), { force: true });
+    },
+  );
+}

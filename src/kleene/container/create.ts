@@ -1,0 +1,96 @@
+import type { Context } from "../context.ts";
+import { carryOut } from "../context.ts";
+import { KleeError } from "../errors.ts";
+import { checkName, newId, resolve, timestamp } from "../identity.ts";
+import { imageForContainer } from "../image/images.ts";
+import type { CreateContainer } from "../model.ts";
+import { checkWanted, connect, disconnectAll } from "../network/endpoints.ts";
+import { networkOf } from "../network/rows.ts";
+import type { Statements } from "../store/store.ts";
+import { checkEnvironment } from "./environment.ts";
+import { insertMounts, parseMount, refuseRepeated } from "./mounts.ts";
+import { randomName } from "./names.ts";
+import { driverOf, insertContainer, type StoredContainer } from "./rows.ts";
+
+/** What a container has when its creator says nothing else, as jail.conf(5) names it. */
+const DEFAULT_PARAMETERS: readonly (readonly [name: string, parameter: string])[] = [
+  ["mount.devfs", "mount.devfs"],
+  ["exec.stop", 'exec.stop="/bin/sh /etc/rc.shutdown jail"'],
+];
+
+/** Names a container, takes its addresses and makes its file system; or leaves nothing behind. */
+export async function createContainer(context: Context, request: CreateContainer): Promise<StoredContainer> {
+  const { root, host, store } = context;
+  const id = newId();
+  const driver = driverOf(request);
+  if (request.name !== undefined) checkName("container", request.name);
+  checkEnvironment(request.env ?? []);
+  checkWanted({ ip: request.ip, ip6: request.ip6 });
+  const mounts = (request.mounts ?? []).map((mount) => parseMount(id, mount));
+  refuseRepeated(mounts);
+  const jailParam = withDefaults(request.jailParams ?? []);
+  host.jails.parseParameters(jailParam, id);
+  host.checkSystem();
+  const interfaces = request.network === undefined ? [] : host.interfaces.list();
+  const dataset = host.storage.containerDataset(root, id);
+
+  return carryOut(
+    context,
+    "create container",
+    id,
+    async (statements) => {
+      const image = await imageForContainer(statements, request.image);
+      const container: StoredContainer = {
+        id,
+        name: request.name ?? (await freeName(statements)),
+        imageId: image.id,
+        cmd: request.command.length > 0 ? request.command : image.cmd,
+        env: [...image.env, ...(request.env ?? [])],
+        user: request.user || image.user,
+        jailParam,
+        driver,
+        publicPorts: [],
+        dataset,
+        created: timestamp(),
+        persist: request.persist ?? false,
+        execution: undefined,
+      };
+      await insertContainer(statements, container);
+      await insertMounts(statements, mounts);
+      if (request.network !== undefined) {
+        const network = networkOf(await resolve(statements, "network", request.network));
+        await connect(statements, id, network, { ip: request.ip, ip6: request.ip6 }, interfaces);
+      }
+      return container;
+    },
+    async (container, undo) => {
+      undo.push(() => store.transaction((statements) => deleteContainer(statements, id)));
+      undo.push(() => host.storage.removeContainer(root, id));
+      await host.storage.createContainer(root, id);
+      return container;
+    },
+  );
+}
+
+/** Takes a container's rows out of the store and frees its addresses. Belongs inside one transaction. */
+export async function deleteContainer(statements: Statements, id: string): Promise<void> {
+  await disconnectAll(statements, id);
+  await statements.run("DELETE FROM container WHERE id = ?", id);
+}
+
+/** The defaults come first, each unless a parameter of that name, or its `no` form, was given. */
+function withDefaults(parameters: readonly string[]): string[] {
+  const given = parameters.map((parameter) => (parameter.split("=")[0] ?? "").trim());
+  const defaults = DEFAULT_PARAMETERS.filter(([name]) => !given.includes(name) && !given.includes(negated(name)));
+  return [...defaults.map(([, parameter]) => parameter), ...parameters];
+}
+
+/** `mount.devfs` -> `mount.nodevfs` */
+const negated = (name: string): string => name.replace(/([^.]*)$/, "no$1");
+
+async function freeName(statements: Statements): Promise<string> {
+  const taken = new Set((await statements.all("SELECT name FROM container")).map((row) => row.name));
+  const name = randomName((candidate) => taken.has(candidate));
+  if (taken.has(name)) throw new KleeError("CONFLICT", "no free random name is left; give --name");
+  return name;
+}

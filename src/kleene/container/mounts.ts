@@ -1,0 +1,48 @@
+import { posix } from "node:path";
+import { KleeError } from "../errors.ts";
+import type { Mountpoint } from "../model.ts";
+import type { Statements } from "../store/store.ts";
+
+/**
+ * Reads `SRC:DST[:rw|ro]`.
+ * @throws {KleeError} INVALID.
+ */
+export function parseMount(containerId: string, mount: string): Mountpoint {
+  const refuse = (why: string): KleeError => new KleeError("INVALID", `invalid mount format '${mount}': ${why}`);
+  const parts = mount.split(":");
+  if (parts.length > 3) throw refuse("at most 3 elements separated by ':'");
+  if (parts.length < 2) throw refuse("at least 2 elements separated by ':'");
+  const [source = "", destination = "", mode = "rw"] = parts;
+  if (mode !== "rw" && mode !== "ro") throw refuse("the last element is either 'ro' or 'rw'");
+  if (!source.startsWith("/")) throw refuse("the source must be an absolute path on the host");
+  if (!destination.startsWith("/")) throw refuse("the destination must be an absolute path in the container");
+  const inside = posix.normalize(destination);
+  if (inside === "/") throw refuse("the destination cannot be the container's root");
+  return {
+    container_id: containerId,
+    destination: inside.replace(/\/$/, ""),
+    read_only: mode === "ro",
+    source: posix.normalize(source),
+    type: "nullfs",
+  };
+}
+
+/** Two mounts on one destination would hide one of them. */
+export function refuseRepeated(mounts: readonly Mountpoint[]): void {
+  const seen = new Set<string>();
+  for (const { destination } of mounts) {
+    if (seen.has(destination)) throw new KleeError("INVALID", `two mounts have the destination ${destination}`);
+    seen.add(destination);
+  }
+}
+
+export async function insertMounts(statements: Statements, mounts: readonly Mountpoint[]): Promise<void> {
+  for (const mount of mounts)
+    await statements.run(
+      "INSERT INTO mountpoint (container_id, destination, source, read_only) VALUES (?, ?, ?, ?)",
+      mount.container_id,
+      mount.destination,
+      mount.source,
+      Number(mount.read_only),
+    );
+}

@@ -1,0 +1,116 @@
+import { KleeError } from "../errors.ts";
+import type { CreateContainer, Mountpoint, NetworkDriver, PublishedPort } from "../model.ts";
+import type { Row, Statements } from "../store/store.ts";
+import { flag, list, StoreConflict, text } from "../store/store.ts";
+
+/** A container as the store has it. */
+export interface StoredContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly imageId: string;
+  readonly cmd: readonly string[];
+  readonly env: readonly string[];
+  readonly user: string;
+  readonly jailParam: readonly string[];
+  readonly driver: NetworkDriver;
+  readonly publicPorts: readonly PublishedPort[];
+  readonly dataset: string;
+  readonly created: string;
+  readonly persist: boolean;
+  /** Execution that started the run under way; undefined when the container is to be stopped. */
+  readonly execution: string | undefined;
+}
+
+export async function insertContainer(statements: Statements, container: StoredContainer): Promise<void> {
+  try {
+    await statements.run(
+      `INSERT INTO container (id, name, image_id, cmd, env, user, jail_param, network_driver, public_ports, dataset,
+                              created, persist, execution)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
+      container.id,
+      container.name,
+      container.imageId,
+      JSON.stringify(container.cmd),
+      JSON.stringify(container.env),
+      container.user,
+      JSON.stringify(container.jailParam),
+      container.driver,
+      JSON.stringify(container.publicPorts),
+      container.dataset,
+      container.created,
+      Number(container.persist),
+    );
+  } catch (error) {
+    throw nameTaken(error, container.name);
+  }
+}
+
+/** Translates the store's refusal of a name that another container has. */
+export function nameTaken(error: unknown, name: string): unknown {
+  return error instanceof StoreConflict && error.concerns("container.name")
+    ? new KleeError("CONFLICT", `container name is already taken: ${name}`, { cause: error })
+    : error;
+}
+
+/** Notes which execution runs the container, or that none does. */
+export function setExecution(statements: Statements, id: string, execution: string | null): Promise<void> {
+  return statements.run("UPDATE container SET execution = ? WHERE id = ?", execution, id);
+}
+
+export async function containerById(statements: Statements, id: string): Promise<StoredContainer | undefined> {
+  const row = await statements.get("SELECT * FROM container WHERE id = ?", id);
+  return row && storedContainer(row);
+}
+
+export function storedContainer(row: Row): StoredContainer {
+  const driver = text(row, "network_driver");
+  if (!isDriver(driver)) throw new KleeError("HOST", `the store is damaged: network driver ${driver}`);
+  return {
+    id: text(row, "id"),
+    name: text(row, "name"),
+    imageId: text(row, "image_id"),
+    cmd: list(row, "cmd"),
+    env: list(row, "env"),
+    user: text(row, "user"),
+    jailParam: list(row, "jail_param"),
+    driver,
+    publicPorts: [],
+    dataset: text(row, "dataset"),
+    created: text(row, "created"),
+    persist: flag(row, "persist"),
+    execution: typeof row.execution === "string" ? row.execution : undefined,
+  };
+}
+
+const isDriver = (driver: string): driver is NetworkDriver => ["ipnet", "host", "disabled"].includes(driver);
+
+/** The driver a request asks for: `ipnet` when it only names a network, `host` when it names neither. */
+export function driverOf(request: CreateContainer): NetworkDriver {
+  const driver = request.driver ?? (request.network === undefined ? "host" : "ipnet");
+  if (driver === "vnet")
+    throw new KleeError("UNSUPPORTED", "the 'vnet' network driver is not available; use ipnet, host or disabled");
+  if (!isDriver(driver))
+    throw new KleeError(
+      "INVALID",
+      `unknown network driver ${JSON.stringify(driver)}; available: ipnet, host, disabled`,
+    );
+  if (request.network !== undefined && driver !== "ipnet")
+    throw new KleeError("INVALID", `containers with the '${driver}' network-driver cannot connect to networks`);
+  if (request.network === undefined && (request.ip !== undefined || request.ip6 !== undefined))
+    throw new KleeError("INVALID", "an address needs a network: give -n NETWORK with --ip or --ip6");
+  return driver;
+}
+
+export async function mountpointsOf(statements: Statements, containerId: string): Promise<Mountpoint[]> {
+  const rows = await statements.all(
+    "SELECT * FROM mountpoint WHERE container_id = ? ORDER BY destination",
+    containerId,
+  );
+  return rows.map((row) => ({
+    container_id: containerId,
+    destination: text(row, "destination"),
+    read_only: flag(row, "read_only"),
+    source: text(row, "source"),
+    type: "nullfs",
+  }));
+}

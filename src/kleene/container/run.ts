@@ -1,0 +1,205 @@
+import { rmSync } from "node:fs";
+import type { Context } from "../context.ts";
+import { carryOut } from "../context.ts";
+import { KleeError } from "../errors.ts";
+import type { CommandSpec, JailParameters, JailProcess, JailSpec } from "../host/host.ts";
+import { newId, notFound } from "../identity.ts";
+import { imageById } from "../image/images.ts";
+import type { Endpoint, ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
+import { changeRules } from "../system/rules.ts";
+import { attachmentsOf, policyEndpoints } from "./attachments.ts";
+import { checkEnvironment, environmentOf } from "./environment.ts";
+import { containerById, mountpointsOf, type StoredContainer, setExecution } from "./rows.ts";
+
+/** What a start or an exec is to run: by default the container's own command. */
+export type Command = Pick<ExecInContainer, "command" | "env" | "user">;
+
+/** File that is locked while a container is changed; it goes with the container. */
+export const lockPath = (context: Context, id: string): string => `${context.root}/locks/${id}`;
+
+/** Holds the container's lock while `work` changes it. Commands on one container queue here; others do not wait. */
+export async function withContainer<T>(
+  context: Context,
+  id: string,
+  work: (container: StoredContainer) => Promise<T>,
+): Promise<T> {
+  const lock = await context.host.lock(lockPath(context, id));
+  try {
+    // Another command may have removed or changed it while this one waited.
+    const container = await containerById(context.store, id);
+    if (container === undefined) {
+      rmSync(lockPath(context, id), { force: true });
+      throw notFound("container", id);
+    }
+    return await work(container);
+  } finally {
+    lock[Symbol.dispose]();
+  }
+}
+
+/** Starts a stopped container with a command. The caller holds its lock. */
+export async function startContainer(
+  context: Context,
+  container: StoredContainer,
+  command: Command,
+  options: ExecutionOptions,
+): Promise<Execution> {
+  const { host, root } = context;
+  const { id } = container;
+  // A run that was cut off may have left something in the kernel.
+  if (container.execution !== undefined || host.jails.exists(id)) await takeDown(context, container);
+  const parameters = host.jails.parseParameters(container.jailParam, id);
+  const executionId = newId();
+  return carryOut(
+    context,
+    "start container",
+    id,
+    async (statements) => {
+      await setExecution(statements, id, executionId);
+      return {
+        attachments: await attachmentsOf(statements, id),
+        image: await imageById(statements, container.imageId),
+        mounts: await mountpointsOf(statements, id),
+      };
+    },
+    async ({ attachments, image, mounts }, undo) => {
+      undo.push(() => takeDown(context, { ...container, execution: executionId }));
+      for (const { endpoint, network } of attachments)
+        host.interfaces.addAliases(network.interface, prefixed(endpoint));
+      const elements = policyEndpoints(attachments, parameters);
+      if (elements.length > 0) await changeRules(context, { add: { endpoints: elements } });
+      const spec: JailSpec = {
+        id,
+        driver: container.driver,
+        addresses: {
+          ipv4: attachments.map(({ endpoint }) => endpoint.ip_address).filter((address) => address !== ""),
+          ipv6: attachments.map(({ endpoint }) => endpoint.ip_address6).filter((address) => address !== ""),
+        },
+        parameters,
+        root: host.storage.rootOf(root, id, image.dataset),
+        mounts,
+        lockPath: lockPath(context, id),
+        teardown: [...context.self, "--root", root, "system", "teardown", id, executionId],
+      };
+      const first = commandSpec(container, parameters, command, options);
+      options.onCreated?.(executionId);
+      const process = await host.jails.start(spec, first);
+      return new RunningExecution(context, executionId, id, process);
+    },
+  );
+}
+
+/** Starts a further command in a running container. */
+export async function execInContainer(
+  context: Context,
+  container: StoredContainer,
+  command: Command,
+  options: ExecutionOptions,
+): Promise<Execution> {
+  const parameters = context.host.jails.parseParameters(container.jailParam, container.id);
+  const executionId = newId();
+  const spec = commandSpec(container, parameters, command, options);
+  options.onCreated?.(executionId);
+  const process = await context.host.jails.exec(container.id, spec);
+  return new RunningExecution(context, executionId, container.id, process);
+}
+
+/**
+ * Makes the kernel forget a container: processes, jail, rules, aliases, in this order, so that an address is free only
+ * when nothing uses it any more. Idempotent. The caller holds the container's lock.
+ */
+export async function takeDown(context: Context, container: StoredContainer): Promise<void> {
+  const { host, store } = context;
+  const { id } = container;
+  await host.jails.remove(id);
+  const attachments = await attachmentsOf(store, id);
+  const parameters = host.jails.parseParameters(container.jailParam, id);
+  const elements = policyEndpoints(attachments, parameters);
+  if (elements.length > 0) await changeRules(context, { remove: { endpoints: elements } });
+  for (const { endpoint, network } of attachments) host.interfaces.removeAliases(network.interface, prefixed(endpoint));
+  await setExecution(store, id, null);
+}
+
+/**
+ * Takes a container down after its last process ended, unless it was started anew since.
+ *
+ * @param executionId the execution that started the run which ended.
+ */
+export async function takeDownAfter(context: Context, id: string, executionId: string): Promise<void> {
+  if ((await containerById(context.store, id)) === undefined) return;
+  await withContainer(context, id, async (container) => {
+    if (container.execution !== executionId || context.host.jails.running().has(id)) return;
+    await takeDown(context, container);
+  }).catch((error: unknown) => {
+    if (!(error instanceof KleeError && error.code === "NOT_FOUND")) throw error;
+  });
+}
+
+const prefixed = (endpoint: Endpoint): string[] => [
+  ...(endpoint.ip_address === "" ? [] : [`${endpoint.ip_address}/32`]),
+  ...(endpoint.ip_address6 === "" ? [] : [`${endpoint.ip_address6}/128`]),
+];
+
+function commandSpec(
+  container: StoredContainer,
+  parameters: JailParameters,
+  command: Command,
+  options: ExecutionOptions,
+): CommandSpec {
+  checkEnvironment(command.env ?? []);
+  const argv = command.command.length > 0 ? command.command : container.cmd;
+  if (argv.length === 0) throw new KleeError("INVALID", `container ${container.id} has no command; give one`);
+  return {
+    argv,
+    env: environmentOf(parameters, [container.env, command.env ?? []]),
+    user: command.user || parameters.jailUser || container.user || "root",
+    rawSockets: parameters.rawSockets,
+    driver: container.driver,
+    stdio: options.stdio,
+  };
+}
+
+class RunningExecution implements Execution {
+  readonly id: string;
+  readonly containerId: string;
+  readonly exited: Promise<ExecutionResult>;
+  readonly #process: JailProcess;
+
+  constructor(context: Context, id: string, containerId: string, process: JailProcess) {
+    this.id = id;
+    this.containerId = containerId;
+    this.#process = process;
+    this.exited = this.#watch(context);
+    // Whoever detaches does not look at the promise; its failure must not end the process.
+    this.exited.catch(() => undefined);
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  get terminal(): Execution["terminal"] {
+    return this.#process.terminal;
+  }
+
+  signal(number: number): void {
+    this.#process.signal(number);
+  }
+
+  detach(): void {
+    this.#process.release();
+  }
+
+  async #watch(context: Context): Promise<ExecutionResult> {
+    const { status, jailEmpty } = await this.#process.exited;
+    try {
+      if (jailEmpty) {
+        const container = await containerById(context.store, this.containerId);
+        if (container?.execution !== undefined) await takeDownAfter(context, this.containerId, container.execution);
+      }
+    } finally {
+      this.#process.release();
+    }
+    return { status, containerEnded: jailEmpty };
+  }
+}

@@ -1,0 +1,63 @@
+import type { Host } from "./host/host.ts";
+import type { OperationKind } from "./store/operations.ts";
+import { beginOperation, endOperation } from "./store/operations.ts";
+import type { Statements, Store } from "./store/store.ts";
+
+/** What every part of the domain works with. */
+export interface Context {
+  /** Directory of the store. */
+  readonly root: string;
+  readonly store: Store;
+  readonly host: Host;
+  /** Command line of klee itself, for the supervisor to call when nobody else takes a container down. */
+  readonly self: readonly string[];
+}
+
+/** Undoes one step. */
+export type Undo = () => unknown;
+
+/**
+ * Carries out one change of store and kernel, so that it happens whole or not at all:
+ * 1. `plan` writes what should be, in one transaction that also holds a row naming the operation;
+ * 2. `apply` makes the kernel agree, pushing the inverse of each step done;
+ * 3. the row goes. If `apply` throws, the inverses run in reverse order, and the row goes only if there were some and
+ *    all worked: a row left behind, by a removal or an inverse that failed or a killed process, tells the next command
+ *    to repair.
+ */
+export async function carryOut<P, R>(
+  context: Context,
+  kind: OperationKind,
+  object: string,
+  plan: (statements: Statements) => Promise<P>,
+  apply: (planned: P, undo: Undo[]) => Promise<R> | R,
+): Promise<R> {
+  const { store, host } = context;
+  const { planned, rowid } = await store.transaction(async (statements) => {
+    const result = await plan(statements);
+    return { planned: result, rowid: await beginOperation(statements, kind, object, host.processIdentity()) };
+  });
+  const undo: Undo[] = [];
+  let result: R;
+  try {
+    result = await apply(planned, undo);
+  } catch (error) {
+    if (undo.length > 0 && (await undoAll(undo))) await endOperation(store, rowid);
+    throw error;
+  }
+  await endOperation(store, rowid);
+  return result;
+}
+
+/** True when every inverse worked. Those after a failed one run all the same. */
+async function undoAll(undo: readonly Undo[]): Promise<boolean> {
+  let clean = true;
+  for (const inverse of [...undo].reverse()) {
+    try {
+      await inverse();
+    } catch {
+      // The first failure is what the user must see; this one leaves the operation's row for reconcile.
+      clean = false;
+    }
+  }
+  return clean;
+}

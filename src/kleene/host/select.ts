@@ -1,0 +1,16 @@
+import { KleeError } from "../errors.ts";
+import type { Host } from "./host.ts";
+
+/**
+ * The kernel that klee works on: this one. KLEE_HOST names another for tests.
+ * @throws {KleeError} UNSUPPORTED on any other operating system.
+ */
+export async function selectHost(root: string | undefined): Promise<Host> {
+  const name = process.env.KLEE_HOST ?? process.platform;
+  switch (name) {
+    case "linux":
+      return new (await import("./linux/host.ts")).LinuxHost(root);
+    default:
+      throw new KleeError("UNSUPPORTED", `klee has no host for ${name}; it runs on Linux`);
+  }
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from "node:crypto";
+import { KleeError } from "./errors.ts";
+import type { Row, Statements } from "./store/store.ts";
+import { text } from "./store/store.ts";
+
+/** A new id: 12 hex digits, never all decimal, so that no tool takes it for a number (jail(8): a jail id). */
+export function newId(): string {
+  for (;;) {
+    const id = randomBytes(6).toString("hex");
+    if (!/^[0-9]+$/.test(id)) return id;
+  }
+}
+
+/** ISO 8601 in UTC with microseconds, `2024-02-26T08:52:13.530611Z`. */
+export function timestamp(): string {
+  const microseconds = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+  const seconds = new Date(Math.floor(microseconds / 1000)).toISOString().slice(0, -5);
+  return `${seconds}.${String(microseconds % 1_000_000).padStart(6, "0")}Z`;
+}
+
+export type NamedTable = "network" | "container" | "image";
+
+/** Names are what a user can type without quotes, and never look like an option. */
+export function checkName(kind: NamedTable, name: string): void {
+  if (name.length > 128 || !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name))
+    throw new KleeError(
+      "INVALID",
+      `invalid ${kind} name ${JSON.stringify(name)}: use letters, digits, '_', '.' and '-', a letter or digit first, 128 at most`,
+    );
+}
+
+/**
+ * Finds one row by id, by name, or by a unique prefix of its id, in this order.
+ * @throws {KleeError} NOT_FOUND; AMBIGUOUS with the candidates when several ids start so.
+ */
+export async function resolve(statements: Statements, table: NamedTable, reference: string): Promise<Row> {
+  const exact = await statements.get(
+    `SELECT * FROM ${table} WHERE id = ?1 OR ${nameCondition(table)} ORDER BY id = ?1 DESC LIMIT 1`,
+    reference,
+  );
+  if (exact) return exact;
+  if (!/^[0-9a-f]{1,11}$/.test(reference)) throw notFound(table, reference);
+  const rows = await statements.all(
+    `SELECT * FROM ${table} WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id LIMIT 10`,
+    reference,
+  );
+  const [row] = rows;
+  if (row === undefined) throw notFound(table, reference);
+  if (rows.length === 1) return row;
+  const candidates = rows.map((candidate) => `${text(candidate, "id")} (${text(candidate, "name")})`).join(", ");
+  throw new KleeError("AMBIGUOUS", `${table} id ${reference} is ambiguous: ${candidates}`);
+}
+
+const nameCondition = (table: NamedTable): string =>
+  table === "image" ? "(name <> '' AND (name || ':' || tag = ?1 OR (name = ?1 AND tag = 'latest')))" : "name = ?1";
+
+export function notFound(table: NamedTable, reference: string): KleeError {
+  return new KleeError("NOT_FOUND", `${table} not found: ${reference}`);
+}

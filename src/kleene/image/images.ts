@@ -1,0 +1,177 @@
+import type { Context } from "../context.ts";
+import { carryOut } from "../context.ts";
+import { KleeError } from "../errors.ts";
+import { newId, notFound, resolve, timestamp } from "../identity.ts";
+import type { CreateImage, Image } from "../model.ts";
+import type { Row, Statements } from "../store/store.ts";
+import { list, text } from "../store/store.ts";
+
+const DEFAULT_TAG = "latest";
+/** What a container runs when neither it nor its image names a command. */
+const DEFAULT_COMMAND: readonly string[] = ["/bin/sh"];
+
+/** Images: read-only root file systems that containers are made from. */
+export class Images {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /**
+   * Makes an image of the running system, of an archive or of a directory. A name that another image has moves to the
+   * new one.
+   * @throws {KleeError} INVALID for a malformed request; HOST when the source cannot be read or is refused.
+   */
+  async create(request: CreateImage): Promise<Image> {
+    const { root, host, store } = this.#context;
+    const { name, tag } = request.tag === undefined ? { name: "", tag: "" } : parseNameTag(request.tag);
+    if (request.method !== "host" && !request.source)
+      throw new KleeError(
+        "INVALID",
+        `the SOURCE argument is needed when creating images using the '${request.method}' method`,
+      );
+    if (request.method === "host" && request.source !== undefined)
+      throw new KleeError("INVALID", "the 'host' method takes no SOURCE: it is the running system");
+    const id = newId();
+    return carryOut(
+      this.#context,
+      "create image",
+      id,
+      () => Promise.resolve(),
+      async (_, undo) => {
+        undo.push(() => host.storage.removeImage(root, id));
+        const dataset = await host.storage.createImage(root, id, { method: request.method, source: request.source });
+        const image: Image = {
+          cmd: DEFAULT_COMMAND,
+          created: timestamp(),
+          dataset,
+          env: [],
+          id,
+          instructions: [],
+          name,
+          tag,
+          user: "root",
+        };
+        await store.transaction(async (statements) => {
+          await releaseName(statements, name, tag);
+          await statements.run(
+            `INSERT INTO image (id, name, tag, dataset, created, cmd, env, user, instructions)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]')`,
+            id,
+            name,
+            tag,
+            dataset,
+            image.created,
+            JSON.stringify(image.cmd),
+            JSON.stringify(image.env),
+            image.user,
+          );
+        });
+        return image;
+      },
+    );
+  }
+
+  async inspect(reference: string): Promise<Image> {
+    return imageOf(await resolve(this.#context.store, "image", reference));
+  }
+
+  /** All images, newest first. */
+  async list(): Promise<Image[]> {
+    return (await this.#context.store.all("SELECT * FROM image ORDER BY created DESC")).map(imageOf);
+  }
+
+  /**
+   * Removes an image. Returns its id.
+   * @throws {KleeError} CONFLICT while a container is made from it.
+   */
+  async remove(reference: string): Promise<string> {
+    const { root, store, host } = this.#context;
+    const image = imageOf(await resolve(store, "image", reference));
+    await carryOut(
+      this.#context,
+      "remove image",
+      image.id,
+      async (statements) => {
+        const users = await statements.all("SELECT id FROM container WHERE image_id = ? ORDER BY created", image.id);
+        if (users.length > 0) {
+          const ids = users.map((row) => text(row, "id")).join(", ");
+          throw new KleeError("CONFLICT", `could not remove image ${image.id} since it is used for containers: ${ids}`);
+        }
+        await statements.run("DELETE FROM image WHERE id = ?", image.id);
+      },
+      () => host.storage.removeImage(root, image.id),
+    );
+    return image.id;
+  }
+
+  /** Gives an image a name, taking it from the image that has it now. */
+  async tag(reference: string, nameTag: string): Promise<Image> {
+    const { name, tag } = parseNameTag(nameTag);
+    return this.#context.store.transaction(async (statements) => {
+      const image = imageOf(await resolve(statements, "image", reference));
+      await releaseName(statements, name, tag);
+      await statements.run("UPDATE image SET name = ?, tag = ? WHERE id = ?", name, tag, image.id);
+      return { ...image, name, tag };
+    });
+  }
+
+  /** Removes the images that no container is made from: those without a name, or all. Returns their ids. */
+  async prune({ all }: { readonly all: boolean }): Promise<string[]> {
+    const rows = await this.#context.store.all(
+      `SELECT id FROM image WHERE id NOT IN (SELECT image_id FROM container) AND (?1 OR name = '') ORDER BY created DESC`,
+      Number(all),
+    );
+    const removed: string[] = [];
+    for (const row of rows) removed.push(await this.remove(text(row, "id")));
+    return removed;
+  }
+}
+
+/** Finds the image a container is to be made from; its error names it as `container create` does. */
+export async function imageForContainer(statements: Statements, reference: string): Promise<Image> {
+  try {
+    return imageOf(await resolve(statements, "image", reference));
+  } catch (error) {
+    if (error instanceof KleeError && error.code === "NOT_FOUND")
+      throw new KleeError("NOT_FOUND", `no such image '${reference}'; 'klee lsi' lists the images`, { cause: error });
+    throw error;
+  }
+}
+
+export async function imageById(statements: Statements, id: string): Promise<Image> {
+  const row = await statements.get("SELECT * FROM image WHERE id = ?", id);
+  if (row === undefined) throw notFound("image", id);
+  return imageOf(row);
+}
+
+function releaseName(statements: Statements, name: string, tag: string): Promise<void> {
+  return statements.run("UPDATE image SET name = '', tag = '' WHERE name = ? AND tag = ? AND name <> ''", name, tag);
+}
+
+function parseNameTag(nameTag: string): { readonly name: string; readonly tag: string } {
+  const parts = nameTag.split(":");
+  const [name = "", tag = DEFAULT_TAG] = parts;
+  const part = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
+  if (parts.length > 2 || !part.test(name) || !part.test(tag))
+    throw new KleeError(
+      "INVALID",
+      `invalid image name ${JSON.stringify(nameTag)}: give NAME[:TAG] of letters, digits, '_', '.' and '-'`,
+    );
+  return { name, tag };
+}
+
+export function imageOf(row: Row): Image {
+  return {
+    cmd: list(row, "cmd"),
+    created: text(row, "created"),
+    dataset: text(row, "dataset"),
+    env: list(row, "env"),
+    id: text(row, "id"),
+    instructions: [],
+    name: text(row, "name"),
+    tag: text(row, "tag"),
+    user: text(row, "user"),
+  };
+}

@@ -1,0 +1,65 @@
+import { mkdirSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import { Containers } from "./container/containers.ts";
+import type { Context } from "./context.ts";
+import { KleeError } from "./errors.ts";
+import type { Host } from "./host/host.ts";
+import { selectHost } from "./host/select.ts";
+import { Images } from "./image/images.ts";
+import { Networks } from "./network/networks.ts";
+import { packagePath } from "./package.ts";
+import { Store } from "./store/store.ts";
+import { System } from "./system/system.ts";
+
+export interface KleeOptions {
+  /** Directory of the store, absolute; default: KLEE_ROOT, else the host's. */
+  readonly root?: string | undefined;
+  /** The kernel to work on; default: this machine's. */
+  readonly host?: Host | undefined;
+}
+
+/** Kleene on one store: what the `klee` command does, as a library. */
+export class Klee {
+  readonly networks: Networks;
+  readonly containers: Containers;
+  readonly images: Images;
+  readonly system: System;
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+    this.networks = new Networks(context);
+    this.containers = new Containers(context);
+    this.images = new Images(context);
+    this.system = new System(context);
+  }
+
+  close(): Promise<void> {
+    return this.#context.store.close();
+  }
+}
+
+/**
+ * Opens the store, making it when there is none, and repairs first what a crash or a boot of the host left behind.
+ * @throws {KleeError} PERMISSION when not root; HOST when the store cannot be used.
+ */
+export async function openKlee(options: KleeOptions = {}): Promise<Klee> {
+  const asked = options.root ?? process.env.KLEE_ROOT;
+  if (asked !== undefined && !isAbsolute(asked))
+    throw new KleeError("INVALID", `the store's directory must be an absolute path: ${asked}`);
+  const host = options.host ?? (await selectHost(asked));
+  const root = asked ?? host.defaultRoot;
+  if (host.name !== "memory" && process.geteuid?.() !== 0)
+    throw new KleeError("PERMISSION", "klee changes the host's network and needs root; run it as root");
+  const store = await Store.open(root);
+  try {
+    mkdirSync(`${root}/locks`, { recursive: true, mode: 0o700 });
+    const self = [process.execPath, packagePath("dist/klee.cjs")];
+    const klee = new Klee({ root, store, host, self });
+    await klee.system.repairIfNeeded();
+    return klee;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}

@@ -1,0 +1,149 @@
+import { KleeError } from "../errors.ts";
+import type { HostInterface } from "../host/host.ts";
+import { newId } from "../identity.ts";
+import type { Endpoint, Network } from "../model.ts";
+import type { Row, Statements } from "../store/store.ts";
+import { text } from "../store/store.ts";
+import { giveBack, takeAddress, takeLowest } from "./free-ranges.ts";
+import type { Family } from "./subnet.ts";
+import { addressToNumber, contains, familyOf, numberToAddress, storedSubnet } from "./subnet.ts";
+
+/** Addresses asked for: undefined is the lowest free one, an empty text none. */
+export interface WantedAddresses {
+  readonly ip: string | undefined;
+  readonly ip6: string | undefined;
+}
+
+/** Checks what can be checked without looking anything up. */
+export function checkWanted(wanted: WantedAddresses): void {
+  for (const [option, family, address] of [
+    ["--ip", 4, wanted.ip],
+    ["--ip6", 6, wanted.ip6],
+  ] as const)
+    if (address && familyOf(address) !== family)
+      throw new KleeError("INVALID", `${option}: could not parse IPv${family} address ${JSON.stringify(address)}`);
+}
+
+/** Connects a container to a network: takes its addresses and writes the endpoint. Belongs inside one transaction. */
+export async function connect(
+  statements: Statements,
+  containerId: string,
+  network: Network,
+  wanted: WantedAddresses,
+  interfaces: readonly HostInterface[],
+): Promise<void> {
+  // The removal of a network first notes that it began, in a transaction: from then on nothing connects to it.
+  const removal = await statements.get(
+    "SELECT 1 AS one FROM operation WHERE kind = 'remove network' AND object = ?",
+    network.id,
+  );
+  if (removal !== undefined) throw new KleeError("CONFLICT", `network ${network.name} is being removed`);
+  const ip = await take(statements, network, 4, wanted.ip, interfaces);
+  const ip6 = await take(statements, network, 6, wanted.ip6, interfaces);
+  if (ip === "" && ip6 === "")
+    throw new KleeError("INVALID", `the container would have no address in network ${network.name}`);
+  await statements.run(
+    "INSERT INTO endpoint (id, container_id, network_id, ip_address, ip_address6) VALUES (?, ?, ?, ?, ?)",
+    newId(),
+    containerId,
+    network.id,
+    ip,
+    ip6,
+  );
+}
+
+/** Gives a container's addresses back and removes its endpoints. Belongs inside one transaction. */
+export async function disconnectAll(statements: Statements, containerId: string): Promise<void> {
+  const rows = await statements.all("SELECT * FROM endpoint WHERE container_id = ?", containerId);
+  for (const row of rows) {
+    for (const [family, column] of [
+      [4, "ip_address"],
+      [6, "ip_address6"],
+    ] as const) {
+      const address = text(row, column);
+      if (address !== "") await giveBack(statements, text(row, "network_id"), family, addressToNumber(address));
+    }
+  }
+  await statements.run("DELETE FROM endpoint WHERE container_id = ?", containerId);
+}
+
+async function take(
+  statements: Statements,
+  network: Network,
+  family: Family,
+  wanted: string | undefined,
+  interfaces: readonly HostInterface[],
+): Promise<string> {
+  const cidr = family === 4 ? network.subnet : network.subnet6;
+  if (wanted === "") return "";
+  if (cidr === "") {
+    if (wanted === undefined) return "";
+    throw new KleeError(
+      "INVALID",
+      `cannot set ip address because there is no IPv${family} subnet defined for network ${network.name}`,
+    );
+  }
+  const hostAddresses = addressesOf(family, network, interfaces);
+  if (wanted === undefined) {
+    const lowest = await takeLowest(statements, network.id, family, (address) => hostAddresses.has(address));
+    if (lowest === undefined)
+      throw new KleeError("CONFLICT", `no more IPv${family} addresses left in network ${network.name} (${cidr})`);
+    return numberToAddress(family, lowest);
+  }
+  const address = addressToNumber(wanted);
+  const subnet = storedSubnet(cidr);
+  const canonical = numberToAddress(family, address);
+  if (!contains(subnet, address))
+    throw new KleeError("CONFLICT", `address ${canonical} is outside ${cidr} of network ${network.name}`);
+  const owner = hostAddresses.get(address);
+  if (owner !== undefined)
+    throw new KleeError("CONFLICT", `address ${canonical} is in use by the host's interface ${owner}`);
+  if (await takeAddress(statements, network.id, family, address)) return canonical;
+  if (address < subnet.firstUsable || address > subnet.lastUsable)
+    throw new KleeError("CONFLICT", `address ${canonical} is the network or broadcast address of ${cidr}`);
+  const holder = await statements.get(
+    `SELECT container_id FROM endpoint WHERE network_id = ? AND ${family === 4 ? "ip_address" : "ip_address6"} = ?`,
+    network.id,
+    canonical,
+  );
+  const who = holder === undefined ? "" : ` by container ${text(holder, "container_id")}`;
+  throw new KleeError("CONFLICT", `address ${canonical} is already in use${who}`);
+}
+
+/** Addresses that others than this network's containers have on the host, with the interface that bears each. */
+function addressesOf(family: Family, network: Network, interfaces: readonly HostInterface[]): Map<bigint, string> {
+  const found = new Map<bigint, string>();
+  for (const { name, addresses } of interfaces) {
+    if (name === network.interface) continue;
+    for (const addressWithPrefix of addresses) {
+      const [address = ""] = addressWithPrefix.split("/");
+      if (familyOf(address) === family) found.set(addressToNumber(address), name);
+    }
+  }
+  return found;
+}
+
+/** Endpoints of a network or of a container, by address. */
+export async function endpointsOf(
+  statements: Statements,
+  of: { readonly networkId: string } | { readonly containerId: string },
+): Promise<Endpoint[]> {
+  const [column, value] = "networkId" in of ? ["network_id", of.networkId] : ["container_id", of.containerId];
+  const rows = await statements.all(
+    `SELECT endpoint.*, network.name AS network_name FROM endpoint JOIN network ON network.id = endpoint.network_id
+     WHERE endpoint.${column} = ? ORDER BY endpoint.rowid`,
+    value,
+  );
+  return rows.map(endpointOf);
+}
+
+function endpointOf(row: Row): Endpoint {
+  return {
+    container_id: text(row, "container_id"),
+    epair: null,
+    id: text(row, "id"),
+    ip_address: text(row, "ip_address"),
+    ip_address6: text(row, "ip_address6"),
+    network_id: text(row, "network_name"),
+  };
+}

@@ -1,0 +1,127 @@
+import type { Row, Statements } from "../store/store.ts";
+import { text } from "../store/store.ts";
+import type { Family, Subnet } from "./subnet.ts";
+
+/**
+ * The free addresses of a network, as intervals: one row each, neighbours merged. Taking the lowest address, taking a
+ * given one and giving one back each touch at most two rows found by index, whatever the subnet's size.
+ * All of it belongs inside the transaction that also writes the endpoint.
+ */
+const encode = (address: bigint): string => address.toString(16).padStart(32, "0");
+const decode = (row: Row, column: "first" | "last"): bigint => BigInt(`0x${text(row, column)}`);
+
+interface Range {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** Makes all usable addresses of the subnet free. */
+export function addFreeRange(statements: Statements, networkId: string, subnet: Subnet): Promise<void> {
+  return insert(statements, networkId, subnet.family, { first: subnet.firstUsable, last: subnet.lastUsable });
+}
+
+/**
+ * Takes the lowest free address that is not in use by the host itself.
+ *
+ * @returns undefined when no address is left.
+ */
+export async function takeLowest(
+  statements: Statements,
+  networkId: string,
+  family: Family,
+  isHosts: (address: bigint) => boolean,
+): Promise<bigint | undefined> {
+  for (let from = 0n; ; ) {
+    const row = await statements.get(
+      "SELECT first, last FROM free_range WHERE network_id = ? AND family = ? AND last >= ? ORDER BY first LIMIT 1",
+      networkId,
+      family,
+      encode(from),
+    );
+    if (row === undefined) return undefined;
+    const range = { first: decode(row, "first"), last: decode(row, "last") };
+    let address = range.first > from ? range.first : from;
+    while (address <= range.last && isHosts(address)) address += 1n;
+    if (address <= range.last) {
+      await cut(statements, networkId, family, range, address);
+      return address;
+    }
+    from = range.last + 1n;
+  }
+}
+
+/** Takes this address. Returns false when it is not free. */
+export async function takeAddress(
+  statements: Statements,
+  networkId: string,
+  family: Family,
+  address: bigint,
+): Promise<boolean> {
+  const range = await lastAtOrBefore(statements, networkId, family, address);
+  if (range === undefined || range.last < address) return false;
+  await cut(statements, networkId, family, range, address);
+  return true;
+}
+
+/** Gives an address back, merging it with the free ranges on either side. */
+export async function giveBack(
+  statements: Statements,
+  networkId: string,
+  family: Family,
+  address: bigint,
+): Promise<void> {
+  const before = await lastAtOrBefore(statements, networkId, family, address);
+  if (before !== undefined && before.last >= address) return;
+  const joinsBefore = before !== undefined && before.last === address - 1n;
+  const row = await statements.get(
+    "SELECT first, last FROM free_range WHERE network_id = ? AND family = ? AND first = ?",
+    networkId,
+    family,
+    encode(address + 1n),
+  );
+  const first = joinsBefore ? before.first : address;
+  const last = row === undefined ? address : decode(row, "last");
+  if (joinsBefore) await remove(statements, networkId, family, before.first);
+  if (row !== undefined) await remove(statements, networkId, family, address + 1n);
+  await insert(statements, networkId, family, { first, last });
+}
+
+async function lastAtOrBefore(
+  statements: Statements,
+  networkId: string,
+  family: Family,
+  address: bigint,
+): Promise<Range | undefined> {
+  const row = await statements.get(
+    "SELECT first, last FROM free_range WHERE network_id = ? AND family = ? AND first <= ? ORDER BY first DESC LIMIT 1",
+    networkId,
+    family,
+    encode(address),
+  );
+  return row && { first: decode(row, "first"), last: decode(row, "last") };
+}
+
+async function cut(statements: Statements, networkId: string, family: Family, range: Range, at: bigint): Promise<void> {
+  await remove(statements, networkId, family, range.first);
+  if (range.first < at) await insert(statements, networkId, family, { first: range.first, last: at - 1n });
+  if (at < range.last) await insert(statements, networkId, family, { first: at + 1n, last: range.last });
+}
+
+function insert(statements: Statements, networkId: string, family: Family, range: Range): Promise<void> {
+  return statements.run(
+    "INSERT INTO free_range (network_id, family, first, last) VALUES (?, ?, ?, ?)",
+    networkId,
+    family,
+    encode(range.first),
+    encode(range.last),
+  );
+}
+
+function remove(statements: Statements, networkId: string, family: Family, first: bigint): Promise<void> {
+  return statements.run(
+    "DELETE FROM free_range WHERE network_id = ? AND family = ? AND first = ?",
+    networkId,
+    family,
+    encode(first),
+  );
+}

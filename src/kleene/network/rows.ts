@@ -1,0 +1,54 @@
+import { KleeError } from "../errors.ts";
+import type { Network } from "../model.ts";
+import type { Row, Statements } from "../store/store.ts";
+import { flag, StoreConflict, text } from "../store/store.ts";
+import type { PolicyNetwork } from "./policy.ts";
+
+export async function insertNetwork(statements: Statements, network: Network): Promise<void> {
+  try {
+    await statements.run(
+      `INSERT INTO network (id, name, type, interface, subnet, subnet6, gateway, gateway6, nat, icc, internal)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      network.id,
+      network.name,
+      network.type,
+      network.interface,
+      network.subnet,
+      network.subnet6,
+      network.gateway,
+      network.gateway6,
+      network.nat,
+      Number(network.icc),
+      Number(network.internal),
+    );
+  } catch (error) {
+    if (error instanceof StoreConflict && error.concerns("network.name"))
+      throw new KleeError("CONFLICT", `network name is already taken: ${network.name}`, { cause: error });
+    throw error;
+  }
+}
+
+export async function allNetworks(statements: Statements): Promise<Network[]> {
+  return (await statements.all("SELECT * FROM network ORDER BY name")).map(networkOf);
+}
+
+export function networkOf(row: Row): Network {
+  return {
+    gateway: text(row, "gateway"),
+    gateway6: text(row, "gateway6"),
+    icc: flag(row, "icc"),
+    id: text(row, "id"),
+    interface: text(row, "interface"),
+    internal: flag(row, "internal"),
+    name: text(row, "name"),
+    nat: text(row, "nat"),
+    subnet: text(row, "subnet"),
+    subnet6: text(row, "subnet6"),
+    type: "loopback",
+  };
+}
+
+export function policyNetwork(network: Network): PolicyNetwork {
+  const { id, subnet, subnet6, nat, icc, internal } = network;
+  return { id, interface: network.interface, subnet, subnet6, nat, icc, internal };
+}

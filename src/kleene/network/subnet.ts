@@ -1,0 +1,115 @@
+import { Address4, Address6 } from "ip-address";
+import { KleeError } from "../errors.ts";
+
+export type Family = 4 | 6;
+
+/** A range of addresses of one family, as numbers. */
+export interface Subnet {
+  readonly family: Family;
+  /** Canonical CIDR. */
+  readonly cidr: string;
+  readonly first: bigint;
+  readonly last: bigint;
+  /** First and last address that a container can have: without network and broadcast address. */
+  readonly firstUsable: bigint;
+  readonly lastUsable: bigint;
+}
+
+const bits = (family: Family): number => (family === 4 ? 32 : 128);
+
+/** Ranges that never are a container network. */
+const reserved: readonly (readonly [cidr: string, meaning: string])[] = [
+  ["0.0.0.0/8", "'this network' addresses"],
+  ["127.0.0.0/8", "loopback addresses"],
+  ["224.0.0.0/4", "multicast addresses"],
+  ["240.0.0.0/4", "reserved addresses"],
+  ["::/127", "the unspecified and loopback addresses"],
+  ["::ffff:0:0/96", "IPv4-mapped addresses"],
+  ["fe80::/10", "link-local addresses"],
+  ["ff00::/8", "multicast addresses"],
+];
+
+/**
+ * Reads a CIDR block. Host bits must be zero.
+ *
+ * @param option `subnet` or `subnet6`, for the message.
+ * @throws {KleeError} INVALID, saying which network was probably meant when host bits are set.
+ */
+export function parseSubnet(option: string, family: Family, cidr: string): Subnet {
+  const refuse = (why: string): KleeError => new KleeError("INVALID", `invalid ${option}: ${why}`);
+  if (!/^[0-9a-fA-F:.]+\/[0-9]{1,3}$/.test(cidr)) throw refuse(`could not parse cidr block: ${JSON.stringify(cidr)}`);
+  const [address = "", length = ""] = cidr.split("/");
+  const found = familyOf(address);
+  if (found === undefined) throw refuse(`could not parse cidr block: ${JSON.stringify(cidr)}`);
+  if (found !== family) throw refuse(`${cidr} is IPv${found}: wrong IP protocol`);
+  const prefix = Number(length);
+  if (prefix > bits(family)) throw refuse(`could not parse cidr block: ${JSON.stringify(cidr)}`);
+  if (prefix === 0) throw refuse(`${cidr} is every address there is`);
+  const value = addressToNumber(address);
+  const hostBits = (1n << BigInt(bits(family) - prefix)) - 1n;
+  const first = value - (value & hostBits);
+  if (first !== value)
+    throw refuse(`${cidr} has host bits set; the network is ${numberToAddress(family, first)}/${prefix}`);
+  const subnet = makeSubnet(family, first, prefix);
+  for (const [range, meaning] of reserved) {
+    const [start = "", size = ""] = range.split("/");
+    if (familyOf(start) !== family) continue;
+    if (overlaps(subnet, makeSubnet(family, addressToNumber(start), Number(size))))
+      throw refuse(`${cidr} contains ${meaning} (${range})`);
+  }
+  return subnet;
+}
+
+/** Reads a CIDR block that klee itself stored. */
+export function storedSubnet(cidr: string): Subnet {
+  const [address = "", prefix = ""] = cidr.split("/");
+  return makeSubnet(address.includes(":") ? 6 : 4, addressToNumber(address), Number(prefix));
+}
+
+/** The network that an interface address with prefix length lies in, `10.0.0.5/24` -> `10.0.0.0/24`. */
+export function networkOfAddress(addressWithPrefix: string): Subnet {
+  const [address = "", length = ""] = addressWithPrefix.split("/");
+  const family: Family = address.includes(":") ? 6 : 4;
+  const value = addressToNumber(address);
+  const hostBits = (1n << BigInt(bits(family) - Number(length))) - 1n;
+  return makeSubnet(family, value - (value & hostBits), Number(length));
+}
+
+function makeSubnet(family: Family, first: bigint, prefix: number): Subnet {
+  const free = bits(family) - prefix;
+  const last = first + (1n << BigInt(free)) - 1n;
+  // RFC 3021: a /31 has no network and broadcast address; nor have /32, /127 (RFC 6164) and /128.
+  const pointToPoint = free <= 1;
+  return {
+    family,
+    cidr: `${numberToAddress(family, first)}/${prefix}`,
+    first,
+    last,
+    firstUsable: pointToPoint ? first : first + 1n,
+    lastUsable: pointToPoint || family === 6 ? last : last - 1n,
+  };
+}
+
+export function overlaps(one: Subnet, other: Subnet): boolean {
+  return one.family === other.family && one.first <= other.last && other.first <= one.last;
+}
+
+export function contains(subnet: Subnet, address: bigint): boolean {
+  return subnet.first <= address && address <= subnet.last;
+}
+
+/** Family of a bare address, undefined when it is none. */
+export function familyOf(address: string): Family | undefined {
+  if (/^[0-9]{1,3}(\.[0-9]{1,3}){3}$/.test(address) && Address4.isValid(address)) return 4;
+  if (/^[0-9a-fA-F:.]+$/.test(address) && address.includes(":") && Address6.isValid(address)) return 6;
+  return undefined;
+}
+
+export function addressToNumber(address: string): bigint {
+  return address.includes(":") ? new Address6(address).bigInt() : new Address4(address).bigInt();
+}
+
+/** The usual text form; IPv6 in its shortest (RFC 5952). */
+export function numberToAddress(family: Family, value: bigint): string {
+  return family === 4 ? Address4.fromBigInt(value).correctForm() : Address6.fromBigInt(value).correctForm();
+}

@@ -1,0 +1,53 @@
+import type { Statements } from "./store.ts";
+import { text } from "./store.ts";
+
+/** What a command was doing to the kernel when it wrote the row. */
+export type OperationKind =
+  | "create network"
+  | "remove network"
+  | "create image"
+  | "remove image"
+  | "create container"
+  | "start container"
+  | "stop container"
+  | "remove container";
+
+export interface Operation {
+  readonly rowid: number;
+  readonly kind: OperationKind;
+  /** Id of the network, image or container. */
+  readonly object: string;
+  /** Process that does the work, as `Host.processIdentity` names it. */
+  readonly process: string;
+}
+
+/** Notes the start of an operation, in the transaction that also writes what should be. Returns the row to end it with. */
+export async function beginOperation(
+  statements: Statements,
+  kind: OperationKind,
+  object: string,
+  process: string,
+): Promise<number> {
+  const row = await statements.get(
+    "INSERT INTO operation (kind, object, process, started) VALUES (?, ?, ?, ?) RETURNING id",
+    kind,
+    object,
+    process,
+    new Date().toISOString(),
+  );
+  return Number(row?.id);
+}
+
+export function endOperation(statements: Statements, rowid: number): Promise<void> {
+  return statements.run("DELETE FROM operation WHERE id = ?", rowid);
+}
+
+export async function listOperations(statements: Statements): Promise<Operation[]> {
+  const rows = await statements.all("SELECT id, kind, object, process FROM operation ORDER BY id");
+  return rows.map((row) => ({
+    rowid: Number(row.id),
+    kind: text(row, "kind") as OperationKind,
+    object: text(row, "object"),
+    process: text(row, "process"),
+  }));
+}

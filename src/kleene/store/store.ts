@@ -1,0 +1,184 @@
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import type sqlite3 from "sqlite3";
+import { KleeError, messageOf } from "../errors.ts";
+import { migrate } from "./migrations.ts";
+
+type Sqlite = typeof sqlite3;
+type Value = string | number | bigint | null;
+export type Row = Record<string, string | number | null>;
+
+/** How long a command waits for another one's transaction, in milliseconds. */
+const BUSY_TIMEOUT_MS = 60_000;
+
+/** Statements on one open database. Inside `transaction` they belong to that transaction. */
+export interface Statements {
+  run(sql: string, ...values: readonly Value[]): Promise<void>;
+  get(sql: string, ...values: readonly Value[]): Promise<Row | undefined>;
+  all(sql: string, ...values: readonly Value[]): Promise<Row[]>;
+}
+
+/**
+ * The embedded database that holds what should be. SQLite in WAL mode, one connection; any number of processes may have
+ * it open. Files are readable by their owner alone.
+ */
+export class Store implements Statements {
+  readonly #database: sqlite3.Database;
+  readonly #path: string;
+  /** Transactions of this process queue here: one connection can hold one at a time. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  private constructor(database: sqlite3.Database, path: string) {
+    this.#database = database;
+    this.#path = path;
+  }
+
+  /**
+   * Opens the database, making it and its directory when there is none, and brings its schema up to date.
+   * @throws {KleeError} PERMISSION when it cannot be read or written, HOST when it is damaged or was written by a newer klee.
+   */
+  static async open(root: string): Promise<Store> {
+    const path = `${root}/klee.sqlite`;
+    prepareFiles(root, path);
+    const { Database, OPEN_READWRITE } = createRequire(import.meta.url)("sqlite3") as Sqlite;
+    const database = await new Promise<sqlite3.Database>((resolve, reject) => {
+      const opened: sqlite3.Database = new Database(path, OPEN_READWRITE, (error) =>
+        error ? reject(storeFailure(path, error)) : resolve(opened),
+      );
+    });
+    const store = new Store(database, path);
+    try {
+      database.configure("busyTimeout", BUSY_TIMEOUT_MS);
+      await store.#exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+      await migrate(store);
+      return store;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  run(sql: string, ...values: readonly Value[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#database.run(sql, values, (error) => (error ? reject(this.#failure(error)) : resolve()));
+    });
+  }
+
+  get(sql: string, ...values: readonly Value[]): Promise<Row | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#database.get(sql, values, (error, row: Row | undefined) =>
+        error ? reject(this.#failure(error)) : resolve(row),
+      );
+    });
+  }
+
+  all(sql: string, ...values: readonly Value[]): Promise<Row[]> {
+    return new Promise((resolve, reject) => {
+      this.#database.all(sql, values, (error, rows: Row[]) => (error ? reject(this.#failure(error)) : resolve(rows)));
+    });
+  }
+
+  /**
+   * Runs `work` as one transaction that holds the write lock from its start; all of it is undone when it throws.
+   * Kernel calls do not belong inside: others wait for the lock.
+   */
+  transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
+    const result = this.#queue.then(() => this.#transact(work));
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  async #transact<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
+    await this.#exec("BEGIN IMMEDIATE");
+    try {
+      const value = await work(this);
+      await this.#exec("COMMIT");
+      return value;
+    } catch (error) {
+      // SQLite has rolled back by itself after some errors; a second ROLLBACK then fails, and that is fine.
+      await this.#exec("ROLLBACK").catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#queue;
+    await new Promise<void>((resolve) => this.#database.close(() => resolve()));
+  }
+
+  #exec(sql: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#database.exec(sql, (error) => (error ? reject(this.#failure(error)) : resolve()));
+    });
+  }
+
+  #failure(error: Error): Error {
+    return storeFailure(this.#path, error);
+  }
+}
+
+/** SQLite creates files with the umask's mode: make the directory and the file first, closed to all but the owner. */
+function prepareFiles(root: string, path: string): void {
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    closeSync(openSync(path, "a", 0o600));
+    if ((statSync(path).mode & 0o777) !== 0o600) chmodSync(path, 0o600);
+  } catch (error) {
+    throw storeFailure(path, error);
+  }
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+
+function storeFailure(path: string, error: unknown): KleeError {
+  const text = messageOf(error);
+  switch (codeOf(error)) {
+    case "EACCES":
+    case "EPERM":
+    case "SQLITE_READONLY":
+      return new KleeError("PERMISSION", `cannot write the store ${path}: ${text}; run klee as root`, { cause: error });
+    case "SQLITE_CORRUPT":
+    case "SQLITE_NOTADB":
+      return new KleeError("HOST", `the store ${path} is damaged: ${text}`, { cause: error });
+    case "SQLITE_CONSTRAINT":
+      return new StoreConflict(path, text, error);
+    default:
+      return new KleeError("HOST", `store ${path}: ${text}`, { cause: error });
+  }
+}
+
+/** A uniqueness rule of the schema refused a row: another command was faster. */
+export class StoreConflict extends KleeError {
+  /** Does the refused rule involve this column, `table.column`? */
+  readonly #text: string;
+
+  constructor(path: string, text: string, cause: unknown) {
+    super("CONFLICT", `store ${path}: ${text}`, { cause });
+    this.#text = text;
+  }
+
+  concerns(column: string): boolean {
+    return this.#text.includes(column);
+  }
+}
+
+/** Value of a text column. */
+export function text(row: Row, column: string): string {
+  const value = row[column];
+  if (typeof value !== "string") throw new KleeError("HOST", `the store is damaged: ${column} is not text`);
+  return value;
+}
+
+/** Value of an integer column that holds 0 or 1. */
+export function flag(row: Row, column: string): boolean {
+  return row[column] === 1;
+}
+
+/** Value of a text column that holds a JSON list of strings. */
+export function list(row: Row, column: string): string[] {
+  const value: unknown = JSON.parse(text(row, column));
+  if (!Array.isArray(value) || !value.every((item): item is string => typeof item === "string"))
+    throw new KleeError("HOST", `the store is damaged: ${column} is not a list`);
+  return value;
+}

@@ -1,0 +1,18 @@
+import { Containers } from "../container/containers.ts";
+import type { Context } from "../context.ts";
+import { Images } from "../image/images.ts";
+import { Networks } from "../network/networks.ts";
+
+/** Stops and removes every container, then every network and every image. Returns a line for each. */
+export async function cleanUp(context: Context): Promise<string[]> {
+  const containers = new Containers(context);
+  const networks = new Networks(context);
+  const images = new Images(context);
+  const removed: string[] = [];
+  for (const { id } of await containers.list({ all: true }))
+    removed.push(`container ${await containers.remove(id, { force: true })}`);
+  for (const { id } of await networks.list()) removed.push(`network ${await networks.remove(id)}`);
+  for (const { id } of await images.list()) removed.push(`image ${await images.remove(id)}`);
+  context.host.firewall.unload();
+  return removed;
+}

@@ -1,0 +1,155 @@
+import { removeStopped } from "../container/containers.ts";
+import { containerById, type StoredContainer, storedContainer } from "../container/rows.ts";
+import { takeDown, withContainer } from "../container/run.ts";
+import type { Context } from "../context.ts";
+import { KleeError, messageOf } from "../errors.ts";
+import type { Network } from "../model.ts";
+import { removeFromHost } from "../network/networks.ts";
+import { allNetworks, networkOf } from "../network/rows.ts";
+import { readBootId, writeBootId } from "../store/meta.ts";
+import type { Operation } from "../store/operations.ts";
+import { endOperation, listOperations } from "../store/operations.ts";
+import { currentPolicy } from "./rules.ts";
+
+/** True when the host was booted since, or a command died half-way: the store may say more than the kernel holds. */
+export async function needsReconcile(context: Context): Promise<boolean> {
+  const { store, host } = context;
+  if ((await readBootId(store)) !== host.bootId()) return true;
+  return (await cutOffOperations(context)).length > 0;
+}
+
+/**
+ * Makes the kernel agree with the store: finishes or undoes what was cut off, takes down containers that no longer run,
+ * makes missing interfaces, reloads the rules. Touches nothing that the store does not name. Idempotent.
+ *
+ * @returns one line for each thing repaired.
+ */
+export async function reconcile(context: Context): Promise<string[]> {
+  const { root, store, host } = context;
+  // One repairs, the others wait and then find nothing to do.
+  const lock = await host.lock(`${root}/locks/reconcile`);
+  try {
+    const repaired: string[] = [];
+    const operations = await cutOffOperations(context);
+    for (const operation of operations) {
+      const done = await settle(context, operation);
+      await endOperation(store, operation.rowid);
+      if (done !== undefined) repaired.push(done);
+    }
+    repaired.push(...restoreInterfaces(context, await allNetworks(store)));
+    repaired.push(...(await takeDownEnded(context)));
+    await reloadRules(context);
+    await writeBootId(store, host.bootId());
+    return repaired;
+  } finally {
+    lock[Symbol.dispose]();
+  }
+}
+
+/** What does not agree, one line each; changes nothing. */
+export async function findProblems(context: Context): Promise<string[]> {
+  const { store, host } = context;
+  const problems: string[] = [];
+  try {
+    host.checkSystem();
+  } catch (error) {
+    problems.push(messageOf(error));
+  }
+  for (const { kind, object } of await cutOffOperations(context)) problems.push(`interrupted: ${kind} ${object}`);
+  const networks = await allNetworks(store);
+  const owners = new Map(host.interfaces.list().map(({ name, networkId }) => [name, networkId]));
+  for (const network of networks)
+    if (owners.get(network.interface) !== network.id)
+      problems.push(`network ${network.name}: its interface ${network.interface} is missing`);
+  const running = host.jails.running();
+  for (const row of await store.all("SELECT * FROM container WHERE execution IS NOT NULL")) {
+    const { id, name } = storedContainer(row);
+    if (!running.has(id)) problems.push(`container ${name} (${id}) ended but was not taken down`);
+  }
+  if (networks.length > 0 && !host.firewall.loaded()) problems.push("klee's firewall rules are not loaded");
+  return problems;
+}
+
+async function cutOffOperations({ store, host }: Context): Promise<Operation[]> {
+  return (await listOperations(store)).filter((operation) => !host.isAlive(operation.process));
+}
+
+/** Undoes what was being made, finishes what was being removed. */
+async function settle(context: Context, operation: Operation): Promise<string | undefined> {
+  const { root, store, host } = context;
+  const { kind, object } = operation;
+  switch (kind) {
+    case "create network":
+    case "remove network": {
+      const row = await store.get("SELECT * FROM network WHERE id = ?", object);
+      if (row === undefined) return undefined;
+      await removeFromHost(context, networkOf(row));
+      return `${kind} ${object} was interrupted: removed it`;
+    }
+    case "create image":
+    case "remove image":
+      if ((await store.get("SELECT 1 AS one FROM image WHERE id = ?", object)) !== undefined) return undefined;
+      await host.storage.removeImage(root, object);
+      return `${kind} ${object} was interrupted: removed it`;
+    case "create container":
+    case "remove container": {
+      const found = await locked(context, object, (container) => removeStopped(context, container));
+      if (!found) await host.storage.removeContainer(root, object);
+      return `${kind} ${object} was interrupted: removed it`;
+    }
+    case "start container":
+    case "stop container": {
+      await locked(context, object, async (container) => {
+        if (!host.jails.running().has(object)) await takeDown(context, container);
+      });
+      return undefined;
+    }
+  }
+}
+
+/** False when there is no such container. */
+async function locked(
+  context: Context,
+  id: string,
+  work: (container: StoredContainer) => Promise<void>,
+): Promise<boolean> {
+  if ((await containerById(context.store, id)) === undefined) return false;
+  try {
+    await withContainer(context, id, work);
+    return true;
+  } catch (error) {
+    if (error instanceof KleeError && error.code === "NOT_FOUND") return false;
+    throw error;
+  }
+}
+
+function restoreInterfaces({ host }: Context, networks: readonly Network[]): string[] {
+  const owners = new Map(host.interfaces.list().map(({ name, networkId }) => [name, networkId]));
+  const restored: string[] = [];
+  for (const network of networks) {
+    if (owners.get(network.interface) === network.id) continue;
+    host.interfaces.create(network.interface, network.id);
+    restored.push(`network ${network.name}: made interface ${network.interface} again`);
+  }
+  return restored;
+}
+
+/** Containers that have a run in the store and none in the kernel. */
+async function takeDownEnded(context: Context): Promise<string[]> {
+  const done: string[] = [];
+  for (const row of await context.store.all("SELECT * FROM container WHERE execution IS NOT NULL")) {
+    const { id, name } = storedContainer(row);
+    await locked(context, id, async (container) => {
+      if (container.execution === undefined || context.host.jails.running().has(id)) return;
+      await takeDown(context, container);
+      done.push(`container ${name} (${id}) had ended: took it down`);
+    });
+  }
+  return done;
+}
+
+async function reloadRules(context: Context): Promise<void> {
+  const policy = await currentPolicy(context);
+  if (policy.networks.length === 0) context.host.firewall.unload();
+  else context.host.firewall.load(policy);
+}

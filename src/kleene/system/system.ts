@@ -1,0 +1,42 @@
+import { takeDownAfter } from "../container/run.ts";
+import type { Context } from "../context.ts";
+import { readBootId, writeBootId } from "../store/meta.ts";
+import { cleanUp } from "./cleanup.ts";
+import { findProblems, needsReconcile, reconcile } from "./reconcile.ts";
+
+/** The store and the kernel as a whole. */
+export class System {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** What store and kernel do not agree on, one line each; changes nothing. */
+  check(): Promise<string[]> {
+    return findProblems(this.#context);
+  }
+
+  /** Makes the kernel agree with the store. Returns what was repaired, one line each. */
+  reconcile(): Promise<string[]> {
+    this.#context.host.checkSystem();
+    return reconcile(this.#context);
+  }
+
+  /** Reconciles after a boot or a cut-off command, and else costs two look-ups. */
+  async repairIfNeeded(): Promise<void> {
+    const { store, host } = this.#context;
+    if ((await readBootId(store)) === undefined) return writeBootId(store, host.bootId());
+    if (await needsReconcile(this.#context)) await this.reconcile();
+  }
+
+  /** Takes a container down after its last process ended: the supervisor's call when no klee watches the container. */
+  teardown(containerId: string, executionId: string): Promise<void> {
+    return takeDownAfter(this.#context, containerId, executionId);
+  }
+
+  /** Removes all containers, networks and images of this store from the host. Returns what was removed. */
+  cleanup(): Promise<string[]> {
+    return cleanUp(this.#context);
+  }
+}
