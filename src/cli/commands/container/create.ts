@@ -1,0 +1,103 @@
+import type { Command } from "commander";
+import type { CreateContainer } from "../../../kleene/model.ts";
+import { type Connection, checkConnection, follow, messagesTo } from "../../attachment.ts";
+import { UsageError } from "../../exit-status.ts";
+import type { Session } from "../../session.ts";
+import { collect, innerCommand } from "../options.ts";
+import { addConnectionOptions } from "./start.ts";
+
+interface CreateOptions {
+  readonly user?: string;
+  readonly env?: readonly string[];
+  readonly mount?: readonly string[];
+  readonly jailparam?: readonly string[];
+  readonly persist?: boolean;
+  readonly driver?: string;
+  readonly network?: string;
+  readonly ip?: string;
+  readonly ip6?: string;
+  readonly name?: string;
+}
+
+interface RunOptions extends CreateOptions, Connection {
+  readonly rm?: boolean;
+}
+
+/** Adds `create`: make a container without starting it. */
+export function create(parent: Command, name: string, session: Session): void {
+  addCreateOptions(parent.command(name).description("make a container and print its id")).action(
+    session.action(async (image: string, command: string[], options: CreateOptions) => {
+      const request = requestOf(image, command, options);
+      session.print((await session.withKlee((klee) => klee.containers.create(request))).id);
+      return 0;
+    }),
+  );
+}
+
+/** Adds `run`: make a container and start it. */
+export function run(parent: Command, name: string, session: Session): void {
+  const command = parent.command(name).description("make a container and start it; exits with its command's status");
+  addConnectionOptions(addCreateOptions(command))
+    .option("--rm", "remove the container when it has ended")
+    .addHelpText("after", "\nExample:\n  klee run -l ipnet -n testnet FreeBSD host freebsd.org")
+    .action(
+      session.action((image: string, words: string[], options: RunOptions) =>
+        runContainer(session, image, words, options),
+      ),
+    );
+}
+
+async function runContainer(session: Session, image: string, words: string[], options: RunOptions): Promise<number> {
+  checkConnection(options);
+  if (options.detach && options.rm) throw new UsageError("--rm cannot be combined with -d");
+  const { streams } = session.context;
+  return session.withKlee(async ({ containers }) => {
+    const { id } = await containers.create(requestOf(image, words, options));
+    streams.write(messagesTo(streams, options), `${id}\n`);
+    let ended = true;
+    try {
+      const result = await follow(session, options, (how) => containers.start(id, how));
+      ended = result?.containerEnded ?? false;
+      return result?.status ?? 0;
+    } finally {
+      if (options.rm) {
+        if (ended) await containers.remove(id, { force: false });
+        else session.report(`container ${id} still runs, so it is not removed`);
+      }
+    }
+  });
+}
+
+function addCreateOptions(command: Command): Command {
+  return command
+    .argument("<image>", "name[:tag], id or unique start of an id")
+    .argument("[command...]", "what to run in it (default: the image's command)")
+    .passThroughOptions()
+    .option("-u, --user <user>", "user to run as, known in the container (default: the image's)")
+    .option("-e, --env <key=value>", "set an environment variable; repeatable", collect)
+    .option("-m, --mount <src:dst[:rw|ro]>", "show a directory of the host in the container; repeatable", collect)
+    .option("-J, --jailparam <param>", "set a jail parameter, as in allow.raw_sockets; repeatable", collect)
+    .option("-P, --persist", "spare the container from prune")
+    .option("-l, --driver <driver>", "ipnet, host or disabled (default: host, with -n ipnet)")
+    .option("-n, --network <network>", "network to connect to")
+    .option("--ip <address>", "IPv4 address (default: the first free one; '' for none)")
+    .option("--ip6 <address>", "IPv6 address (default: the first free one; '' for none)")
+    .option("--name <name>", "name of the container (default: a random one)");
+}
+
+function requestOf(image: string, words: readonly string[], options: CreateOptions): CreateContainer {
+  return {
+    image,
+    command: innerCommand(words),
+    user: options.user,
+    env: options.env,
+    mounts: options.mount,
+    jailParams: options.jailparam,
+    persist: options.persist,
+    driver: options.driver,
+    network: options.network,
+    ip: options.ip,
+    ip6: options.ip6,
+    name: options.name,
+  };
+}

@@ -1,0 +1,25 @@
+import type { Command } from "commander";
+import type { Session } from "../../session.ts";
+import { addShortcut } from "../shortcuts.ts";
+import { create, run } from "./create.ts";
+import { prune, remove, rename, restart, stop } from "./lifecycle.ts";
+import { inspect, list } from "./listing.ts";
+import { exec, start } from "./start.ts";
+
+/** Adds `klee container` and its shortcuts. */
+export function registerContainer(program: Command, session: Session): void {
+  const group = program.command("container").description("containers and the commands in them");
+  group.enablePositionalOptions().helpCommand(false);
+  for (const [name, register] of Object.entries({ create, run, start, stop, restart, exec })) {
+    register(group, name, session);
+    addShortcut(program, name, register, session);
+  }
+  inspect(group, "inspect", session);
+  list(group, "ls", session);
+  remove(group, "rm", session);
+  rename(group, session);
+  prune(group, session);
+  addShortcut(program, "isc", inspect, session);
+  addShortcut(program, "lsc", list, session);
+  addShortcut(program, "rmc", remove, session);
+}

@@ -1,0 +1,124 @@
+import { Argument, type Command } from "commander";
+import type { CreateImage, Image } from "../../kleene/model.ts";
+import { UsageError } from "../exit-status.ts";
+import { age } from "../io/age.ts";
+import { formatJson } from "../io/json.ts";
+import type { Session } from "../session.ts";
+import { printListing } from "./listing.ts";
+import { addListingOptions, type ListingOptions } from "./options.ts";
+import { removesMany } from "./prune.ts";
+import { forEach } from "./several.ts";
+import { addShortcut } from "./shortcuts.ts";
+
+/** Adds `klee image` and its shortcuts. */
+export function registerImage(program: Command, session: Session): void {
+  const group = program.command("image").description("images that containers are made from");
+  group.enablePositionalOptions().helpCommand(false);
+  create(group, session);
+  inspect(group, "inspect", session);
+  list(group, "ls", session);
+  remove(group, "rm", session);
+  tag(group, session);
+  prune(group, session);
+  addShortcut(program, "isi", inspect, session);
+  addShortcut(program, "lsi", list, session);
+  addShortcut(program, "rmi", remove, session);
+}
+
+function create(parent: Command, session: Session): void {
+  parent
+    .command("create")
+    .description("make an image and print its id")
+    .addArgument(
+      new Argument(
+        "<method>",
+        "host: this running system; tar: an archive of a root file system; dir: a directory",
+      ).choices(["host", "tar", "dir"]),
+    )
+    .argument("[source]", "the archive or the directory")
+    .option("-t, --tag <name[:tag]>", "name of the new image")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  klee image create host -t FreeBSD\n  klee image create tar base.txz -t base:14",
+    )
+    .action(
+      session.action(
+        async (method: CreateImage["method"], source: string | undefined, options: { readonly tag?: string }) => {
+          if (method !== "host" && source === undefined)
+            throw new UsageError(`The SOURCE argument is needed when creating images using the '${method}' method.`);
+          const request: CreateImage = { method, source, tag: options.tag };
+          const { id } = await session.withKlee((klee) => klee.images.create(request));
+          session.print(id);
+          return 0;
+        },
+      ),
+    );
+}
+
+function inspect(parent: Command, name: string, session: Session): void {
+  parent
+    .command(name)
+    .description("print an image as JSON")
+    .argument("<image>", "name[:tag], id or unique start of an id")
+    .action(
+      session.action(async (reference: string) => {
+        session.print(formatJson(await session.withKlee((klee) => klee.images.inspect(reference))));
+        return 0;
+      }),
+    );
+}
+
+function list(parent: Command, name: string, session: Session): void {
+  addListingOptions(parent.command(name).description("list images")).action(
+    session.action(async (options: ListingOptions) => {
+      const images = await session.withKlee((klee) => klee.images.list());
+      const now = session.context.now();
+      await printListing<Image>(session, options, images, {
+        columns: ["ID", "NAME", "TAG", "CREATED"].map((header) => ({ header })),
+        row: (image) => [image.id, image.name, image.tag, age(now - Date.parse(image.created))],
+      });
+      return 0;
+    }),
+  );
+}
+
+function remove(parent: Command, name: string, session: Session): void {
+  parent
+    .command(name)
+    .description("remove images")
+    .argument("<images...>", "names, ids or unique starts of ids")
+    .action(
+      session.action((references: string[]) =>
+        session.withKlee((klee) =>
+          forEach(session, references, async (reference) => session.print(await klee.images.remove(reference))),
+        ),
+      ),
+    );
+}
+
+function tag(parent: Command, session: Session): void {
+  parent
+    .command("tag")
+    .description("give an image a name, and print its id")
+    .argument("<image>", "name[:tag], id or unique start of an id")
+    .argument("<nametag>", "NAME[:TAG]; the default tag is latest")
+    .action(
+      session.action(async (reference: string, nameTag: string) => {
+        session.print((await session.withKlee((klee) => klee.images.tag(reference, nameTag))).id);
+        return 0;
+      }),
+    );
+}
+
+function prune(parent: Command, session: Session): void {
+  removesMany(
+    parent
+      .command("prune")
+      .description("remove unused images that have no name")
+      .option("-a, --all", "remove unused images with a name too"),
+    session,
+    ({ all }: { readonly all?: boolean; readonly force?: boolean }) =>
+      all ? "all unused images" : "all unused images without a name",
+    (klee, { all = false }) => klee.images.prune({ all }),
+  );
+}

@@ -1,0 +1,120 @@
+import type { Command } from "commander";
+import type { CreateNetwork, Network } from "../../kleene/model.ts";
+import { formatJson } from "../io/json.ts";
+import type { Session } from "../session.ts";
+import { type Listing, printListing } from "./listing.ts";
+import { addListingOptions, type ListingOptions, parseBool } from "./options.ts";
+import { removesMany } from "./prune.ts";
+import { forEach } from "./several.ts";
+import { addShortcut } from "./shortcuts.ts";
+
+interface CreateOptions {
+  readonly type?: string;
+  readonly interface?: string;
+  readonly subnet?: string;
+  readonly subnet6?: string;
+  readonly nat?: boolean;
+  readonly natIf?: string;
+  readonly icc?: boolean;
+  readonly internal?: boolean;
+}
+
+const listing: Listing<Network> = {
+  columns: ["ID", "NAME", "TYPE", "SUBNET", "SUBNET6"].map((header) => ({ header })),
+  row: ({ id, name, type, subnet, subnet6 }) => [id, name, type, subnet, subnet6],
+};
+
+/** Adds `klee network` and its shortcuts. */
+export function registerNetwork(program: Command, session: Session): void {
+  const group = program.command("network").description("networks that containers are connected to");
+  group.enablePositionalOptions().helpCommand(false);
+  create(group, session);
+  inspect(group, "inspect", session);
+  list(group, "ls", session);
+  remove(group, "rm", session);
+  prune(group, session);
+  addShortcut(program, "isn", inspect, session);
+  addShortcut(program, "lsn", list, session);
+  addShortcut(program, "rmn", remove, session);
+}
+
+function create(parent: Command, session: Session): void {
+  parent
+    .command("create")
+    .description("make a network and print its id")
+    .argument("<name>", "name of the new network")
+    .option("-t, --type <type>", "loopback: an interface of the host's own (default)")
+    .option("-i, --interface <if>", "name of the new interface (default: the first free kleeneN)")
+    .option("--subnet <cidr>", "IPv4 subnet, as in 10.2.3.0/24")
+    .option("--subnet6 <cidr>", "IPv6 subnet, as in fd00:2:3::/64")
+    .option("--nat <bool>", "translate addresses on the way out (default: true)", parseBool)
+    .option("--no-nat", "the same as --nat=false")
+    .option("--nat-if <if>", "interface to translate on (default: that of the default route)")
+    .option("--icc <bool>", "let the network's containers reach each other (default: true)", parseBool)
+    .option("--internal", "no way out of the network")
+    .addHelpText("after", "\nExample:\n  klee network create --subnet 10.2.3.0/24 testnet")
+    .action(
+      session.action(async (name: string, options: CreateOptions) => {
+        const request: CreateNetwork = {
+          name,
+          type: options.type,
+          interface: options.interface,
+          subnet: options.subnet,
+          subnet6: options.subnet6,
+          nat: options.nat,
+          natInterface: options.natIf,
+          icc: options.icc,
+          internal: options.internal,
+        };
+        const { id } = await session.withKlee((klee) => klee.networks.create(request));
+        session.print(id);
+        return 0;
+      }),
+    );
+}
+
+function inspect(parent: Command, name: string, session: Session): void {
+  parent
+    .command(name)
+    .description("print a network and its endpoints as JSON")
+    .argument("<network>", "name, id or unique start of an id")
+    .action(
+      session.action(async (reference: string) => {
+        session.print(formatJson(await session.withKlee((klee) => klee.networks.inspect(reference))));
+        return 0;
+      }),
+    );
+}
+
+function list(parent: Command, name: string, session: Session): void {
+  addListingOptions(parent.command(name).description("list networks")).action(
+    session.action(async (options: ListingOptions) => {
+      const networks = await session.withKlee((klee) => klee.networks.list());
+      await printListing(session, options, networks, listing);
+      return 0;
+    }),
+  );
+}
+
+function remove(parent: Command, name: string, session: Session): void {
+  parent
+    .command(name)
+    .description("remove networks")
+    .argument("<networks...>", "names, ids or unique starts of ids")
+    .action(
+      session.action((references: string[]) =>
+        session.withKlee((klee) =>
+          forEach(session, references, async (reference) => session.print(await klee.networks.remove(reference))),
+        ),
+      ),
+    );
+}
+
+function prune(parent: Command, session: Session): void {
+  removesMany(
+    parent.command("prune").description("remove all networks without containers"),
+    session,
+    () => "all unused networks",
+    (klee) => klee.networks.prune(),
+  );
+}

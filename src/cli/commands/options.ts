@@ -1,0 +1,40 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+const words = new Map(
+  Object.entries({ true: true, yes: true, on: true, 1: true, false: false, no: false, off: false, 0: false }),
+);
+
+/** Parses the value of a BOOL option. */
+export function parseBool(value: string): boolean {
+  const parsed = words.get(value.toLowerCase());
+  if (parsed === undefined) throw new InvalidArgumentError("Give true or false.");
+  return parsed;
+}
+
+/** Gathers the values of an option that may be given several times. */
+export function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), value];
+}
+
+/** A command line to run in a container, without the `--` that may stand before it. */
+export function innerCommand(words: readonly string[]): readonly string[] {
+  return words[0] === "--" ? words.slice(1) : words;
+}
+
+export interface ListingOptions {
+  readonly format: "table" | "json";
+  readonly quiet?: boolean;
+  readonly trunc: boolean;
+}
+
+/** The options that all listings share. */
+export function addListingOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--format <format>", "table, or json: one object per line")
+        .choices(["table", "json"])
+        .default("table", "table"),
+    )
+    .addOption(new Option("-q, --quiet", "print ids only").conflicts("format"))
+    .option("--no-trunc", "do not shorten long commands");
+}

@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import { failed } from "../exit-status.ts";
+import type { Session } from "../session.ts";
+import { removesMany } from "./prune.ts";
+
+/** Adds `klee system`. */
+export function registerSystem(program: Command, session: Session): void {
+  const group = program.command("system").description("klee's store and this host as a whole");
+  group.enablePositionalOptions().helpCommand(false);
+  check(group, session);
+  reconcile(group, session);
+  removesMany(
+    group.command("cleanup").description("remove all that klee made on this host"),
+    session,
+    () => "all containers, networks and images of klee on this host",
+    (klee) => klee.system.cleanup(),
+  );
+  teardown(group, session);
+}
+
+function check(parent: Command, session: Session): void {
+  parent
+    .command("check")
+    .description("print what does not work, one line each; the exit status is 1 if there is any")
+    .action(
+      session.action(async () => {
+        const problems = await session.withKlee((klee) => klee.system.check());
+        for (const problem of problems) session.print(problem);
+        return problems.length === 0 ? 0 : failed;
+      }),
+    );
+}
+
+function reconcile(parent: Command, session: Session): void {
+  parent
+    .command("reconcile")
+    .description("make the kernel agree with the store, and print what was repaired")
+    .action(
+      session.action(async () => {
+        for (const repair of await session.withKlee((klee) => klee.system.reconcile())) session.print(repair);
+        return 0;
+      }),
+    );
+}
+
+/** The supervisor's call at the end of a container that no klee watches. */
+function teardown(parent: Command, session: Session): void {
+  parent
+    .command("teardown", { hidden: true })
+    .argument("<container-id>")
+    .argument("<execution-id>")
+    .action(
+      session.action((containerId: string, executionId: string) =>
+        session.withKlee(async (klee) => {
+          await klee.system.teardown(containerId, executionId);
+          return 0;
+        }),
+      ),
+    );
+}

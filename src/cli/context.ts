@@ -1,0 +1,44 @@
+import type { WindowSize } from "../kleene/model.ts";
+import type { Klee } from "./domain.ts";
+import { systemStreams } from "./io/streams.ts";
+
+/** The three standard descriptors, without Node's stream objects: see io/streams.ts. */
+export interface Streams {
+  /** Writes all of the text. A reader that went away is no error: the text is dropped. */
+  write(fd: 1 | 2, text: string): void;
+  isTerminal(fd: 0 | 1 | 2): boolean;
+  /** One line of standard input without its line feed; undefined at the end of input. */
+  readLine(): string | undefined;
+  /** Of the controlling terminal; undefined when there is none. */
+  windowSize(): WindowSize | undefined;
+}
+
+/** Where the signals sent to klee arrive: `process`, or an emitter in tests. */
+export interface SignalSource {
+  on(signal: NodeJS.Signals, listener: () => void): unknown;
+  off(signal: NodeJS.Signals, listener: () => void): unknown;
+}
+
+/** All that the CLI takes from outside, so that a test can put something else in its place. */
+export interface CliContext {
+  readonly streams: Streams;
+  readonly signals: SignalSource;
+  readonly environment: Record<string, string | undefined>;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  openKlee(options: { readonly root?: string | undefined }): Promise<Klee>;
+}
+
+/** The real process. The domain is loaded by the first command that needs it. */
+export function systemContext(): CliContext {
+  return {
+    streams: systemStreams,
+    signals: process,
+    environment: process.env,
+    now: Date.now,
+    async openKlee({ root }) {
+      const domain = await import("../kleene/index.ts");
+      return domain.openKlee(root === undefined ? {} : { root });
+    },
+  };
+}

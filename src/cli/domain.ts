@@ -1,0 +1,64 @@
+import type {
+  Container,
+  ContainerInspection,
+  ContainerListing,
+  CreateContainer,
+  CreateImage,
+  CreateNetwork,
+  ExecInContainer,
+  Execution,
+  Image,
+  Network,
+  NetworkInspection,
+  StartContainer,
+} from "../kleene/model.ts";
+
+/** What the CLI asks of the domain. `ref` is a name, an id or a unique prefix of an id. */
+export interface Klee {
+  readonly networks: Networks;
+  readonly containers: Containers;
+  readonly images: Images;
+  readonly system: System;
+  close(): Promise<void>;
+}
+
+export interface Networks {
+  create(request: CreateNetwork): Promise<Network>;
+  inspect(ref: string): Promise<NetworkInspection>;
+  list(): Promise<readonly Network[]>;
+  /** @returns the id of what was removed, as all the other removals do. */
+  remove(ref: string): Promise<string>;
+  prune(): Promise<readonly string[]>;
+}
+
+export interface Containers {
+  create(request: CreateContainer): Promise<Container>;
+  start(ref: string, request: StartContainer): Promise<Execution>;
+  exec(ref: string, request: ExecInContainer): Promise<Execution>;
+  stop(ref: string): Promise<string>;
+  restart(ref: string, request: StartContainer): Promise<Execution>;
+  list(request: { readonly all: boolean }): Promise<readonly ContainerListing[]>;
+  inspect(ref: string): Promise<ContainerInspection>;
+  remove(ref: string, request: { readonly force: boolean }): Promise<string>;
+  rename(ref: string, name: string): Promise<Container>;
+  prune(): Promise<readonly string[]>;
+}
+
+export interface Images {
+  create(request: CreateImage): Promise<Image>;
+  inspect(ref: string): Promise<Image>;
+  list(): Promise<readonly Image[]>;
+  remove(ref: string): Promise<string>;
+  tag(ref: string, nameTag: string): Promise<Image>;
+  prune(request: { readonly all: boolean }): Promise<readonly string[]>;
+}
+
+export interface System {
+  /** @returns what is missing on this host, one line each. */
+  check(): Promise<readonly string[]>;
+  /** @returns what was repaired, one line each. */
+  reconcile(): Promise<readonly string[]>;
+  teardown(containerId: string, executionId: string): Promise<void>;
+  /** @returns what was removed, one line each. */
+  cleanup(): Promise<readonly string[]>;
+}

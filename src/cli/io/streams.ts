@@ -1,0 +1,102 @@
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { isatty, WriteStream } from "node:tty";
+import type { WindowSize } from "../../kleene/model.ts";
+import type { Streams } from "../context.ts";
+
+/**
+ * Standard input and output as plain descriptors. Node's own stream objects for them make pipes non-blocking, and that
+ * flag belongs to the open file, which the container's command shares: its writes would fail with EAGAIN.
+ */
+export const systemStreams: Streams = {
+  write(fd, text) {
+    if (!closed.has(fd)) writeAll(fd, Buffer.from(text));
+  },
+  isTerminal: isatty,
+  readLine() {
+    return readLineFrom(0);
+  },
+  windowSize() {
+    return controllingWindowSize();
+  },
+};
+
+/** Descriptors whose reader went away. */
+const closed = new Set<number>();
+
+/** Longest pause before a descriptor that another program made non-blocking is tried again, in milliseconds. */
+const longestPauseMs = 50;
+
+function writeAll(fd: number, bytes: Buffer): void {
+  let pauseMs = 1;
+  for (let offset = 0; offset < bytes.length; ) {
+    try {
+      offset += writeSync(fd, bytes, offset);
+      pauseMs = 1;
+    } catch (error) {
+      switch (codeOf(error)) {
+        case "EAGAIN":
+          pause(pauseMs);
+          pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+          break;
+        case "EINTR":
+          break;
+        // EPIPE: nobody reads any more. EBADF: started with the descriptor closed. EIO: the terminal has hung up.
+        case "EPIPE":
+        case "EBADF":
+        case "EIO":
+          closed.add(fd);
+          return;
+        default:
+          throw error;
+      }
+    }
+  }
+}
+
+function readLineFrom(fd: number): string | undefined {
+  const bytes: number[] = [];
+  // One byte at a time: what follows the line belongs to whoever reads the descriptor next.
+  const byte = Buffer.alloc(1);
+  let pauseMs = 1;
+  for (;;) {
+    try {
+      if (readSync(fd, byte) === 0) break;
+    } catch (error) {
+      if (codeOf(error) !== "EAGAIN") throw error;
+      pause(pauseMs);
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+      continue;
+    }
+    if (byte[0] === 0x0a) return Buffer.from(bytes).toString();
+    bytes.push(byte.readUInt8(0));
+  }
+  return bytes.length === 0 ? undefined : Buffer.from(bytes).toString();
+}
+
+/** Asks the terminal through a descriptor of our own, so that 0, 1 and 2 stay as they are. */
+function controllingWindowSize(): WindowSize | undefined {
+  let fd: number;
+  try {
+    fd = openSync("/dev/tty", constants.O_RDWR | constants.O_NOCTTY);
+  } catch {
+    return undefined;
+  }
+  let terminal: WriteStream;
+  try {
+    terminal = new WriteStream(fd);
+  } catch {
+    closeSync(fd);
+    return undefined;
+  }
+  const [columns, rows] = terminal.getWindowSize();
+  terminal.destroy();
+  return columns > 0 && rows > 0 ? { rows, columns } : undefined;
+}
+
+function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}

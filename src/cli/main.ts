@@ -1,0 +1,16 @@
+import { systemContext } from "./context.ts";
+import { run } from "./run.ts";
+
+const context = systemContext();
+
+/** Nothing ends in a stack trace, not even a mistake in a callback that nobody awaits. */
+function fail(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  context.streams.write(2, `klee: ${message.replaceAll(/\s*\n\s*/g, " ")}\n`);
+  process.exit(1);
+}
+
+process.on("uncaughtException", fail);
+run(process.argv.slice(2), context).then((status) => {
+  process.exitCode = status;
+}, fail);

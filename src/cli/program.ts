@@ -1,0 +1,70 @@
+import { type Command, CommanderError } from "commander";
+import { registerCompletion } from "./commands/completion.ts";
+import { registerContainer } from "./commands/container/group.ts";
+import { registerImage } from "./commands/image.ts";
+import { registerNetwork } from "./commands/network.ts";
+import { registerSystem } from "./commands/system.ts";
+import type { Session } from "./session.ts";
+import { readVersion } from "./version.ts";
+
+/** Builds the whole command tree under the program. */
+export function registerCommands(program: Command, session: Session): void {
+  program
+    .description("FreeBSD jail containers with Docker's ease, no daemon; the same commands on Linux.")
+    .usage("[options] command ...")
+    .enablePositionalOptions()
+    .helpCommand("help [command]", "show the help of a command")
+    .option("--root <dir>", "directory of klee's store (KLEE_ROOT)")
+    .option("--trace", "print every kernel call on stderr (KLEE_TRACE=1)")
+    .option("--version", "print klee's version");
+  program.hook("preAction", (_, action) => {
+    session.command = action;
+  });
+  program.on("option:version", () => {
+    session.print(readVersion());
+    throw new CommanderError(0, "commander.version", "");
+  });
+  registerNetwork(program, session);
+  registerContainer(program, session);
+  registerImage(program, session);
+  registerSystem(program, session);
+  registerCompletion(program, session);
+  program.addHelpText(
+    "after",
+    `
+Examples:
+  klee image create host -t FreeBSD
+  klee network create --subnet 10.2.3.0/24 testnet
+  klee run -l ipnet -n testnet FreeBSD ifconfig
+  klee lsc -a
+
+'klee COMMAND --help' tells more about a command.`,
+  );
+  for (const command of withDescendants(program)) prepare(command, session);
+}
+
+/** The command and all below it, each before its own subcommands. */
+export function withDescendants(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withDescendants)];
+}
+
+/** Output goes to the session's streams, and failures come back as exceptions to be printed in one place. */
+function prepare(command: Command, session: Session): void {
+  const { streams } = session.context;
+  const toStdout = (text: string): void => streams.write(1, text);
+  command
+    .configureOutput({
+      writeOut: toStdout,
+      // Only the help of a group called without a subcommand comes this way.
+      writeErr: toStdout,
+      outputError: () => {},
+      getOutHelpWidth: () => 100,
+      getErrHelpWidth: () => 100,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .exitOverride((error) => {
+      session.command = command;
+      throw error;
+    });
+}

@@ -1,0 +1,64 @@
+import { Command, CommanderError } from "commander";
+import { messageOf } from "../kleene/errors.ts";
+import type { CliContext } from "./context.ts";
+import { exitStatus, isUsage } from "./exit-status.ts";
+import { registerCommands } from "./program.ts";
+import { Session } from "./session.ts";
+
+/**
+ * Runs one command line.
+ *
+ * @param argv the arguments after the program's name.
+ * @returns klee's exit status. Never rejects.
+ */
+export async function run(argv: readonly string[], context: CliContext): Promise<number> {
+  const program = new Command("klee");
+  const session = new Session(context, program);
+  try {
+    registerCommands(program, session);
+    await program.parseAsync([...argv], { from: "user" });
+    return session.status;
+  } catch (error) {
+    if (endedByHelp(error)) return 0;
+    reportFailure(session, error);
+    return exitStatus(error, runsPayload(session.command));
+  }
+}
+
+/** Help or the version was asked for and has been printed. */
+function endedByHelp(error: unknown): boolean {
+  return error instanceof CommanderError && /^commander\.(help|helpDisplayed|version)$/.test(error.code);
+}
+
+function reportFailure(session: Session, error: unknown): void {
+  session.report(messageOf(error).replace(/^error: /, ""));
+  if (isUsage(error)) session.context.streams.write(2, `See '${pathOf(session.command)} --help'.\n`);
+  if (session.context.environment.KLEE_DEBUG === "1") session.context.streams.write(2, causes(error));
+}
+
+/** Does klee exit with the status of a command in a container? */
+function runsPayload(command: Command | undefined): boolean {
+  switch (command?.name()) {
+    case "run":
+    case "exec":
+      return true;
+    case "start":
+      return command.opts<{ detach?: boolean }>().detach !== true;
+    default:
+      return false;
+  }
+}
+
+/** `klee network create` */
+function pathOf(command: Command | undefined): string {
+  const names: string[] = [];
+  for (let at: Command | null | undefined = command; at; at = at.parent) names.unshift(at.name());
+  return names.join(" ") || "klee";
+}
+
+/** The error and all that caused it, each with its stack: for bug reports. */
+function causes(error: unknown): string {
+  const lines: string[] = [];
+  for (let at = error; at instanceof Error; at = at.cause) lines.push(at.stack ?? String(at));
+  return `${lines.join("\ncaused by ")}\n`;
+}
