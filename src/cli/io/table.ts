@@ -37,7 +37,16 @@ export function cut(text: string): string {
 
 /** Control characters spelled out: they would break the table, or drive the terminal. */
 function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1).replace("\x7f", "\\u007f"));
+  return text.replace(/\p{Cc}/gu, (character) => {
+    switch (character) {
+      case "\n":
+        return "\\n";
+      case "\t":
+        return "\\t";
+      default:
+        return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    }
+  });
 }
 
 /** The number of terminal cells a text takes. The tables for wide characters are loaded only if one occurs. */

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cut, renderTable } from "../../../src/cli/io/table.ts";
+
+test("columns are as wide as their widest cell, three spaces apart, and lines end without spaces", async () => {
+  const table = await renderTable(
+    [{ header: "ID" }, { header: "NAME" }],
+    [
+      ["6b933304be4a", "a"],
+      ["6b", "a_rather_long_name_that_is_never_cut_however_narrow_the_terminal_of_its_reader_may_be"],
+      ["", ""],
+    ],
+  );
+  assert.deepEqual(table.split("\n"), [
+    " ID             NAME",
+    "─".repeat(1 + 12 + 3 + 85 + 1),
+    " 6b933304be4a   a",
+    " 6b             a_rather_long_name_that_is_never_cut_however_narrow_the_terminal_of_its_reader_may_be",
+    "",
+    "",
+  ]);
+});
+
+test("an empty listing is a header and a rule", async () => {
+  assert.equal(
+    await renderTable([{ header: "ID", minWidth: 5 }, { header: "TAG" }], []),
+    ` ID      TAG\n${"─".repeat(13)}\n`,
+  );
+});
+
+test("wide characters take two cells", async () => {
+  const lines = (
+    await renderTable(
+      [{ header: "A" }, { header: "B" }],
+      [
+        ["日本", "x"],
+        ["abcd", "y"],
+      ],
+    )
+  ).split("\n");
+  assert.deepEqual(lines.slice(2, 4), [" 日本   x", " abcd   y"]);
+});
+
+test("control characters cannot break a row or drive the terminal", async () => {
+  const table = await renderTable([{ header: "COMMAND" }], [["sh -c a\nb\t\x1b[31m\x7f\x9b"]]);
+  assert.match(table, /sh -c a\\nb\\t\\u001b\[31m\\u007f\\u009b/);
+  assert.doesNotMatch(table.replaceAll("\n", ""), /\p{Cc}/u);
+});
+
+test("commands are cut after 40 characters", () => {
+  const command = "/bin/sh -c a very long command line that goes on";
+  assert.equal(cut(command), "/bin/sh -c a very long command line tha…");
+  assert.equal(cut("x".repeat(40)), "x".repeat(40));
+  assert.equal(cut("x".repeat(41)), `${"x".repeat(39)}…`);
+});
