@@ -1,0 +1,257 @@
+/**
+ * C structs as data: name, header, size, and each field's offset and type. Encoding and decoding work on Buffers alone,
+ * so the bytes of one system are produced and tested on any other, with no library loaded.
+ *
+ * Integers are little-endian, as on every machine klee runs on; the `be` types hold network byte order.
+ */
+
+/** A value does not fit the C field it is written to. */
+export class FieldError extends RangeError {
+  override readonly name = "FieldError";
+}
+
+/** How one C type is laid out: `Out` is what decoding gives, `In` what encoding takes. */
+export interface FieldType<Out, In = Out> {
+  /** sizeof, in bytes. */
+  readonly size: number;
+  /** Writes at `offset`; `where` names the field in errors. */
+  write(target: Buffer, offset: number, value: In, where: string): void;
+  read(source: Buffer, offset: number): Out;
+}
+
+type AnyFieldType = FieldType<unknown, never>;
+type OutOf<T> = T extends FieldType<infer Out, never> ? Out : never;
+type InOf<T> = T extends { write(target: Buffer, offset: number, value: infer In, where: string): void } ? In : never;
+
+/** One field: byte offset from the start of its struct, and type. Members of a union share an offset. */
+export type Field = readonly [offset: number, type: AnyFieldType];
+/** The fields of a struct under their C names. */
+export type Fields = Readonly<Record<string, Field>>;
+/** What {@link Struct.decode} gives. */
+export type Decoded<F extends Fields> = { readonly [K in keyof F]: OutOf<F[K][1]> };
+/** What {@link Struct.encode} takes; a field left out stays zero. */
+export type Encodable<F extends Fields> = { readonly [K in keyof F]?: InOf<F[K][1]> };
+
+/** A declared C struct. It is itself a field type, so structs nest. */
+export interface Struct<F extends Fields = Fields> extends FieldType<Decoded<F>, Encodable<F>> {
+  /** As C writes it: `struct in6_aliasreq`. */
+  readonly cName: string;
+  /** The header that declares it: `netinet6/in6_var.h`. */
+  readonly header: string;
+  readonly fields: F;
+  /**
+   * A new zeroed Buffer of `size` bytes with the given fields set.
+   *
+   * @throws {FieldError} when a value does not fit its field.
+   */
+  encode(values: Encodable<F>): Buffer;
+  /**
+   * @param offset where the struct begins in `source`, in bytes.
+   * @throws {FieldError} when `source` is too short.
+   */
+  decode(source: Uint8Array, offset?: number): Decoded<F>;
+}
+
+/**
+ * Declares a struct.
+ *
+ * @param size sizeof, trailing padding included, in bytes.
+ * @throws {FieldError} when a field lies outside the struct.
+ */
+export function struct<const F extends Fields>(cName: string, header: string, size: number, fields: F): Struct<F> {
+  for (const [name, [offset, type]] of Object.entries(fields)) {
+    if (offset < 0 || offset + type.size > size) throw new FieldError(`${cName}.${name} lies outside ${size} bytes`);
+  }
+  function write(target: Buffer, offset: number, values: Encodable<F>, where: string): void {
+    for (const [name, value] of Object.entries(values)) {
+      const field = fields[name];
+      if (field === undefined) throw new FieldError(`${where} has no field ${name}`);
+      if (value !== undefined) field[1].write(target, offset + field[0], value as never, `${where}.${name}`);
+    }
+  }
+  function read(source: Buffer, offset: number): Decoded<F> {
+    const values: Record<string, unknown> = {};
+    for (const [name, [at, type]] of Object.entries(fields)) values[name] = type.read(source, offset + at);
+    return values as Decoded<F>;
+  }
+  return {
+    cName,
+    header,
+    size,
+    fields,
+    write,
+    read,
+    encode(values) {
+      const target = Buffer.alloc(size);
+      write(target, 0, values, cName);
+      return target;
+    },
+    decode(source, offset = 0) {
+      if (offset < 0 || offset + size > source.length) {
+        throw new FieldError(`${cName} needs ${size} bytes at ${offset}, of ${source.length}`);
+      }
+      return read(Buffer.from(source.buffer, source.byteOffset, source.byteLength), offset);
+    },
+  };
+}
+
+function integer(
+  size: 1 | 2 | 4,
+  signed: boolean,
+  write: (target: Buffer, value: number, offset: number) => void,
+  read: (source: Buffer, offset: number) => number,
+): FieldType<number> {
+  const low = signed ? -(2 ** (size * 8 - 1)) : 0;
+  const high = 2 ** (size * 8 - (signed ? 1 : 0)) - 1;
+  return {
+    size,
+    write(target, offset, value, where) {
+      if (!Number.isInteger(value) || value < low || value > high) {
+        throw new FieldError(`${where}: ${value} is not an integer from ${low} to ${high}`);
+      }
+      write(target, value, offset);
+    },
+    read,
+  };
+}
+
+function integer64(
+  low: bigint,
+  high: bigint,
+  write: (target: Buffer, value: bigint, offset: number) => void,
+  read: (source: Buffer, offset: number) => bigint,
+): FieldType<bigint> {
+  return {
+    size: 8,
+    write(target, offset, value, where) {
+      if (value < low || value > high) throw new FieldError(`${where}: ${value} does not fit 64 bits`);
+      write(target, value, offset);
+    },
+    read,
+  };
+}
+
+export const u8 = integer(
+  1,
+  false,
+  (b, v, o) => b.writeUInt8(v, o),
+  (b, o) => b.readUInt8(o),
+);
+export const i8 = integer(
+  1,
+  true,
+  (b, v, o) => b.writeInt8(v, o),
+  (b, o) => b.readInt8(o),
+);
+export const u16 = integer(
+  2,
+  false,
+  (b, v, o) => b.writeUInt16LE(v, o),
+  (b, o) => b.readUInt16LE(o),
+);
+export const i16 = integer(
+  2,
+  true,
+  (b, v, o) => b.writeInt16LE(v, o),
+  (b, o) => b.readInt16LE(o),
+);
+/** 16 bits in network byte order: a port. */
+export const u16be = integer(
+  2,
+  false,
+  (b, v, o) => b.writeUInt16BE(v, o),
+  (b, o) => b.readUInt16BE(o),
+);
+export const u32 = integer(
+  4,
+  false,
+  (b, v, o) => b.writeUInt32LE(v, o),
+  (b, o) => b.readUInt32LE(o),
+);
+export const i32 = integer(
+  4,
+  true,
+  (b, v, o) => b.writeInt32LE(v, o),
+  (b, o) => b.readInt32LE(o),
+);
+/** 32 bits in network byte order. */
+export const u32be = integer(
+  4,
+  false,
+  (b, v, o) => b.writeUInt32BE(v, o),
+  (b, o) => b.readUInt32BE(o),
+);
+export const u64 = integer64(
+  0n,
+  2n ** 64n - 1n,
+  (b, v, o) => b.writeBigUInt64LE(v, o),
+  (b, o) => b.readBigUInt64LE(o),
+);
+export const i64 = integer64(
+  -(2n ** 63n),
+  2n ** 63n - 1n,
+  (b, v, o) => b.writeBigInt64LE(v, o),
+  (b, o) => b.readBigInt64LE(o),
+);
+/** An address in this process. What it points to must outlive the call. */
+export const pointer = u64;
+
+/** `unsigned char[size]`: exactly `size` bytes in and out (a copy). */
+export function bytes(size: number): FieldType<Buffer, Uint8Array> {
+  return {
+    size,
+    write(target, offset, value, where) {
+      if (value.length !== size) throw new FieldError(`${where}: ${value.length} bytes, not ${size}`);
+      target.set(value, offset);
+    },
+    read: (source, offset) => Buffer.from(source.subarray(offset, offset + size)),
+  };
+}
+
+/** `char[size]` holding UTF-8 and its NUL. A string that does not fit is an error: a shortened name is another name. */
+export function cString(size: number): FieldType<string> {
+  return {
+    size,
+    write(target, offset, value, where) {
+      const encoded = encodeCString(value, where);
+      if (encoded.length > size) {
+        throw new FieldError(`${where}: "${value}" is ${encoded.length - 1} bytes, at most ${size - 1} fit`);
+      }
+      target.fill(0, offset, offset + size);
+      encoded.copy(target, offset);
+    },
+    read: (source, offset) => decodeCString(source.subarray(offset, offset + size)),
+  };
+}
+
+/** `type[count]`: exactly `count` values. */
+export function arrayOf<Out, In>(type: FieldType<Out, In>, count: number): FieldType<readonly Out[], readonly In[]> {
+  return {
+    size: type.size * count,
+    write(target, offset, values, where) {
+      if (values.length !== count) throw new FieldError(`${where}: ${values.length} elements, not ${count}`);
+      for (const [index, value] of values.entries()) {
+        type.write(target, offset + index * type.size, value, `${where}[${index}]`);
+      }
+    },
+    read: (source, offset) =>
+      Array.from({ length: count }, (_, index) => type.read(source, offset + index * type.size)),
+  };
+}
+
+/**
+ * UTF-8 with a NUL at the end.
+ *
+ * @param where names the string in the error.
+ * @throws {FieldError} when the string itself holds a NUL: C would read a shorter one.
+ */
+export function encodeCString(value: string, where: string): Buffer {
+  if (value.includes("\0")) throw new FieldError(`${where}: ${JSON.stringify(value)} holds a NUL byte`);
+  return Buffer.from(`${value}\0`, "utf8");
+}
+
+/** The text before the first NUL, or all of it when there is none. */
+export function decodeCString(source: Uint8Array): string {
+  const end = source.indexOf(0);
+  return Buffer.from(end < 0 ? source : source.subarray(0, end)).toString("utf8");
+}
