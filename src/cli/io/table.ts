@@ -16,7 +16,7 @@ export async function renderTable(columns: readonly Column[], rows: readonly (re
   const headers = columns.map((column) => column.header);
   const widthOf = await measure([...headers, ...cells.flat()]);
   const widths = columns.map(({ header, minWidth = 0 }, index) =>
-    Math.max(minWidth, widthOf(header), ...cells.map((row) => widthOf(row[index] ?? ""))),
+    cells.reduce((width, row) => Math.max(width, widthOf(row[index] ?? "")), Math.max(minWidth, widthOf(header))),
   );
   const line = (row: readonly string[]): string => {
     const padded = widths.map((width, index) => {
@@ -49,8 +49,11 @@ function printable(text: string): string {
   });
 }
 
+const narrow = /^[ -~…]*$/;
+
 /** The number of terminal cells a text takes. The tables for wide characters are loaded only if one occurs. */
 async function measure(texts: readonly string[]): Promise<(text: string) => number> {
-  if (texts.every((text) => /^[ -~…]*$/.test(text))) return (text) => text.length;
-  return (await import("string-width")).default;
+  if (texts.every((text) => narrow.test(text))) return (text) => text.length;
+  const { default: stringWidth } = await import("string-width");
+  return (text) => (narrow.test(text) ? text.length : stringWidth(text));
 }
