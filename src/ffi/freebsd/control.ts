@@ -1,0 +1,56 @@
+import type { Ioctl } from "../ioc.ts";
+import { addressOf } from "../library.ts";
+import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "./abi/socket.ts";
+import { cFunction, syscall } from "./libc.ts";
+
+const socket = cFunction<[number, number, number], number>("int socket(int domain, int type, int protocol)");
+const close = cFunction<[number], number>("int close(int fd)");
+const ioctl = cFunction<[number, number, "void *", Buffer], number>("int ioctl(int fd, unsigned long request, ...)");
+
+/** An ioctl with its argument, ready to be made. */
+export interface IoctlCall {
+  readonly ioctl: Ioctl;
+  /** What it is about, for the trace and for errors. */
+  readonly object: string;
+  /** Address family of the socket to make it on; AF_INET unless told. */
+  readonly family?: number;
+  readonly argument: Buffer;
+  /** Memory that the argument points to, with the pointer's offset in the argument, in bytes. */
+  readonly pointee?: { readonly at: number; readonly data: Buffer };
+}
+
+/** What is in memory after an ioctl: the argument, and what it points to. */
+export interface IoctlReply {
+  readonly argument: Buffer;
+  readonly pointee: Buffer;
+}
+
+/**
+ * Makes an ioctl(2) on an open descriptor. Argument and pointee lie in one Buffer, which is alive during the call.
+ *
+ * @throws {SyscallError} named after the ioctl.
+ */
+export function ioctlOn(fd: number, call: IoctlCall): IoctlReply {
+  const { argument, pointee } = call;
+  const memory = Buffer.concat([argument, pointee?.data ?? Buffer.alloc(0)]);
+  if (pointee !== undefined) memory.writeBigUInt64LE(addressOf(memory) + BigInt(argument.length), pointee.at);
+  syscall({ call: call.ioctl.cName, object: call.object }, () => ioctl(fd, call.ioctl.request, "void *", memory));
+  return { argument: memory.subarray(0, argument.length), pointee: memory.subarray(argument.length) };
+}
+
+/**
+ * Makes an ioctl of a network interface, on a socket of its own.
+ *
+ * @throws {SyscallError} ENXIO when there is no such interface.
+ */
+export function interfaceIoctl(call: IoctlCall): IoctlReply {
+  const family = call.family ?? AF_INET;
+  const fd = syscall({ call: "socket", object: `family ${family}` }, () =>
+    socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+  );
+  try {
+    return ioctlOn(fd, call);
+  } finally {
+    syscall({ call: "close", object: String(fd) }, () => close(fd));
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * FreeBSD's jails and network interfaces by their system calls, for amd64 and other 64-bit little-endian machines:
+ * FreeBSD 12.1 to 15.0. Verified by the headers of 14.2 and 15.0 and by recorded replies of a 12.1 kernel.
+ *
+ * Importing opens no library; the first call opens libc. What each call sends is made by the `encode` functions, which
+ * are pure. Failures are SyscallErrors with FreeBSD's errno name and the kernel's own words.
+ *
+ * @example A jail with an address of its own on a new loopback interface.
+ * ```ts
+ * import { ifaddr, ifclone, jail, SyscallError } from "klee/ffi/freebsd";
+ *
+ * const created = ifclone.createInterface("lo");
+ * ifclone.renameInterface(created, "web0");
+ * ifaddr.addAlias({ interface: "web0", address: "10.2.3.1" });
+ * try {
+ *   const jid = jail.jailSet({ path: "/jails/web", name: "web", persist: true, "ip4.addr": ["10.2.3.1"] }, "create");
+ *   const { values } = jail.jailGet({ jid }, { name: "string", "ip4.addr": "ip4", persist: "bool" });
+ *   console.log(`${values.name} has ${values["ip4.addr"].join(", ")}`);
+ *   jail.jailRemove(jid);
+ * } catch (error) {
+ *   if (error instanceof SyscallError && error.code === "EEXIST") console.error(error.kernelText);
+ *   else throw error;
+ * } finally {
+ *   ifclone.destroyInterface("web0");
+ * }
+ * ```
+ */
+export { SyscallError } from "../errno.ts";
+export { FieldError } from "../struct.ts";
+export { setTrace } from "../trace.ts";
+export { errnoTable } from "./abi/errno.ts";
+export * as ifaddr from "./ifaddr.ts";
+export * as ifaddrs from "./ifaddrs.ts";
+export * as ifclone from "./ifclone.ts";
+export * as ifgroup from "./ifgroup.ts";
+export * as inet from "./inet.ts";
+export * as interfaces from "./interface.ts";
+export * as jail from "./jail.ts";
+export type {
+  JailKey,
+  JailParams,
+  JailQuery,
+  JailSys,
+  JailTypes,
+  JailValue,
+  JailValues,
+} from "./jail-params.ts";
+export { boundPrototypes } from "./libc.ts";

@@ -1,0 +1,55 @@
+import { isIPv4, isIPv6, SocketAddress } from "node:net";
+import { FieldError } from "../struct.ts";
+
+/** The 4 bytes of an IPv4 address in dotted form, network order. @throws {FieldError} when it is none. */
+export function parseInet(address: string): Buffer {
+  if (!isIPv4(address)) throw new FieldError(`"${address}" is not an IPv4 address`);
+  return Buffer.from(address.split(".").map(Number));
+}
+
+/** The 16 bytes of an IPv6 address without a zone. @throws {FieldError} when it is none. */
+export function parseInet6(address: string): Buffer {
+  if (!isIPv6(address) || address.includes("%")) throw new FieldError(`"${address}" is not an IPv6 address`);
+  const [head = "", tail] = address.split("::");
+  const before = groups(head);
+  const after = groups(tail ?? "");
+  const zeros = new Array<number>(16 - before.length - after.length).fill(0);
+  return Buffer.from([...before, ...zeros, ...after]);
+}
+
+function groups(text: string): number[] {
+  if (text === "") return [];
+  return text.split(":").flatMap((group) => {
+    if (group.includes(".")) return [...parseInet(group)];
+    const value = Number.parseInt(group, 16);
+    return [value >> 8, value & 0xff];
+  });
+}
+
+/** The text of 4 bytes. */
+export function formatInet(address: Uint8Array): string {
+  return address.join(".");
+}
+
+/** The shortest text of 16 bytes, as inet_ntop(3) writes it. */
+export function formatInet6(address: Uint8Array): string {
+  const full = Buffer.from(address).toString("hex").match(/.{4}/g)?.join(":") ?? "";
+  return new SocketAddress({ address: full, family: "ipv6" }).address;
+}
+
+/** A netmask of `size` bytes. @throws {FieldError} when the prefix is longer than the address. */
+export function netmask(prefixLength: number, size: 4 | 16): Buffer {
+  if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > size * 8) {
+    throw new FieldError(`a prefix length is 0 to ${size * 8}, not ${prefixLength}`);
+  }
+  const mask = Buffer.alloc(size);
+  for (let bit = 0; bit < prefixLength; bit++) mask[bit >> 3] = (mask[bit >> 3] ?? 0) | (0x80 >> (bit & 7));
+  return mask;
+}
+
+/** Number of one bits in a netmask. */
+export function prefixLengthOf(mask: Uint8Array): number {
+  let length = 0;
+  for (const byte of mask) for (let bits = byte; bits !== 0; bits &= bits - 1) length++;
+  return length;
+}

@@ -1,0 +1,184 @@
+import { SyscallError } from "../errno.ts";
+import { decodeCString } from "../struct.ts";
+import { JAIL_ATTACH, JAIL_CREATE, JAIL_DYING, JAIL_UPDATE } from "./abi/jail.ts";
+import { type IovMemory, type IovPair, layOutIovec, lengthAt, valueAt } from "./iovec.ts";
+import {
+  decodeJailValue,
+  encodeJailParams,
+  fixedSize,
+  type JailKey,
+  type JailParams,
+  type JailQuery,
+  type JailValues,
+  room,
+} from "./jail-params.ts";
+import { cFunction, syscall } from "./libc.ts";
+
+const jail_set = cFunction<[Buffer, number, number], number>("int jail_set(void *iov, unsigned int niov, int flags)");
+const jail_get = cFunction<[Buffer, number, number], number>("int jail_get(void *iov, unsigned int niov, int flags)");
+const jail_attach = cFunction<[number], number>("int jail_attach(int jid)");
+const jail_remove = cFunction<[number], number>("int jail_remove(int jid)");
+
+const actionFlags = { create: JAIL_CREATE, update: JAIL_UPDATE, attach: JAIL_ATTACH } as const;
+/** What jail_set(2) is to do; attaching puts the calling process into the jail, for good. */
+export type JailAction = keyof typeof actionFlags;
+
+/** Room for the kernel's message, as large as libjail's. */
+const ERRMSG_SIZE = 1024;
+/** How often a query is repeated when a value grew between being measured and being read. */
+const QUERY_ATTEMPTS = 4;
+
+function callJail(
+  call: "jail_set" | "jail_get",
+  object: string,
+  pairs: readonly IovPair[],
+  flags: number,
+): { jid: number; iov: IovMemory } {
+  const iov = layOutIovec([...pairs, room("errmsg", ERRMSG_SIZE)]);
+  const invoke = call === "jail_set" ? jail_set : jail_get;
+  const kernelText = () => decodeCString(valueAt(iov, pairs.length));
+  return { jid: syscall({ call, object, kernelText }, () => invoke(iov.memory, iov.count, flags)), iov };
+}
+
+/**
+ * Creates or changes a jail, jail_set(2).
+ *
+ * Without `attach` a new jail needs `persist: true`. Path, `vnet`, `ip4` and `ip6` cannot be changed later, nor be given
+ * again in an update.
+ *
+ * @returns the jail's id.
+ * @throws {SyscallError} with the kernel's own message; {FieldError} when a value cannot be encoded.
+ */
+export function jailSet(params: JailParams, ...actions: readonly JailAction[]): number {
+  const flags = actions.reduce((sum, action) => sum | actionFlags[action], 0);
+  const object = String(params.name ?? params.jid ?? "");
+  return callJail("jail_set", object, encodeJailParams(params), flags).jid;
+}
+
+/**
+ * Replaces the addresses of a running jail; sockets that are open keep theirs. The jail must have been created with
+ * `ip4.addr` (`ip6.addr`), be it empty. Add an alias to the interface before, remove it after.
+ *
+ * @throws {SyscallError} EADDRINUSE when another jail has one of the addresses.
+ */
+export function jailSetAddresses(
+  jid: number,
+  addresses: { readonly ip4?: readonly string[]; readonly ip6?: readonly string[] },
+): void {
+  jailSet(
+    {
+      jid,
+      ...(addresses.ip4 && { "ip4.addr": addresses.ip4 }),
+      ...(addresses.ip6 && { "ip6.addr": addresses.ip6 }),
+    },
+    "update",
+  );
+}
+
+/**
+ * Name and value bytes of a query. A room of 0 bytes asks for the value's length alone.
+ *
+ * @param rooms bytes to keep for each parameter's value.
+ */
+export function encodeJailQuery(key: JailKey, rooms: Readonly<Record<string, number>>): IovPair[] {
+  return [...Object.entries(rooms).map(([name, bytes]) => room(name, bytes)), ...encodeJailParams(key)];
+}
+
+/**
+ * Reads parameters of a jail, jail_get(2).
+ *
+ * @param query parameter names with their types, as in `{ path: "string", "ip4.addr": "ip4", persist: "bool" }`.
+ * @param options `dying` also finds a jail that is removed but still holds resources.
+ * @returns the jail's id and the values.
+ * @throws {SyscallError} ENOENT when there is no such jail, EINVAL for an unknown parameter.
+ */
+export function jailGet<const Q extends JailQuery>(
+  key: JailKey,
+  query: Q,
+  options: { readonly dying?: boolean } = {},
+): { readonly jid: number; readonly values: JailValues<Q> } {
+  const flags = options.dying ? JAIL_DYING : 0;
+  const object = describeKey(key);
+  const parameters = Object.entries(query);
+  const ask = (rooms: Readonly<Record<string, number>>) =>
+    callJail("jail_get", object, encodeJailQuery(key, rooms), flags);
+  const fixed = Object.fromEntries(parameters.map(([name, type]) => [name, fixedSize(type) ?? 0]));
+  const measure = () => {
+    const { iov } = ask(fixed);
+    return Object.fromEntries(parameters.map(([name], index) => [name, lengthAt(iov, index)]));
+  };
+  const exact = parameters.every(([, type]) => fixedSize(type) !== undefined);
+  for (let attempt = 1; ; attempt++) {
+    const rooms = exact ? fixed : measure();
+    try {
+      const { jid, iov } = ask(rooms);
+      const values = parameters.map(([name, type], index) => {
+        const length = Math.min(lengthAt(iov, index), rooms[name] ?? 0);
+        return [name, decodeJailValue(type, valueAt(iov, index).subarray(0, length))];
+      });
+      return { jid, values: Object.fromEntries(values) as JailValues<Q> };
+    } catch (error) {
+      const grown = !exact && error instanceof SyscallError && error.code === "EINVAL";
+      if (!grown || attempt === QUERY_ATTEMPTS) throw error;
+    }
+  }
+}
+
+function describeKey(key: JailKey): string {
+  if ("name" in key) return key.name;
+  return "jid" in key ? String(key.jid) : `after ${key.lastjid}`;
+}
+
+/** The id of the jail with this name, or undefined when there is none. */
+export function jailId(name: string): number | undefined {
+  return unlessAbsent(() => jailGet({ name }, {}).jid);
+}
+
+/** Ids of all jails the caller can see, ascending. */
+export function jailIds(options: { readonly dying?: boolean } = {}): number[] {
+  const ids: number[] = [];
+  for (;;) {
+    const lastjid = ids.at(-1) ?? 0;
+    const jid = unlessAbsent(() => jailGet({ lastjid }, {}, options).jid);
+    if (jid === undefined) return ids;
+    ids.push(jid);
+  }
+}
+
+/** Reads the same parameters of all jails. A jail that goes meanwhile is left out. */
+export function jailList<const Q extends JailQuery>(
+  query: Q,
+  options: { readonly dying?: boolean } = {},
+): { readonly jid: number; readonly values: JailValues<Q> }[] {
+  return jailIds(options)
+    .map((jid) => unlessAbsent(() => jailGet({ jid }, query, options)))
+    .filter((jail) => jail !== undefined);
+}
+
+function unlessAbsent<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Puts the whole calling process into a jail, jail_attach(2): every thread, for good, with the jail's root as root and
+ * working directory. Only for a process that exists to run in the jail.
+ *
+ * @throws {SyscallError} EINVAL when there is no such jail; EPERM when a directory is open that must not be.
+ */
+export function jailAttach(jid: number): void {
+  syscall({ call: "jail_attach", object: String(jid) }, () => jail_attach(jid));
+}
+
+/**
+ * Removes a jail and the jails within, killing their processes, jail_remove(2). The jail may stay dying for a while.
+ *
+ * @throws {SyscallError} EINVAL when there is no such jail.
+ */
+export function jailRemove(jid: number): void {
+  syscall({ call: "jail_remove", object: String(jid) }, () => jail_remove(jid));
+}
