@@ -26,7 +26,7 @@ export const sockaddrIn = struct("struct sockaddr_in", "netinet/in.h", 16, {
   sin_zero: [8, bytes(8)],
 });
 
-export const sockaddrIn6 = struct("struct sockaddr_in6", "netinet6/in6.h", 28, {
+export const sockaddrIn6 = struct("struct sockaddr_in6", "netinet/in.h", 28, {
   sin6_len: [0, u8],
   sin6_family: [1, u8],
   sin6_port: [2, u16be],
