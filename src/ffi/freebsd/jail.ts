@@ -23,6 +23,11 @@ const actionFlags = { create: JAIL_CREATE, update: JAIL_UPDATE, attach: JAIL_ATT
 /** What jail_set(2) is to do; attaching puts the calling process into the jail, for good. */
 export type JailAction = keyof typeof actionFlags;
 
+/** The flags of jail_set(2) for these actions. */
+export function jailFlags(actions: readonly JailAction[]): number {
+  return actions.reduce((sum, action) => sum | actionFlags[action], 0);
+}
+
 /** Room for the kernel's message, as large as libjail's. */
 const ERRMSG_SIZE = 1024;
 /** How often a query is repeated when a value grew between being measured and being read. */
@@ -50,9 +55,8 @@ function callJail(
  * @throws {SyscallError} with the kernel's own message; {FieldError} when a value cannot be encoded.
  */
 export function jailSet(params: JailParams, ...actions: readonly JailAction[]): number {
-  const flags = actions.reduce((sum, action) => sum | actionFlags[action], 0);
   const object = String(params.name ?? params.jid ?? "");
-  return callJail("jail_set", object, encodeJailParams(params), flags).jid;
+  return callJail("jail_set", object, encodeJailParams(params), jailFlags(actions)).jid;
 }
 
 /**
