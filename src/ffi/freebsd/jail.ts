@@ -1,5 +1,5 @@
 import { SyscallError } from "../errno.ts";
-import { decodeCString } from "../struct.ts";
+import { decodeCString, FieldError } from "../struct.ts";
 import { JAIL_ATTACH, JAIL_CREATE, JAIL_DYING, JAIL_UPDATE } from "./abi/jail.ts";
 import { type IovMemory, type IovPair, layOutIovec, lengthAt, valueAt } from "./iovec.ts";
 import {
@@ -94,7 +94,8 @@ export function encodeJailQuery(key: JailKey, rooms: Readonly<Record<string, num
  * @param query parameter names with their types, as in `{ path: "string", "ip4.addr": "ip4", persist: "bool" }`.
  * @param options `dying` also finds a jail that is removed but still holds resources.
  * @returns the jail's id and the values.
- * @throws {SyscallError} ENOENT when there is no such jail, EINVAL for an unknown parameter.
+ * @throws {SyscallError} ENOENT when there is no such jail, EINVAL for an unknown parameter; {FieldError} when the key
+ * is among the parameters, since the kernel takes a name but once.
  */
 export function jailGet<const Q extends JailQuery>(
   key: JailKey,
@@ -104,6 +105,8 @@ export function jailGet<const Q extends JailQuery>(
   const flags = options.dying ? JAIL_DYING : 0;
   const object = describeKey(key);
   const parameters = Object.entries(query);
+  const repeated = Object.keys(key).find((name) => name in query);
+  if (repeated !== undefined) throw new FieldError(`${repeated} is given as the key and cannot be asked for`);
   const ask = (rooms: Readonly<Record<string, number>>) =>
     callJail("jail_get", object, encodeJailQuery(key, rooms), flags);
   const fixed = Object.fromEntries(parameters.map(([name, type]) => [name, fixedSize(type) ?? 0]));

@@ -43,6 +43,7 @@ function ioctl(call: IoctlCall, code?: string, answer?: (out: Buffer) => void): 
   };
 }
 
+/** A control socket of this family. The recorder's had no SOCK_CLOEXEC, which the bindings add to the type. */
 function socket(family: number): Expectation {
   return (reply) => {
     assert.equal(reply.sys, SYS.socket);
