@@ -2,7 +2,7 @@
  * C structs as data: name, header, size, and each field's offset and type. Encoding and decoding work on Buffers alone,
  * so the bytes of one system are produced and tested on any other, with no library loaded.
  *
- * Integers are little-endian, as on every machine klee runs on; the `be` types hold network byte order.
+ * Integers are little-endian, as on amd64 and arm64; the `be` types hold network byte order.
  */
 
 /** A value does not fit the C field it is written to. */

@@ -28,7 +28,7 @@ export function cFunction<A extends readonly unknown[], R>(prototype: string): (
 export interface CallDescription {
   /** `jail_set`, `SIOCAIFADDR` */
   readonly call: string;
-  /** What it is about: `kleene0 10.2.3.1/32`. */
+  /** What it is about: `lo1 10.2.3.1/32`. */
   readonly object: string;
   /** Gives the kernel's message after a failure, empty when there is none. */
   readonly kernelText?: () => string;

@@ -24,7 +24,6 @@ export const IFF_UP = 0x1;
 export const ND6_INFINITE_LIFETIME = 0xffffffff;
 /** No duplicate address detection: the address is usable at once. */
 export const IN6_IFF_NODAD = 0x20;
-export const IN6_IFF_TENTATIVE = 0x02;
 export const BRDGADD = 0;
 export const BRDGDEL = 1;
 

@@ -3,7 +3,6 @@ import { bytes, struct, u8, u16, u16be, u32 } from "../../struct.ts";
 /** Headers that a C probe of this module includes, in order. */
 export const headers = ["sys/types.h", "sys/socket.h", "netinet/in.h", "net/if_dl.h"] as const;
 
-export const AF_LOCAL = 1;
 export const AF_INET = 2;
 export const AF_LINK = 18;
 export const AF_INET6 = 28;
