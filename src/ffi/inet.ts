@@ -1,0 +1,86 @@
+import { isIP } from "node:net";
+
+/** `inet` for IPv4, `inet6` for IPv6. */
+export type AddressFamily = "inet" | "inet6";
+
+/** An address with its prefix length. */
+export interface Prefix {
+  readonly family: AddressFamily;
+  /** 4 or 16 bytes in network order. */
+  readonly bytes: Buffer;
+  /** In bits: at most 32 or 128. */
+  readonly length: number;
+}
+
+/** The text is no address. */
+export class AddressError extends Error {
+  override readonly name = "AddressError";
+}
+
+/**
+ * The bytes of an address in network order, as inet_pton(3) gives them: 4 for IPv4, 16 for IPv6.
+ *
+ * @throws {AddressError} when it is none, or has a zone (`%eth0`).
+ */
+export function encodeAddress(text: string): Buffer {
+  const version = text.includes("%") ? 0 : isIP(text);
+  if (version === 4) return Buffer.from(text.split(".").map(Number));
+  if (version !== 6) throw new AddressError(`not an IP address: ${JSON.stringify(text)}`);
+  const [head = "", tail] = text.split("::");
+  const leading = groups(head);
+  const trailing = tail === undefined ? [] : groups(tail);
+  const zeros = new Array<number>(8 - leading.length - trailing.length).fill(0);
+  return Buffer.from([...leading, ...zeros, ...trailing].flatMap((group) => [group >> 8, group & 0xff]));
+}
+
+/** Text of an address of 4 or 16 bytes; IPv6 in the form of RFC 5952. */
+export function formatAddress(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join(".");
+  if (bytes.length !== 16) throw new AddressError(`an address has 4 or 16 bytes, not ${bytes.length}`);
+  const mapped = bytes.subarray(0, 12).every((byte, index) => byte === (index < 10 ? 0 : 0xff));
+  if (mapped) return `::ffff:${bytes.subarray(12).join(".")}`;
+  const words = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0));
+  const { start, length } = longestZeroRun(words);
+  const hex = (part: readonly number[]): string => part.map((word) => word.toString(16)).join(":");
+  return length < 2 ? hex(words) : `${hex(words.slice(0, start))}::${hex(words.slice(start + length))}`;
+}
+
+/**
+ * Reads `10.2.3.1/32`; without a length the address stands for itself alone.
+ *
+ * @throws {AddressError}
+ */
+export function parsePrefix(text: string): Prefix {
+  const [address = "", lengthText, ...rest] = text.split("/");
+  const bytes = encodeAddress(address);
+  const bits = bytes.length * 8;
+  const length = lengthText === undefined ? bits : Number(lengthText);
+  if (rest.length > 0 || (lengthText !== undefined && !/^\d{1,3}$/.test(lengthText)) || length > bits)
+    throw new AddressError(`not an address with a prefix length: ${JSON.stringify(text)}`);
+  return { family: bytes.length === 4 ? "inet" : "inet6", bytes, length };
+}
+
+/** `10.2.3.1/32`. */
+export function formatPrefix(bytes: Uint8Array, length: number): string {
+  return `${formatAddress(bytes)}/${length}`;
+}
+
+/** The 16-bit groups of one side of `::`; a dotted quad at the end makes two. */
+function groups(text: string): number[] {
+  if (text === "") return [];
+  return text.split(":").flatMap((group) => {
+    if (!group.includes(".")) return [Number.parseInt(group, 16)];
+    const [a = 0, b = 0, c = 0, d = 0] = group.split(".").map(Number);
+    return [(a << 8) | b, (c << 8) | d];
+  });
+}
+
+function longestZeroRun(words: readonly number[]): { start: number; length: number } {
+  let best = { start: 0, length: 0 };
+  let start = 0;
+  for (const [index, word] of words.entries()) {
+    if (word !== 0) start = index + 1;
+    else if (index + 1 - start > best.length) best = { start, length: index + 1 - start };
+  }
+  return best;
+}
