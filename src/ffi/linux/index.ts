@@ -1,0 +1,14 @@
+/** Linux's kernel interfaces by system calls alone: rtnetlink, nftables, mounts, locks. */
+export { SyscallError } from "../errno.ts";
+export * as inet from "../inet.ts";
+export { LibraryError } from "../library.ts";
+export { setTrace } from "../trace.ts";
+export { errnoTable } from "./abi/errno.ts";
+export { Fd, openDescriptors } from "./fd.ts";
+export * as flock from "./flock.ts";
+export * as mount from "./mount.ts";
+export * as netlink from "./netlink/index.ts";
+export * as nftables from "./nftables.ts";
+export * as address from "./rtnl/address.ts";
+export * as link from "./rtnl/link.ts";
+export * as route from "./rtnl/route.ts";

@@ -1,0 +1,132 @@
+import { decodeCString } from "../../struct.ts";
+import { constants as nl, nlattr, nlmsgerr, nlmsghdr } from "../abi/netlink.ts";
+
+/** One netlink message as received. */
+export interface Message {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  /** All after the header: the family's own header, then attributes. */
+  readonly body: Buffer;
+}
+
+/** Attributes by type, without the flag bits; of a type that occurs twice the last one stands. */
+export type Attributes = ReadonlyMap<number, Buffer>;
+
+/** What an NLMSG_ERROR message tells. */
+export interface Acknowledgement {
+  /** 0: success; else the kernel's positive number. */
+  readonly errno: number;
+  /** The kernel's own words, from the extended ACK. */
+  readonly text: string | undefined;
+}
+
+/** The bytes do not form a message. */
+export class NetlinkFormatError extends Error {
+  override readonly name = "NetlinkFormatError";
+}
+
+/** Rounds a length up to the boundary that headers and attributes are aligned to, NLMSG_ALIGN. */
+export function align(length: number): number {
+  return (length + nl.NLMSG_ALIGNTO - 1) & ~(nl.NLMSG_ALIGNTO - 1);
+}
+
+/** A message, padded: ready to stand in a batch. */
+export function encodeMessage(type: number, flags: number, sequence: number, body: Uint8Array): Buffer {
+  const length = nlmsghdr.size + body.length;
+  const target = Buffer.alloc(align(length));
+  nlmsghdr.write(
+    target,
+    0,
+    { nlmsg_len: length, nlmsg_type: type, nlmsg_flags: flags, nlmsg_seq: sequence },
+    nlmsghdr.cName,
+  );
+  target.set(body, nlmsghdr.size);
+  return target;
+}
+
+/** One attribute, padded. The padding is not counted in its length field. */
+export function encodeAttribute(type: number, value: Uint8Array): Buffer {
+  const length = nlattr.size + value.length;
+  const target = Buffer.alloc(align(length));
+  nlattr.write(target, 0, { nla_len: length, nla_type: type }, nlattr.cName);
+  target.set(value, nlattr.size);
+  return target;
+}
+
+/** An attribute that holds attributes. */
+export function encodeNested(type: number, ...children: readonly Uint8Array[]): Buffer {
+  return encodeAttribute(type | nl.NLA_F_NESTED, Buffer.concat(children));
+}
+
+/** A 32-bit attribute in host byte order. */
+export function encodeU32(type: number, value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return encodeAttribute(type, bytes);
+}
+
+/**
+ * Splits what one recv(2) returned into its messages.
+ *
+ * @throws {NetlinkFormatError} when a length does not fit.
+ */
+export function decodeMessages(data: Buffer): Message[] {
+  const messages: Message[] = [];
+  for (let offset = 0; offset < data.length; ) {
+    if (offset + nlmsghdr.size > data.length) throw new NetlinkFormatError("netlink message: header cut off");
+    const header = nlmsghdr.decode(data, offset);
+    const end = offset + header.nlmsg_len;
+    if (header.nlmsg_len < nlmsghdr.size || end > data.length)
+      throw new NetlinkFormatError(`netlink message: length ${header.nlmsg_len} at ${offset} of ${data.length}`);
+    messages.push({
+      type: header.nlmsg_type,
+      flags: header.nlmsg_flags,
+      sequence: header.nlmsg_seq,
+      body: data.subarray(offset + nlmsghdr.size, end),
+    });
+    offset = offset + align(header.nlmsg_len);
+  }
+  return messages;
+}
+
+/**
+ * @param offset where the attributes begin in `data`: after the family's own header.
+ * @throws {NetlinkFormatError} when a length does not fit.
+ */
+export function decodeAttributes(data: Buffer, offset = 0): Attributes {
+  const attributes = new Map<number, Buffer>();
+  for (let at = offset; at + nlattr.size <= data.length; ) {
+    const length = data.readUInt16LE(at);
+    if (length < nlattr.size || at + length > data.length)
+      throw new NetlinkFormatError(`netlink attribute: length ${length} at ${at} of ${data.length}`);
+    attributes.set(data.readUInt16LE(at + 2) & nl.NLA_TYPE_MASK, data.subarray(at + nlattr.size, at + length));
+    at += align(length);
+  }
+  return attributes;
+}
+
+/**
+ * Reads an NLMSG_ERROR, or the NLMSG_DONE that ends a dump: both begin with the negative errno.
+ *
+ * @throws {NetlinkFormatError}
+ */
+export function decodeAcknowledgement(message: Message): Acknowledgement {
+  const { body, flags, type } = message;
+  if (body.length < 4) {
+    // Before Linux 2.6.24 a dump's end carried no status.
+    if (type === nl.NLMSG_DONE) return { errno: 0, text: undefined };
+    throw new NetlinkFormatError(`netlink error message: ${body.length} bytes`);
+  }
+  const errno = -body.readInt32LE(0);
+  if ((flags & nl.NLM_F_ACK_TLVS) === 0) return { errno, text: undefined };
+  const text = decodeAttributes(body, attributesOffset(message)).get(nl.NLMSGERR_ATTR_MSG);
+  return { errno, text: text && decodeCString(text) };
+}
+
+/** In an error message the request comes first: its header alone when the kernel capped it, else all of it. */
+function attributesOffset({ body, flags, type }: Message): number {
+  if (type === nl.NLMSG_DONE) return 4;
+  if ((flags & nl.NLM_F_CAPPED) !== 0) return nlmsgerr.size;
+  return 4 + align(nlmsgerr.decode(body).msg.nlmsg_len);
+}

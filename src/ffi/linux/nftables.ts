@@ -1,0 +1,126 @@
+import { lazy, openLibrary } from "../library.ts";
+import { FieldError } from "../struct.ts";
+import { traceCall, traceStart, tracing } from "../trace.ts";
+import { syscallError } from "./libc.ts";
+
+// <nftables/libnftables.h>
+const NFT_CTX_DEFAULT = 0;
+const NFT_CTX_OUTPUT_JSON = 1 << 4;
+
+const ENOMEM = 12;
+/** How much of a command an error or the trace quotes, in characters. */
+const QUOTE_LENGTH = 120;
+
+interface Functions {
+  nft_ctx_new(flags: number): bigint | null;
+  nft_ctx_free(context: bigint): void;
+  nft_ctx_buffer_output(context: bigint): number;
+  nft_ctx_buffer_error(context: bigint): number;
+  nft_ctx_get_output_buffer(context: bigint): string | null;
+  nft_ctx_get_error_buffer(context: bigint): string | null;
+  nft_ctx_output_set_flags(context: bigint, flags: number): void;
+  nft_run_cmd_from_buffer(context: bigint, text: string): number;
+}
+
+const functions = lazy((): Functions => {
+  const library = openLibrary("libnftables (Debian package libnftables1)", ["libnftables.so.1"]);
+  return {
+    nft_ctx_new: library.func("void *nft_ctx_new(uint32_t)"),
+    nft_ctx_free: library.func("void nft_ctx_free(void *)"),
+    nft_ctx_buffer_output: library.func("int nft_ctx_buffer_output(void *)"),
+    nft_ctx_buffer_error: library.func("int nft_ctx_buffer_error(void *)"),
+    nft_ctx_get_output_buffer: library.func("const char *nft_ctx_get_output_buffer(void *)"),
+    nft_ctx_get_error_buffer: library.func("const char *nft_ctx_get_error_buffer(void *)"),
+    nft_ctx_output_set_flags: library.func("void nft_ctx_output_set_flags(void *, unsigned int)"),
+    nft_run_cmd_from_buffer: library.func("int nft_run_cmd_from_buffer(void *, const char *)"),
+  };
+});
+
+/** nft refused a command, or the kernel did. Nothing of it was applied. */
+export class NftablesError extends Error {
+  override readonly name = "NftablesError";
+  /** nft's own words, on one line. */
+  readonly kernelText: string;
+
+  constructor(kernelText: string) {
+    super(`nft: ${kernelText}`);
+    this.kernelText = kernelText;
+  }
+}
+
+export interface RunOptions {
+  /** Print what is listed as JSON, libnftables-json(5). */
+  readonly json?: boolean | undefined;
+}
+
+/** A libnftables context, libnftables(3). */
+export interface Nft extends Disposable {
+  /**
+   * Runs commands in nft's language as one transaction: all of it or nothing. Equivalent to: `nft -f -`.
+   *
+   * @returns what the commands printed.
+   * @throws {NftablesError} with nft's own words.
+   */
+  run(text: string, options?: RunOptions): string;
+}
+
+/**
+ * Opens libnftables, in the network namespace of this moment.
+ *
+ * After a transaction that deletes, disposing takes up to some 15 ms: whenever a netfilter socket is closed, by exit too,
+ * the kernel waits until what was deleted before is freed, a grace period after the transaction. What is done between
+ * the two shortens the wait.
+ *
+ * @throws {LibraryError} when the library is missing.
+ * @throws {SyscallError} when it can make no context.
+ */
+export function openNft(): Nft {
+  const nft = functions();
+  let context = nft.nft_ctx_new(NFT_CTX_DEFAULT);
+  if (context === null) throw syscallError("nft_ctx_new", "", ENOMEM);
+  if (nft.nft_ctx_buffer_output(context) !== 0 || nft.nft_ctx_buffer_error(context) !== 0) {
+    nft.nft_ctx_free(context);
+    throw syscallError("nft_ctx_buffer_output", "", ENOMEM);
+  }
+  return {
+    run(text, options = {}) {
+      if (context === null) throw new Error("this nftables context was disposed");
+      if (text.includes("\0")) throw new FieldError("an nftables command holds a NUL byte");
+      const startedAt = traceStart();
+      nft.nft_ctx_output_set_flags(context, options.json ? NFT_CTX_OUTPUT_JSON : 0);
+      const status = nft.nft_run_cmd_from_buffer(context, text);
+      // Reading a buffer empties it: both, or a warning of this command would turn up in the error of the next.
+      const output = nft.nft_ctx_get_output_buffer(context) ?? "";
+      const words = nft.nft_ctx_get_error_buffer(context) ?? "";
+      if (tracing()) traceCall("nft", quote(text), status, startedAt);
+      if (status !== 0) throw new NftablesError(oneLine(words));
+      return output;
+    },
+    [Symbol.dispose]() {
+      if (context !== null) nft.nft_ctx_free(context);
+      context = null;
+    },
+  };
+}
+
+/**
+ * nft prints an error as `SOURCE:LINE:COLUMNS: Error: WORDS`, the offending line, and a line of carets below it; each
+ * error of a command so.
+ */
+function oneLine(words: string): string {
+  const parts: string[] = [];
+  for (const line of words.split("\n")) {
+    const trimmed = line.trim();
+    if (trimmed === "" || /^[\^~\s]+$/.test(trimmed)) continue;
+    const error = /^\S+?:\d+:\d+(?:-\d+)?: (?:Error: )?(.*)$/.exec(trimmed);
+    if (error?.[1] !== undefined) parts.push(error[1]);
+    else if (parts.length > 0) parts.push(`${parts.pop()} (in: ${quote(trimmed)})`);
+    else parts.push(trimmed.replace(/^Error: /, ""));
+  }
+  return parts.length === 0 ? "failed without a word" : parts.join("; ");
+}
+
+function quote(text: string): string {
+  const line = text.trim().replace(/\s+/g, " ");
+  return line.length > QUOTE_LENGTH ? `${line.slice(0, QUOTE_LENGTH)}...` : line;
+}

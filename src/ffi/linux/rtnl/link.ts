@@ -1,0 +1,177 @@
+import { SyscallError } from "../../errno.ts";
+import { decodeCString, encodeCString, FieldError } from "../../struct.ts";
+import { constants as nl } from "../abi/netlink.ts";
+import { ifinfomsg, constants as rt } from "../abi/rtnetlink.ts";
+import { constants as so } from "../abi/socket.ts";
+import {
+  decodeAttributes,
+  encodeAttribute,
+  encodeNested,
+  encodeU32,
+  type Message,
+  NetlinkFormatError,
+} from "../netlink/message.ts";
+import type { NetlinkSocket, Request } from "../netlink/socket.ts";
+
+/** A network interface. */
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  readonly up: boolean;
+  readonly loopback: boolean;
+  /** Free text that an administrator gave it; undefined when there is none. */
+  readonly alias: string | undefined;
+  /** `bridge`, `dummy`, `veth`; undefined for a device of hardware. */
+  readonly kind: string | undefined;
+}
+
+export interface CreateLink {
+  readonly name: string;
+  /** Kinds to try, in order: the first that the kernel has. */
+  readonly kinds: readonly string[];
+  readonly alias: string;
+}
+
+/** Errors that say the kernel has no IPv6, or none on this link: EINVAL, EOPNOTSUPP, EAFNOSUPPORT. */
+const NO_IPV6 = new Set(["EINVAL", "EOPNOTSUPP", "EAFNOSUPPORT"]);
+
+/** All interfaces. Equivalent to: `ip -details link show`. */
+export function listLinks(socket: NetlinkSocket): Link[] {
+  return socket.dump(getLink("", "all")).map(decodeLink);
+}
+
+/** The interface of that name, or undefined. Equivalent to: `ip link show dev NAME`. */
+export function findLink(socket: NetlinkSocket, name: string): Link | undefined {
+  try {
+    const [message] = socket.request(getLink(name, name));
+    return message && decodeLink(message);
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "ENODEV") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Makes an interface, gives it its alias, keeps the kernel from giving it an IPv6 link-local address, and brings it up.
+ * Nothing is left when any of it fails. Equivalent to: `ip link add NAME type KIND`,
+ * `ip link set NAME alias ALIAS addrgenmode none up`.
+ *
+ * @throws {SyscallError} EEXIST when the name is taken; EOPNOTSUPP when the kernel has none of the kinds.
+ */
+export function createLink(socket: NetlinkSocket, { name, kinds, alias }: CreateLink): Link {
+  // Encoded first: a name or alias that is too long must fail before anything is made.
+  const encodedAlias = aliasAttribute(alias);
+  const kind = addFirstKind(socket, name, kinds);
+  const made = findLink(socket, name);
+  if (made === undefined) throw new NetlinkFormatError(`${name} vanished right after it was made`);
+  try {
+    // The kernel ignores an alias in the message that makes a link, so it follows at once. The mode comes before the
+    // link is up: the address is generated at that moment.
+    const [aliased, , up] = socket
+      .batch([
+        setLink(made.index, `${name} alias`, 0, encodedAlias),
+        setLink(made.index, `${name} addrgenmode none`, 0, noLinkLocalAttribute()),
+        setLink(made.index, `${name} up`, rt.IFF_UP),
+      ])
+      .map(tolerateMissingIpv6);
+    const error = aliased ?? up;
+    if (error !== undefined) throw error;
+  } catch (error) {
+    deleteLink(socket, made.index, name);
+    throw error;
+  }
+  return { ...made, kind, alias, up: true };
+}
+
+/**
+ * Removes an interface with all its addresses; one that is gone already is no error. Equivalent to: `ip link del NAME`.
+ *
+ * @param name for the error alone: the index says which.
+ * @throws {SyscallError}
+ */
+export function deleteLink(socket: NetlinkSocket, index: number, name: string): void {
+  const body = ifinfomsg.encode({ ifi_index: index });
+  try {
+    socket.request({ call: "RTM_DELLINK", object: name, type: rt.RTM_DELLINK, flags: 0, body });
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.code === "ENODEV")) throw error;
+  }
+}
+
+/** The message of `ip link add NAME type KIND`. */
+export function newLink(name: string, kind: string): Request {
+  const body = Buffer.concat([
+    ifinfomsg.encode({}),
+    encodeAttribute(rt.IFLA_IFNAME, linkName(name)),
+    encodeNested(rt.IFLA_LINKINFO, encodeAttribute(rt.IFLA_INFO_KIND, Buffer.from(kind))),
+  ]);
+  return { call: "RTM_NEWLINK", object: name, type: rt.RTM_NEWLINK, flags: nl.NLM_F_CREATE | nl.NLM_F_EXCL, body };
+}
+
+/** A message that changes a link: sets the flags given, and what the attributes say. */
+export function setLink(index: number, object: string, flags: number, ...attributes: readonly Buffer[]): Request {
+  const header = ifinfomsg.encode({ ifi_index: index, ifi_flags: flags, ifi_change: flags });
+  const body = Buffer.concat([header, ...attributes]);
+  return { call: "RTM_SETLINK", object, type: rt.RTM_SETLINK, flags: 0, body };
+}
+
+/** @throws {FieldError} when the kernel would refuse it for its length. */
+export function aliasAttribute(alias: string): Buffer {
+  const text = Buffer.from(alias);
+  if (text.length >= rt.IFALIASZ) throw new FieldError(`ifalias: ${text.length} bytes, at most ${rt.IFALIASZ - 1} fit`);
+  return encodeAttribute(rt.IFLA_IFALIAS, text);
+}
+
+/** No IPv6 link-local address is to be generated. */
+export function noLinkLocalAttribute(): Buffer {
+  const mode = encodeAttribute(rt.IFLA_INET6_ADDR_GEN_MODE, Buffer.from([rt.IN6_ADDR_GEN_MODE_NONE]));
+  return encodeNested(rt.IFLA_AF_SPEC, encodeNested(so.AF_INET6, mode));
+}
+
+export function decodeLink(message: Message): Link {
+  const header = ifinfomsg.decode(message.body);
+  const attributes = decodeAttributes(message.body, ifinfomsg.size);
+  const info = attributes.get(rt.IFLA_LINKINFO);
+  const kind = info && decodeAttributes(info).get(rt.IFLA_INFO_KIND);
+  const alias = attributes.get(rt.IFLA_IFALIAS);
+  return {
+    index: header.ifi_index,
+    name: decodeCString(attributes.get(rt.IFLA_IFNAME) ?? Buffer.alloc(0)),
+    up: (header.ifi_flags & rt.IFF_UP) !== 0,
+    loopback: (header.ifi_flags & rt.IFF_LOOPBACK) !== 0,
+    alias: alias && decodeCString(alias),
+    kind: kind && decodeCString(kind),
+  };
+}
+
+/** @param name empty: all. */
+function getLink(name: string, object: string): Request {
+  const attributes = [encodeU32(rt.IFLA_EXT_MASK, rt.RTEXT_FILTER_SKIP_STATS)];
+  if (name !== "") attributes.push(encodeAttribute(rt.IFLA_IFNAME, linkName(name)));
+  const body = Buffer.concat([ifinfomsg.encode({}), ...attributes]);
+  return { call: "RTM_GETLINK", object, type: rt.RTM_GETLINK, flags: 0, body };
+}
+
+function addFirstKind(socket: NetlinkSocket, name: string, kinds: readonly string[]): string | undefined {
+  for (const [index, kind] of kinds.entries()) {
+    try {
+      socket.request(newLink(name, kind));
+      return kind;
+    } catch (error) {
+      const unknown = error instanceof SyscallError && error.code === "EOPNOTSUPP";
+      if (!unknown || index === kinds.length - 1) throw error;
+    }
+  }
+  return undefined;
+}
+
+function tolerateMissingIpv6(outcome: { readonly error: SyscallError | undefined }, index: number) {
+  return index === 1 && outcome.error !== undefined && NO_IPV6.has(outcome.error.code) ? undefined : outcome.error;
+}
+
+function linkName(name: string): Buffer {
+  const encoded = encodeCString(name, "interface name");
+  if (encoded.length > rt.IFNAMSIZ)
+    throw new FieldError(`interface name: "${name}" is ${encoded.length - 1} bytes, at most ${rt.IFNAMSIZ - 1} fit`);
+  return encoded;
+}

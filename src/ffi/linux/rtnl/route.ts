@@ -1,0 +1,106 @@
+import { type AddressFamily, formatAddress, type Prefix } from "../../inet.ts";
+import { constants as rt, rtmsg, rtnexthop } from "../abi/rtnetlink.ts";
+import { constants as so } from "../abi/socket.ts";
+import { type Attributes, decodeAttributes, encodeAttribute, encodeU32, type Message } from "../netlink/message.ts";
+import type { NetlinkSocket, Request } from "../netlink/socket.ts";
+
+/** A default route that packets can take. */
+export interface DefaultRoute {
+  readonly linkIndex: number;
+  /** The lower, the better. */
+  readonly metric: number;
+}
+
+/**
+ * The default route of one family in the main table: of several the one with the lowest metric. Routes that lead
+ * nowhere (`blackhole`, `unreachable`, a dead link) do not count. Equivalent to: `ip route show default`.
+ *
+ * @returns undefined when there is none, or no such family.
+ * @throws {SyscallError}
+ */
+export function findDefaultRoute(socket: NetlinkSocket, family: AddressFamily): DefaultRoute | undefined {
+  return lowestMetric(
+    socket
+      .dump(getRoutes(family))
+      .map((message) => decodeDefaultRoute(message, family))
+      .filter((route) => route !== undefined),
+  );
+}
+
+/**
+ * The interfaces that hold these addresses of this host, whichever they are: the kernel's own look-up, whose cost does
+ * not grow with the number of addresses. Equivalent to: `ip route get fibmatch ADDRESS` for each.
+ *
+ * @returns for each address in order the interface's index, undefined where the host does not have it.
+ * @throws {SyscallError} when the batch as such fails.
+ */
+export function findAddressHolders(socket: NetlinkSocket, addresses: readonly Prefix[]): (number | undefined)[] {
+  return socket.batch(addresses.map(getRoute)).map(({ replies: [reply] }, index) => {
+    // An error is a route that leads nowhere, ENETUNREACH for the lack of any: not one of this host's addresses.
+    const address = addresses[index];
+    return reply && address && decodeHolder(reply, address);
+  });
+}
+
+/** Chooses among routes; the first of equals. */
+export function lowestMetric(routes: readonly DefaultRoute[]): DefaultRoute | undefined {
+  return routes.reduce<DefaultRoute | undefined>(
+    (best, route) => (best === undefined || route.metric < best.metric ? route : best),
+    undefined,
+  );
+}
+
+/** @returns undefined for any route that is no usable default route of the main table. */
+export function decodeDefaultRoute(message: Message, family: AddressFamily): DefaultRoute | undefined {
+  const header = rtmsg.decode(message.body);
+  const attributes = decodeAttributes(message.body, rtmsg.size);
+  // The filter of the request is only a hint: kernels before 4.20 send all tables and families.
+  const table = attributes.get(rt.RTA_TABLE)?.readUInt32LE(0) ?? header.rtm_table;
+  if (header.rtm_family !== number(family) || table !== rt.RT_TABLE_MAIN) return undefined;
+  if (header.rtm_dst_len !== 0 || header.rtm_type !== rt.RTN_UNICAST) return undefined;
+  const linkIndex = outputLink(attributes, header.rtm_flags);
+  if (linkIndex === undefined) return undefined;
+  return { linkIndex, metric: attributes.get(rt.RTA_PRIORITY)?.readUInt32LE(0) ?? 0 };
+}
+
+/** The route's interface; of several next hops the first that is alive. */
+function outputLink(attributes: Attributes, flags: number): number | undefined {
+  const hops = attributes.get(rt.RTA_MULTIPATH);
+  if (hops === undefined) {
+    if ((flags & rt.RTNH_F_DEAD) !== 0) return undefined;
+    return attributes.get(rt.RTA_OIF)?.readUInt32LE(0);
+  }
+  for (let offset = 0; offset + rtnexthop.size <= hops.length; ) {
+    const hop = rtnexthop.decode(hops, offset);
+    if ((hop.rtnh_flags & rt.RTNH_F_DEAD) === 0) return hop.rtnh_ifindex;
+    offset += Math.max(rtnexthop.size, hop.rtnh_len);
+  }
+  return undefined;
+}
+
+function decodeHolder(reply: Message, address: Prefix): number | undefined {
+  const header = rtmsg.decode(reply.body);
+  const whole = header.rtm_dst_len === address.bytes.length * 8;
+  if (header.rtm_type !== rt.RTN_LOCAL || !whole) return undefined;
+  return decodeAttributes(reply.body, rtmsg.size).get(rt.RTA_OIF)?.readUInt32LE(0);
+}
+
+function getRoutes(family: AddressFamily): Request {
+  const header = rtmsg.encode({ rtm_family: number(family), rtm_table: rt.RT_TABLE_MAIN });
+  const body = Buffer.concat([header, encodeU32(rt.RTA_TABLE, rt.RT_TABLE_MAIN)]);
+  return { call: "RTM_GETROUTE", object: `default ${family}`, type: rt.RTM_GETROUTE, flags: 0, body };
+}
+
+function getRoute({ family, bytes }: Prefix): Request {
+  const header = rtmsg.encode({
+    rtm_family: number(family),
+    rtm_dst_len: bytes.length * 8,
+    rtm_flags: rt.RTM_F_FIB_MATCH,
+  });
+  const body = Buffer.concat([header, encodeAttribute(rt.RTA_DST, bytes)]);
+  return { call: "RTM_GETROUTE", object: formatAddress(bytes), type: rt.RTM_GETROUTE, flags: 0, body };
+}
+
+function number(family: AddressFamily): number {
+  return family === "inet" ? so.AF_INET : so.AF_INET6;
+}

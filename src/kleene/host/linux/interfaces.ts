@@ -1,0 +1,134 @@
+import { addRemedyHook, SyscallError } from "../../../ffi/errno.ts";
+import { formatPrefix, type Prefix, parsePrefix } from "../../../ffi/inet.ts";
+import { type NetlinkSocket, openRtnetlink } from "../../../ffi/linux/netlink/socket.ts";
+import { addAddresses, listAddresses, removeAddresses } from "../../../ffi/linux/rtnl/address.ts";
+import { createLink, deleteLink, findLink, type Link, listLinks } from "../../../ffi/linux/rtnl/link.ts";
+import { findAddressHolders, findDefaultRoute } from "../../../ffi/linux/rtnl/route.ts";
+import { hostFailure, KleeError } from "../../errors.ts";
+import type { HostInterface, Interfaces } from "../host.ts";
+
+/** What takes the place of FreeBSD's `lo` clone: each holds addresses and passes no packet on. The bridge has no ports. */
+const KINDS = ["bridge", "dummy"];
+/** Begins the alias text (`ip link set alias`) of klee's interfaces; the network's id follows. */
+const MARK = "klee ";
+
+addRemedyHook((call, code) => {
+  if (call === "RTM_NEWLINK" && code === "EOPNOTSUPP") return "load the kernel module bridge or dummy";
+  if (call === "RTM_NEWADDR" && code === "EACCES") return "IPv6 is off: see sysctl net.ipv6.conf.all.disable_ipv6";
+  if (call.startsWith("RTM_") && code === "EPERM") return "CAP_NET_ADMIN is needed: run klee as root";
+  return undefined;
+});
+
+/** Interfaces and their addresses by rtnetlink. */
+export class LinuxInterfaces implements Interfaces {
+  list(): HostInterface[] {
+    return withSocket("cannot list the host's interfaces", (socket) => {
+      const links = listLinks(socket);
+      const addresses = new Map<number, string[]>(links.map(({ index }) => [index, []]));
+      for (const { linkIndex, address, prefixLength } of listAddresses(socket))
+        addresses.get(linkIndex)?.push(`${address}/${prefixLength}`);
+      return links.map((link) => ({
+        name: link.name,
+        addresses: addresses.get(link.index) ?? [],
+        networkId: markedNetwork(link),
+      }));
+    });
+  }
+
+  defaultInterface(): string | undefined {
+    return withSocket("cannot find the host's default route", (socket) => {
+      const route = findDefaultRoute(socket, "inet") ?? findDefaultRoute(socket, "inet6");
+      return route && listLinks(socket).find(({ index }) => index === route.linkIndex)?.name;
+    });
+  }
+
+  create(name: string, networkId: string): void {
+    withSocket(`cannot make interface ${name}`, (socket) => {
+      try {
+        createLink(socket, { name, kinds: KINDS, alias: MARK + networkId });
+      } catch (error) {
+        if (hasCode(error, "EEXIST"))
+          throw new KleeError("CONFLICT", `interface ${name} exists already`, { cause: error });
+        throw error;
+      }
+    });
+  }
+
+  remove(name: string, networkId: string): void {
+    withSocket(`cannot remove interface ${name}`, (socket) => {
+      const link = findLink(socket, name);
+      if (link !== undefined && markedNetwork(link) === networkId) deleteLink(socket, link.index, name);
+    });
+  }
+
+  addAliases(name: string, addresses: readonly string[]): void {
+    if (addresses.length === 0) return;
+    withSocket(`cannot add ${bare(addresses)} to ${name}`, (socket) => {
+      const link = ownLink(socket, name);
+      const prefixes = addresses.map(parsePrefix);
+      refuseForeignHolders(socket, link, prefixes);
+      const errors = addAddresses(socket, link, prefixes);
+      const failed = errors.findIndex((error) => error !== undefined && error.code !== "EEXIST");
+      if (failed < 0) return;
+      removeAddresses(
+        socket,
+        link,
+        prefixes.filter((_, index) => errors[index] === undefined),
+      );
+      throw hostFailure(`cannot add ${bare(addresses.slice(failed, failed + 1))} to ${name}`, errors[failed]);
+    });
+  }
+
+  removeAliases(name: string, addresses: readonly string[]): void {
+    if (addresses.length === 0) return;
+    withSocket(`cannot remove ${bare(addresses)} from ${name}`, (socket) => {
+      const link = findLink(socket, name);
+      if (link === undefined || markedNetwork(link) === undefined) return;
+      const errors = removeAddresses(socket, link, addresses.map(parsePrefix));
+      const failed = errors.find((error) => error !== undefined && error.code !== "EADDRNOTAVAIL");
+      if (failed !== undefined) throw failed;
+    });
+  }
+}
+
+function withSocket<T>(what: string, work: (socket: NetlinkSocket) => T): T {
+  try {
+    using socket = openRtnetlink();
+    return work(socket);
+  } catch (error) {
+    throw hostFailure(what, error);
+  }
+}
+
+function markedNetwork({ alias }: Link): string | undefined {
+  return alias?.startsWith(MARK) ? alias.slice(MARK.length) : undefined;
+}
+
+/** @throws {KleeError} CONFLICT when the interface is not klee's, NOT_FOUND when there is none. */
+function ownLink(socket: NetlinkSocket, name: string): Link {
+  const link = findLink(socket, name);
+  if (link === undefined) throw new KleeError("NOT_FOUND", `interface ${name} does not exist`);
+  if (markedNetwork(link) === undefined)
+    throw new KleeError("CONFLICT", `interface ${name} was not made by klee: its addresses are left alone`);
+  return link;
+}
+
+/** The kernel lets two interfaces have one address; which of them would then answer is left to chance. */
+function refuseForeignHolders(socket: NetlinkSocket, link: Link, prefixes: readonly Prefix[]): void {
+  for (const [index, holder] of findAddressHolders(socket, prefixes).entries()) {
+    const prefix = prefixes[index];
+    if (holder === undefined || holder === link.index || prefix === undefined) continue;
+    const name = listLinks(socket).find((other) => other.index === holder)?.name ?? `interface ${holder}`;
+    const address = bare([formatPrefix(prefix.bytes, prefix.length)]);
+    throw new KleeError("CONFLICT", `cannot add ${address} to ${link.name}: it is an address of ${name}`);
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof SyscallError && error.code === code;
+}
+
+/** `10.2.3.1, fd00::1`: an alias stands for itself, its prefix length tells nothing. */
+function bare(addresses: readonly string[]): string {
+  return addresses.map((address) => address.replace(/\/\d+$/, "")).join(", ");
+}
