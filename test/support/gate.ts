@@ -1,12 +1,14 @@
 import { existsSync, readFileSync } from "node:fs";
 
 /** Something a privileged test needs of the machine. */
-export type Need = "root" | "cgroup2" | "overlay" | "libnftables" | "strace" | "nft" | "busybox";
+export type Need = "root" | "cgroup2" | "overlay" | "libnftables" | "strace" | "nft" | "busybox" | "cc" | "ip";
 
 const programs: Partial<Record<Need, readonly string[]>> = {
   strace: ["/usr/bin/strace"],
   nft: ["/usr/sbin/nft", "/sbin/nft"],
   busybox: ["/usr/bin/busybox", "/bin/busybox"],
+  cc: ["/usr/bin/cc", "/usr/local/bin/cc"],
+  ip: ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"],
 };
 
 function missing(need: Need): string | undefined {

@@ -1,13 +1,8 @@
 import { constants, fstatSync, statSync } from "node:fs";
 import { SyscallError } from "../errno.ts";
+import { constants as file } from "./abi/file.ts";
 import { Fd } from "./fd.ts";
 import { call, flockAsync, libc } from "./libc.ts";
-
-// <sys/file.h>
-const LOCK_EX = 2;
-const LOCK_NB = 4;
-/** <bits/fcntl.h>; Node's constants lack it. */
-const O_CLOEXEC = 0o2000000;
 
 /**
  * Locks that may wait on pool threads at once. The pool has four by default, and the holders of the locks need some of
@@ -29,7 +24,7 @@ export async function lockFile(path: string, options: { readonly blocking: boole
   for (;;) {
     const fd = openLockFile(path);
     try {
-      if (!options.blocking) call("flock", path, () => libc.flock(fd.number, LOCK_EX | LOCK_NB));
+      if (!options.blocking) call("flock", path, () => libc.flock(fd.number, file.LOCK_EX | file.LOCK_NB));
       else if (!lockNow(fd)) await waitForLock(fd);
       if (isStillAt(fd, path)) return fd;
     } catch (error) {
@@ -62,7 +57,7 @@ export function tryLock(path: string): Disposable | undefined {
 }
 
 function openLockFile(path: string): Fd {
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | O_CLOEXEC;
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | file.O_CLOEXEC;
   return new Fd(
     call("open", path, () => libc.open(path, flags, "int", 0o600)),
     path,
@@ -71,7 +66,7 @@ function openLockFile(path: string): Fd {
 
 function lockNow(fd: Fd): boolean {
   try {
-    call("flock", fd.object, () => libc.flock(fd.number, LOCK_EX | LOCK_NB));
+    call("flock", fd.object, () => libc.flock(fd.number, file.LOCK_EX | file.LOCK_NB));
     return true;
   } catch (error) {
     if (error instanceof SyscallError && error.code === "EAGAIN") return false;
@@ -83,7 +78,7 @@ async function waitForLock(fd: Fd): Promise<void> {
   if (waiting >= WAITERS) await new Promise<void>((resolve) => queue.push(resolve));
   else waiting++;
   try {
-    await flockAsync(fd.number, LOCK_EX, fd.object);
+    await flockAsync(fd.number, file.LOCK_EX, fd.object);
   } finally {
     const next = queue.shift();
     if (next) next();

@@ -38,6 +38,7 @@ export const libc = {
     "intptr_t recv(int, void *, size_t, int)",
   ),
   open: bound<(path: string, flags: number, type: "int", mode: number) => number>("int open(const char *, int, ...)"),
+  memfd_create: bound<(name: string, flags: number) => number>("int memfd_create(const char *, unsigned int)"),
   close: bound<(fd: number) => number>("int close(int)"),
   flock: (fd: number, operation: number): number => flockFunction()(fd, operation),
   mount: bound<

@@ -1,7 +1,10 @@
+import { writeFileSync } from "node:fs";
 import { lazy, openLibrary } from "../library.ts";
 import { FieldError } from "../struct.ts";
 import { traceCall, traceStart, tracing } from "../trace.ts";
-import { syscallError } from "./libc.ts";
+import { constants } from "./abi/file.ts";
+import { Fd } from "./fd.ts";
+import { call, libc, syscallError } from "./libc.ts";
 
 // <nftables/libnftables.h>
 const NFT_CTX_DEFAULT = 0;
@@ -19,7 +22,7 @@ interface Functions {
   nft_ctx_get_output_buffer(context: bigint): string | null;
   nft_ctx_get_error_buffer(context: bigint): string | null;
   nft_ctx_output_set_flags(context: bigint, flags: number): void;
-  nft_run_cmd_from_buffer(context: bigint, text: string): number;
+  nft_run_cmd_from_filename(context: bigint, path: string): number;
 }
 
 const functions = lazy((): Functions => {
@@ -32,7 +35,7 @@ const functions = lazy((): Functions => {
     nft_ctx_get_output_buffer: library.func("const char *nft_ctx_get_output_buffer(void *)"),
     nft_ctx_get_error_buffer: library.func("const char *nft_ctx_get_error_buffer(void *)"),
     nft_ctx_output_set_flags: library.func("void nft_ctx_output_set_flags(void *, unsigned int)"),
-    nft_run_cmd_from_buffer: library.func("int nft_run_cmd_from_buffer(void *, const char *)"),
+    nft_run_cmd_from_filename: library.func("int nft_run_cmd_from_filename(void *, const char *)"),
   };
 });
 
@@ -87,8 +90,10 @@ export function openNft(): Nft {
       if (context === null) throw new Error("this nftables context was disposed");
       if (text.includes("\0")) throw new FieldError("an nftables command holds a NUL byte");
       const startedAt = traceStart();
+      // From a file, though only a memory one: of commands in a buffer libnftables quotes the first line in every error.
+      using file = memoryFile(text);
       nft.nft_ctx_output_set_flags(context, options.json ? NFT_CTX_OUTPUT_JSON : 0);
-      const status = nft.nft_run_cmd_from_buffer(context, text);
+      const status = nft.nft_run_cmd_from_filename(context, `/proc/self/fd/${file.number}`);
       // Reading a buffer empties it: both, or a warning of this command would turn up in the error of the next.
       const output = nft.nft_ctx_get_output_buffer(context) ?? "";
       const words = nft.nft_ctx_get_error_buffer(context) ?? "";
@@ -103,21 +108,37 @@ export function openNft(): Nft {
   };
 }
 
+/** A file without a name that holds the text, memfd_create(2). */
+function memoryFile(text: string): Fd {
+  const fd = new Fd(
+    call("memfd_create", "nft", () => libc.memfd_create("nft", constants.MFD_CLOEXEC)),
+    "nft",
+  );
+  try {
+    // The last command, too, must end with a newline.
+    writeFileSync(fd.number, `${text}\n`);
+    return fd;
+  } catch (error) {
+    fd.close();
+    throw error;
+  }
+}
+
 /**
- * nft prints an error as `SOURCE:LINE:COLUMNS: Error: WORDS`, the offending line, and a line of carets below it; each
- * error of a command so.
+ * nft prints each error as `SOURCE:LINE:COLUMNS: Error: WORDS` (the place may be missing), the offending line, and a line
+ * of carets below it.
  */
 function oneLine(words: string): string {
-  const parts: string[] = [];
+  const errors: { words: string; line: string | undefined }[] = [];
   for (const line of words.split("\n")) {
-    const trimmed = line.trim();
-    if (trimmed === "" || /^[\^~\s]+$/.test(trimmed)) continue;
-    const error = /^\S+?:\d+:\d+(?:-\d+)?: (?:Error: )?(.*)$/.exec(trimmed);
-    if (error?.[1] !== undefined) parts.push(error[1]);
-    else if (parts.length > 0) parts.push(`${parts.pop()} (in: ${quote(trimmed)})`);
-    else parts.push(trimmed.replace(/^Error: /, ""));
+    if (/^[\s^~]*$/.test(line)) continue;
+    const error = /^(?:\S+:\d+:\d+(?:-\d+)?: )?(?:Error: )(.*)$/.exec(line);
+    const last = errors.at(-1);
+    if (error?.[1] !== undefined || last === undefined) errors.push({ words: error?.[1] ?? line, line: undefined });
+    else last.line ??= quote(line);
   }
-  return parts.length === 0 ? "failed without a word" : parts.join("; ");
+  const texts = errors.map((error) => error.words + (error.line === undefined ? "" : ` (in: ${error.line})`));
+  return texts.length === 0 ? "failed without a word" : texts.join("; ");
 }
 
 function quote(text: string): string {

@@ -41,7 +41,7 @@ export const constants = {
   NLMSGERR_ATTR_MSG: 1,
 
   NLA_F_NESTED: 0x8000,
-  NLA_TYPE_MASK: 0x3fff,
+  NLA_TYPE_MASK: ~0xc000,
 
   NETLINK_CAP_ACK: 10,
   NETLINK_EXT_ACK: 11,

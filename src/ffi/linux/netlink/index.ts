@@ -1,2 +1,3 @@
 export * from "./message.ts";
 export * from "./socket.ts";
+export * from "./transport.ts";

@@ -118,7 +118,7 @@ export function decodeAcknowledgement(message: Message): Acknowledgement {
     if (type === nl.NLMSG_DONE) return { errno: 0, text: undefined };
     throw new NetlinkFormatError(`netlink error message: ${body.length} bytes`);
   }
-  const errno = -body.readInt32LE(0);
+  const errno = Math.abs(body.readInt32LE(0));
   if ((flags & nl.NLM_F_ACK_TLVS) === 0) return { errno, text: undefined };
   const text = decodeAttributes(body, attributesOffset(message)).get(nl.NLMSGERR_ATTR_MSG);
   return { errno, text: text && decodeCString(text) };

@@ -1,10 +1,9 @@
 import type { SyscallError } from "../../errno.ts";
 import { traceCall, traceStart, tracing } from "../../trace.ts";
-import { constants as nl, sockaddr_nl } from "../abi/netlink.ts";
-import { constants as so } from "../abi/socket.ts";
-import { Fd } from "../fd.ts";
-import { call, errnoName, libc, syscallError } from "../libc.ts";
-import { decodeAcknowledgement, decodeMessages, encodeMessage, type Message, NetlinkFormatError } from "./message.ts";
+import { constants as nl } from "../abi/netlink.ts";
+import { errnoName, syscallError } from "../libc.ts";
+import { decodeAcknowledgement, decodeMessages, encodeMessage, type Message } from "./message.ts";
+import { type NetlinkTransport, openTransport } from "./transport.ts";
 
 /** A message to send. */
 export interface Request {
@@ -25,49 +24,22 @@ export interface Outcome {
 }
 
 const EAGAIN = 11;
-const DUMP_ATTEMPTS = 10;
-/** What the socket asks for as its receive buffer, in bytes; the kernel doubles it. */
-const RECEIVE_BUFFER = 1 << 20;
-/** Buffer space that one queued answer may take at most: the kernel counts its own overhead too. */
-const ANSWER_COST = 2048;
+const DUMP_ATTEMPTS = 25;
 /** The kernel refuses what exceeds the send buffer, 208 KiB by default. */
 const BATCH_BYTES = 64 * 1024;
-/** The kernel never sends more than 32 KiB of a dump at once. */
-const receiveBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** A netlink socket that talks to the kernel alone, netlink(7). Every operation is synchronous, as the kernel's are. */
+/** Requests and answers over a netlink socket, netlink(7). Every operation is synchronous, as the kernel's are. */
 export class NetlinkSocket implements Disposable {
-  readonly #fd: Fd;
-  readonly #batchLength: number;
+  readonly #transport: NetlinkTransport;
   #sequence = 0;
 
-  /**
-   * @param protocol `NETLINK_*`.
-   * @throws {SyscallError}
-   */
-  constructor(protocol: number, name: string) {
-    const type = so.SOCK_RAW | so.SOCK_CLOEXEC;
-    this.#fd = new Fd(
-      call("socket", name, () => libc.socket(so.AF_NETLINK, type, protocol)),
-      name,
-    );
-    try {
-      // Connected to port 0, the kernel: no other process can send to this socket.
-      const kernel = sockaddr_nl.encode({ nl_family: so.AF_NETLINK });
-      call("connect", name, () => libc.connect(this.#fd.number, kernel, kernel.length));
-      this.#trySet(so.SOL_NETLINK, nl.NETLINK_EXT_ACK, 1);
-      this.#trySet(so.SOL_NETLINK, nl.NETLINK_CAP_ACK, 1);
-      this.#trySet(so.SOL_NETLINK, nl.NETLINK_GET_STRICT_CHK, 1);
-      this.#trySet(so.SOL_SOCKET, so.SO_RCVBUFFORCE, RECEIVE_BUFFER);
-      this.#batchLength = Math.max(1, Math.floor(this.#receiveBufferSize() / ANSWER_COST));
-    } catch (error) {
-      this.#fd.close();
-      throw error;
-    }
+  /** @param transport this object's from here on. */
+  constructor(transport: NetlinkTransport) {
+    this.#transport = transport;
   }
 
   [Symbol.dispose](): void {
-    this.#fd.close();
+    this.#transport[Symbol.dispose]();
   }
 
   /**
@@ -94,7 +66,10 @@ export class NetlinkSocket implements Disposable {
     let part: Request[] = [];
     let bytes = 0;
     for (const request of requests) {
-      if (part.length === this.#batchLength || (part.length > 0 && bytes + request.body.length > BATCH_BYTES)) {
+      if (
+        part.length === this.#transport.batchLength ||
+        (part.length > 0 && bytes + request.body.length > BATCH_BYTES)
+      ) {
         outcomes.push(...this.#transact(part));
         part = [];
         bytes = 0;
@@ -126,11 +101,11 @@ export class NetlinkSocket implements Disposable {
   #dumpOnce(request: Request, startedAt: bigint): Message[] | undefined {
     const sequence = this.#nextSequence();
     const flags = request.flags | nl.NLM_F_REQUEST | nl.NLM_F_DUMP;
-    this.#send(encodeMessage(request.type, flags, sequence, request.body));
+    this.#transport.send(encodeMessage(request.type, flags, sequence, request.body));
     const found: Message[] = [];
     let consistent = true;
     for (;;) {
-      for (const message of this.#receive()) {
+      for (const message of decodeMessages(this.#transport.receive())) {
         if (message.sequence !== sequence) continue;
         if ((message.flags & nl.NLM_F_DUMP_INTR) !== 0) consistent = false;
         if (message.type !== nl.NLMSG_DONE && message.type !== nl.NLMSG_ERROR) {
@@ -152,10 +127,10 @@ export class NetlinkSocket implements Disposable {
       const flags = request.flags | nl.NLM_F_REQUEST | acknowledge;
       return encodeMessage(request.type, flags, this.#nextSequence(), request.body);
     });
-    this.#send(Buffer.concat(data));
+    this.#transport.send(Buffer.concat(data));
     const outcomes = requests.map(() => ({ error: undefined as SyscallError | undefined, replies: [] as Message[] }));
     for (let pending = true; pending; ) {
-      for (const message of this.#receive()) {
+      for (const message of decodeMessages(this.#transport.receive())) {
         const index = message.sequence - first;
         const outcome = outcomes[index];
         const request = requests[index];
@@ -179,41 +154,11 @@ export class NetlinkSocket implements Disposable {
     this.#sequence = (this.#sequence + 1) >>> 0;
     return this.#sequence;
   }
-
-  #send(data: Buffer): void {
-    call("send", this.#fd.object, () => libc.send(this.#fd.number, data, data.length, 0));
-  }
-
-  /** One datagram. The kernel has queued its answers before send returns: an empty queue is an error, not a wait. */
-  #receive(): Message[] {
-    const flags = so.MSG_DONTWAIT | so.MSG_TRUNC;
-    const length = call("recv", this.#fd.object, () =>
-      libc.recv(this.#fd.number, receiveBuffer, receiveBuffer.length, flags),
-    );
-    if (length > receiveBuffer.length) throw new NetlinkFormatError(`netlink answer of ${length} bytes was cut off`);
-    return decodeMessages(Buffer.from(receiveBuffer.subarray(0, length)));
-  }
-
-  /** Sets an option that older kernels and lesser privileges may lack: each only makes answers better. */
-  #trySet(level: number, option: number, value: number): void {
-    const bytes = Buffer.alloc(4);
-    bytes.writeInt32LE(value);
-    libc.setsockopt(this.#fd.number, level, option, bytes, bytes.length);
-  }
-
-  #receiveBufferSize(): number {
-    const value = Buffer.alloc(4);
-    const length = Buffer.from([4, 0, 0, 0]);
-    call("getsockopt", this.#fd.object, () =>
-      libc.getsockopt(this.#fd.number, so.SOL_SOCKET, so.SO_RCVBUF, value, length),
-    );
-    return value.readInt32LE(0);
-  }
 }
 
-/** Opens a socket for links, addresses and routes, rtnetlink(7). */
+/** Opens a socket for links, addresses and routes, rtnetlink(7). @throws {SyscallError} */
 export function openRtnetlink(): NetlinkSocket {
-  return new NetlinkSocket(nl.NETLINK_ROUTE, "rtnetlink");
+  return new NetlinkSocket(openTransport(nl.NETLINK_ROUTE, "rtnetlink"));
 }
 
 function report(request: Request, errno: number, text: string | undefined, startedAt: bigint): SyscallError {

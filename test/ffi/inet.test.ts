@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { AddressError, encodeAddress, formatAddress, parsePrefix } from "../../src/ffi/inet.ts";
+
+test("known addresses have their bytes and their shortest form", () => {
+  for (const [text, hex, shortest = text] of [
+    ["10.2.3.1", "0a020301"],
+    ["255.255.255.255", "ffffffff"],
+    ["::", "00000000000000000000000000000000"],
+    ["::1", "00000000000000000000000000000001"],
+    ["fd00:2:3::1", "fd000002000300000000000000000001"],
+    ["FE80:0:0:0:0:0:0:1", "fe800000000000000000000000000001", "fe80::1"],
+    ["1:0:0:2:0:0:0:3", "00010000000000020000000000000003", "1:0:0:2::3"],
+    ["1:0:2:3:4:5:6:7", "00010000000200030004000500060007"],
+    ["1::", "00010000000000000000000000000000"],
+    ["::ffff:10.2.3.1", "00000000000000000000ffff0a020301"],
+    ["64:ff9b::10.2.3.1", "0064ff9b00000000000000000a020301", "64:ff9b::a02:301"],
+  ] as const) {
+    assert.equal(encodeAddress(text).toString("hex"), hex, text);
+    assert.equal(formatAddress(encodeAddress(text)), shortest);
+  }
+});
+
+test("every address survives being written and read, in the form the URL standard gives it", () => {
+  const sparse = fc.array(fc.oneof(fc.constant(0), fc.nat(0xffff)), { minLength: 8, maxLength: 8 });
+  fc.assert(
+    fc.property(sparse, (words) => {
+      const bytes = Buffer.from(words.flatMap((word) => [word >> 8, word & 0xff]));
+      const text = formatAddress(bytes);
+      assert.deepEqual(encodeAddress(text), bytes);
+      if (!text.includes(".")) assert.equal(new URL(`http://[${text}]/`).hostname, `[${text}]`);
+    }),
+  );
+});
+
+test("what is no address is refused", () => {
+  for (const text of ["", "10.2.3", "10.2.3.256", "::1::", "fe80::1%eth0", "10.2.3.1/", "host", "1:2:3"])
+    assert.throws(() => encodeAddress(text), AddressError, text);
+  for (const text of ["10.2.3.1/33", "::1/129", "10.2.3.1/", "10.2.3.1/-1", "10.2.3.1/8/8", "10.2.3.1/x"])
+    assert.throws(() => parsePrefix(text), AddressError, text);
+});
+
+test("without a prefix length an address stands for itself", () => {
+  assert.deepEqual(parsePrefix("10.2.3.1"), { family: "inet", bytes: Buffer.from([10, 2, 3, 1]), length: 32 });
+  assert.equal(parsePrefix("::1").length, 128);
+  assert.equal(parsePrefix("10.0.0.0/8").length, 8);
+});
