@@ -47,7 +47,7 @@ export const libc = {
   umount2: bound<(target: string, flags: number) => number>("int umount2(const char *, int)"),
   unshare: bound<(flags: number) => number>("int unshare(int)"),
   setns: bound<(fd: number, type: number) => number>("int setns(int, int)"),
-  /** Not variadic, as C has it: all arguments travel in registers on every Linux that klee runs on. */
+  /** Not variadic, as C has it: all arguments travel in registers on x86-64 and aarch64 alike. */
   syscall: bound<
     (
       number: number,
