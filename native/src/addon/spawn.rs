@@ -1,0 +1,167 @@
+//! Starts the supervisor's program by posix_spawn(3): Node itself is never forked.
+
+use std::ffi::{CString, c_char, c_int, c_long};
+use std::io::{self, Error};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::null_mut;
+
+/// Descriptors are copied here before they get their final numbers, so that no copy overwrites a later source.
+const ABOVE: RawFd = 64;
+/// Where the supervisor finds its socket; the held descriptors follow.
+const SOCKET: RawFd = 3;
+
+/// What to start, and with which descriptors.
+pub struct Program<'a> {
+    pub path: &'a str,
+    pub container: &'a str,
+    pub socket: &'a OwnedFd,
+    /// stdin, stdout, stderr; None: /dev/null.
+    pub stdio: [Option<RawFd>; 3],
+    pub held: &'a [RawFd],
+}
+
+/// The step that failed, and why.
+pub type Failed = (&'static str, Error);
+
+/// Starts the program and returns its pid.
+pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, Failed> {
+    let at = |step: &'static str| move |error: Error| (step, error);
+    let executable = open_read_only(program.path)?;
+    let null = open_null().map_err(at("open /dev/null"))?;
+    let mut copies = Vec::new();
+    for fd in program.stdio {
+        if let Some(fd) = fd {
+            make_blocking(fd).map_err(at("fcntl F_SETFL"))?;
+        }
+        copies.push(duplicate(fd.unwrap_or(null.as_raw_fd())).map_err(at("fcntl F_DUPFD_CLOEXEC"))?);
+    }
+    for fd in [program.socket.as_raw_fd()].iter().chain(program.held) {
+        copies.push(duplicate(*fd).map_err(at("fcntl F_DUPFD_CLOEXEC"))?);
+    }
+    let mut actions = FileActions::new().map_err(at("posix_spawn"))?;
+    for (target, copy) in copies.iter().enumerate() {
+        actions.duplicate(copy.as_raw_fd(), target as RawFd).map_err(at("posix_spawn"))?;
+    }
+    let executable = duplicate(executable.as_raw_fd()).map_err(at("fcntl F_DUPFD_CLOEXEC"))?;
+    let arguments = ["klee-supervisor", program.container, &(copies.len() as RawFd - SOCKET - 1).to_string()];
+    execute(&format!("/proc/self/fd/{}", executable.as_raw_fd()), &arguments, &actions).map_err(at("posix_spawn"))
+}
+
+/// The program behind a read-only mount that exists for this start alone: a container that gets hold of the supervisor's
+/// executable, by running /proc/self/exe at the right moment, cannot write to it.
+fn open_read_only(path: &str) -> Result<OwnedFd, Failed> {
+    const OPEN_TREE_CLONE: c_int = 1; // linux/mount.h
+    const MOUNT_ATTR_RDONLY: u64 = 1; // linux/mount.h
+    let attr: [u64; 4] = [MOUNT_ATTR_RDONLY, 0, 0, 0]; // struct mount_attr: attr_set, attr_clr, propagation, userns_fd
+    let path = text(path).map_err(|error| ("open_tree", error))?;
+    // SAFETY: path outlives the call; the descriptor that it returns is ours alone.
+    let tree = unsafe {
+        let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC;
+        let tree = check(libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags));
+        OwnedFd::from_raw_fd(tree.map_err(|error| ("open_tree", error))? as RawFd)
+    };
+    let (fd, size) = (tree.as_raw_fd(), size_of_val(&attr));
+    // SAFETY: the path is an empty C string, attr outlives the call, and the size is its own.
+    check(unsafe { libc::syscall(libc::SYS_mount_setattr, fd, c"".as_ptr(), libc::AT_EMPTY_PATH, &attr, size) })
+        .map_err(|error| ("mount_setattr", error))?;
+    Ok(tree)
+}
+
+fn open_null() -> io::Result<OwnedFd> {
+    // SAFETY: the path is a C string; the descriptor that it returns is ours alone.
+    unsafe {
+        Ok(OwnedFd::from_raw_fd(
+            check(libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC).into())? as RawFd
+        ))
+    }
+}
+
+fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers; the descriptor that it returns is ours alone.
+    unsafe { Ok(OwnedFd::from_raw_fd(check(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, ABOVE).into())? as RawFd)) }
+}
+
+/// Node makes pipes non-blocking, and its children inherit that; other programs do not expect it.
+fn make_blocking(fd: RawFd) -> io::Result<()> {
+    // SAFETY: no pointers.
+    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) }.into())? as c_int;
+    if flags & libc::O_NONBLOCK != 0 {
+        // SAFETY: no pointers.
+        check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) }.into())?;
+    }
+    Ok(())
+}
+
+struct FileActions(libc::posix_spawn_file_actions_t);
+
+impl FileActions {
+    fn new() -> io::Result<Self> {
+        // SAFETY: init makes any content valid.
+        unsafe {
+            let mut actions = std::mem::zeroed();
+            posix(libc::posix_spawn_file_actions_init(&mut actions)).map(|()| Self(actions))
+        }
+    }
+
+    fn duplicate(&mut self, from: RawFd, to: RawFd) -> io::Result<()> {
+        // SAFETY: the actions are initialised.
+        posix(unsafe { libc::posix_spawn_file_actions_adddup2(&mut self.0, from, to) })
+    }
+}
+
+impl Drop for FileActions {
+    fn drop(&mut self) {
+        // SAFETY: the actions are initialised and not used again.
+        unsafe { libc::posix_spawn_file_actions_destroy(&mut self.0) };
+    }
+}
+
+fn execute(path: &str, arguments: &[&str], actions: &FileActions) -> io::Result<libc::pid_t> {
+    let path = text(path)?;
+    let arguments = arguments.iter().map(|argument| text(argument)).collect::<io::Result<Vec<_>>>()?;
+    let variables = environment()?;
+    let pointers = |strings: &[CString]| -> Vec<*mut c_char> {
+        strings.iter().map(|string| string.as_ptr().cast_mut()).chain([null_mut()]).collect()
+    };
+    let mut pid = 0;
+    // SAFETY: all strings and both arrays outlive the call, the arrays end with null, and the attributes are initialised
+    // before and destroyed after it.
+    unsafe {
+        let mut attributes = std::mem::zeroed();
+        posix(libc::posix_spawnattr_init(&mut attributes))?;
+        let mut signals = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        libc::posix_spawnattr_setsigmask(&mut attributes, &signals);
+        libc::sigfillset(&mut signals);
+        libc::posix_spawnattr_setsigdefault(&mut attributes, &signals);
+        let flags = libc::POSIX_SPAWN_SETSID as c_int | libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
+        libc::posix_spawnattr_setflags(&mut attributes, flags as libc::c_short);
+        let (argv, envp) = (pointers(&arguments), pointers(&variables));
+        let result = libc::posix_spawn(&mut pid, path.as_ptr(), &actions.0, &attributes, argv.as_ptr(), envp.as_ptr());
+        libc::posix_spawnattr_destroy(&mut attributes);
+        posix(result)?;
+    }
+    Ok(pid)
+}
+
+/// Nothing of klee's environment but its own settings, for the teardown.
+fn environment() -> io::Result<Vec<CString>> {
+    let path = ("PATH".to_string(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_string());
+    let own =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let own = own.filter(|(name, _)| name.starts_with("KLEE_"));
+    [path].into_iter().chain(own).map(|(name, value)| text(&format!("{name}={value}"))).collect()
+}
+
+fn text(value: &str) -> io::Result<CString> {
+    CString::new(value).map_err(|_| Error::from_raw_os_error(libc::EINVAL))
+}
+
+fn check(result: c_long) -> io::Result<c_long> {
+    if result == -1 { Err(Error::last_os_error()) } else { Ok(result) }
+}
+
+/// posix_spawn and its relatives return the error.
+fn posix(result: c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(Error::from_raw_os_error(result)) }
+}

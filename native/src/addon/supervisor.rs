@@ -1,0 +1,104 @@
+//! A running supervisor: a socket to write to, and a thread that passes on what it says.
+
+use super::spawn::{Failed, Program, spawn};
+use crate::wire;
+use napi::bindgen_prelude::{FnArgs, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Error, Result, Status};
+use napi_derive::napi;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+/// A message, and the descriptor that came with it, which is the receiver's from then on. No message: the end.
+type Heard = (Option<String>, Option<i32>);
+type Listener = ThreadsafeFunction<Heard, (), FnArgs<Heard>, Status, false>;
+
+#[napi]
+pub struct Supervisor {
+    socket: Option<UnixStream>,
+}
+
+/// Starts the supervisor `path` and sends it `spec`. `stdio` has three descriptors, -1 for /dev/null. Node stays alive
+/// until the listener has heard the end. A failure to start is heard as a message, too.
+#[napi]
+pub fn start_supervisor(
+    path: String,
+    container: String,
+    spec: String,
+    stdio: Vec<i32>,
+    held: Vec<i32>,
+    listener: Function<FnArgs<Heard>, ()>,
+) -> Result<Supervisor> {
+    let listener: Listener =
+        listener.build_threadsafe_function::<Heard>().build_callback(|heard| Ok(heard.value.into()))?;
+    let Ok([stdin, stdout, stderr]) = <[i32; 3]>::try_from(stdio) else {
+        return Err(Error::new(Status::InvalidArg, "three descriptors make the stdio"));
+    };
+    let stdio = [stdin, stdout, stderr].map(|fd| (fd >= 0).then_some(fd));
+    match start(&path, &container, &spec, stdio, &held) {
+        Ok((socket, pid)) => {
+            let reader = socket.try_clone()?;
+            thread::spawn(move || listen(reader, pid, listener));
+            Ok(Supervisor { socket: Some(socket) })
+        }
+        Err((step, error)) => {
+            let errno = error.raw_os_error().unwrap_or(libc::EINVAL);
+            let message = format!(r#"{{"event":"failed","step":"{step}","errno":{errno}}}"#);
+            listener.call((Some(message), None), ThreadsafeFunctionCallMode::NonBlocking);
+            Ok(Supervisor { socket: None })
+        }
+    }
+}
+
+fn start(
+    path: &str,
+    container: &str,
+    spec: &str,
+    stdio: [Option<i32>; 3],
+    held: &[i32],
+) -> std::result::Result<(UnixStream, libc::pid_t), Failed> {
+    let (ours, theirs) = UnixStream::pair().map_err(|error| ("socketpair", error))?;
+    let theirs = OwnedFd::from(theirs);
+    let pid = spawn(&Program { path, container, socket: &theirs, stdio, held })?;
+    drop(theirs);
+    // A supervisor that does not read is heard of as ended.
+    let _ = wire::send(ours.as_fd(), spec.as_bytes(), None);
+    Ok((ours, pid))
+}
+
+fn listen(socket: UnixStream, pid: libc::pid_t, listener: Listener) {
+    while let Ok(Some((message, attached))) = wire::receive(socket.as_fd()) {
+        let heard = (Some(String::from_utf8_lossy(&message).into_owned()), attached.map(IntoRawFd::into_raw_fd));
+        listener.call(heard, ThreadsafeFunctionCallMode::NonBlocking);
+    }
+    listener.call((None, None), ThreadsafeFunctionCallMode::NonBlocking);
+    // From here on nothing keeps Node alive.
+    drop(listener);
+    drop(socket);
+    // SAFETY: the child is ours, libuv does not know it, and the status is not wanted.
+    while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } == -1
+        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+    {}
+}
+
+#[napi]
+impl Supervisor {
+    /// Sends a message. One that is gone does not hear it.
+    #[napi]
+    pub fn send(&self, message: String) {
+        if let Some(socket) = &self.socket {
+            let _ = wire::send(socket.as_fd(), message.as_bytes(), None);
+        }
+    }
+
+    /// Ends the connection for both sides; the listener hears the end.
+    #[napi]
+    pub fn close(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+}

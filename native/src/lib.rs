@@ -1,0 +1,14 @@
+//! The addon: starts supervisors, passes their messages on, and relays terminals. Numbers and strings only; what they
+//! mean is decided in `src/ffi/native.ts`.
+#![cfg(feature = "addon")]
+
+#[path = "linux/cgroup.rs"]
+mod cgroup;
+mod addon {
+    mod cgroup;
+    mod relay;
+    mod spawn;
+    mod supervisor;
+    mod terminal;
+}
+mod wire;

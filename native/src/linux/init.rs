@@ -1,0 +1,41 @@
+//! The container's pid 1: makes the root file system, then adopts and reaps what the payload leaves behind.
+
+use super::root::enter_root;
+use super::start::{Report, report};
+use super::sys::{check, close_range, set_not_dumpable, set_signal_action};
+use crate::failure::{At, Outcome};
+use crate::spec::Run;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// Runs as pid 1 of new namespaces and never returns. The outcome of the set-up goes to `channel`.
+pub fn run_init(run: &Run, channel: OwnedFd) -> ! {
+    match prepare(run, &channel) {
+        Ok(()) => report(&channel, &Report::Ready, None),
+        Err(failure) => {
+            report(&channel, &Report::Failed(failure), None);
+            // SAFETY: ends this process without running the parent's exit handlers.
+            unsafe { libc::_exit(1) }
+        }
+    }
+    drop(channel);
+    loop {
+        // SAFETY: no arguments. Signals from inside are not delivered to a pid 1 without handlers, orphans are reaped by
+        // the kernel since SIGCHLD is ignored; SIGKILL from outside ends it, and with it all that is in the namespace.
+        unsafe { libc::pause() };
+    }
+}
+
+fn prepare(run: &Run, channel: &OwnedFd) -> Outcome<()> {
+    set_signal_action(libc::SIGCHLD, libc::SIG_IGN);
+    // SAFETY: the name is a C string of less than 16 bytes.
+    check(unsafe { libc::prctl(libc::PR_SET_NAME, c"klee-init".as_ptr()) }.into()).at("prctl", "PR_SET_NAME")?;
+    enter_root(run)?;
+    let name = run.hostname.as_bytes();
+    // SAFETY: pointer and length are of one live slice.
+    check(unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) }.into()).at("sethostname", &run.hostname)?;
+    // It keeps all capabilities, more than any process of the container has: none can trace it or see its files.
+    set_not_dumpable().at("prctl", "PR_SET_DUMPABLE")?;
+    // Neither the payload's stdio nor the supervisor's socket may be held open from here.
+    let kept = channel.as_raw_fd();
+    close_range(0, kept - 1).and_then(|()| close_range(kept + 1, libc::c_int::MAX)).at("close_range", "")
+}

@@ -1,0 +1,89 @@
+//! The container's root file system, put together in a mount namespace of its own: nothing of it shows on the host, and
+//! all of it goes with the namespace.
+
+use super::device::mount_devices;
+use super::mount::{Detached, NODEV, NOEXEC, NOSUID, RDONLY, RootDirectory, make_root, mount, overlay_options};
+use crate::failure::{At, Outcome};
+use crate::spec::{Bind, Run};
+use std::io;
+use std::os::fd::AsFd;
+
+/// Parts of /proc that tell of the host or act on it, hidden; as other container runtimes do.
+const HIDDEN: [&str; 8] =
+    ["kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi", "acpi"];
+
+/// Parts of /proc that may be read but not written.
+const READ_ONLY: [&str; 6] = ["asound", "bus", "fs", "irq", "sys", "sysrq-trigger"];
+
+/// Mounts all of it and makes it the root of this process and its mount namespace. /sys is not mounted: what it shows is
+/// the host's.
+pub fn enter_root(run: &Run) -> Outcome<()> {
+    mount("none", "/", "", libc::MS_REC | libc::MS_PRIVATE, "").at("mount private", "/")?;
+    let mountpoint = &run.root.mountpoint;
+    let options = overlay_options(&run.root.lower, &run.root.upper, &run.root.work);
+    mount("overlay", mountpoint, "overlay", libc::MS_NOSUID | libc::MS_NODEV, &options)
+        .at("mount overlay", mountpoint)?;
+    let root = RootDirectory::open(mountpoint).at("open root", mountpoint)?;
+    for bind in &run.mounts {
+        mount_bind(&root, bind)?;
+    }
+    mount_proc(&root)?;
+    if run.devfs {
+        mount_devices(&root)?;
+    }
+    make_root(root.as_fd()).at("pivot_root", mountpoint)
+}
+
+fn mount_bind(root: &RootDirectory, bind: &Bind) -> Outcome<()> {
+    let source = Detached::clone_of(&bind.source).at("open_tree", &bind.source)?;
+    let read_only = if bind.read_only { RDONLY } else { 0 };
+    source.set(NOSUID | NODEV | read_only).at("mount_setattr", &bind.source)?;
+    let directory = source.is_directory().at("stat", &bind.source)?;
+    let target = root.mount_point(&bind.destination, directory).at("open mount point", &bind.destination)?;
+    source.attach(target.as_fd()).at("move_mount", &bind.destination)
+}
+
+fn mount_proc(root: &RootDirectory) -> Outcome<()> {
+    let target = root.own_directory("proc").at("open mount point", "/proc")?;
+    let proc = Detached::new("proc", &[], NOSUID | NODEV | NOEXEC).at("mount proc", "/proc")?;
+    proc.attach(target.as_fd()).at("mount proc", "/proc")?;
+    for name in READ_ONLY {
+        let path = format!("/proc/{name}");
+        unless_absent(make_read_only(root, &path)).at("mount read-only", path)?;
+    }
+    for name in HIDDEN {
+        let path = format!("/proc/{name}");
+        unless_absent(hide(root, &path)).at("mount over", path)?;
+    }
+    Ok(())
+}
+
+fn make_read_only(root: &RootDirectory, path: &str) -> io::Result<()> {
+    let target = root.resolve(path, libc::O_PATH)?;
+    let copy = Detached::clone_of_fd(target.as_fd())?;
+    copy.set(RDONLY | NOSUID | NODEV | NOEXEC)?;
+    copy.attach(target.as_fd())
+}
+
+/// An empty, read-only directory over a directory, the null device over a file.
+fn hide(root: &RootDirectory, path: &str) -> io::Result<()> {
+    match root.resolve(path, libc::O_PATH | libc::O_DIRECTORY) {
+        Ok(target) => Detached::new("tmpfs", &[("mode", "555"), ("size", "4096")], RDONLY | NOSUID | NODEV | NOEXEC)?
+            .attach(target.as_fd()),
+        Err(error) if error.raw_os_error() == Some(libc::ENOTDIR) => {
+            let target = root.resolve(path, libc::O_PATH)?;
+            let null = Detached::clone_of("/dev/null")?;
+            null.set(NOSUID | NOEXEC)?;
+            null.attach(target.as_fd())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Which of these files there are depends on the kernel's configuration.
+fn unless_absent(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,97 @@
+//! Starting processes of a container, and what they report before they are what they shall be.
+
+use super::init::run_init;
+use super::payload::become_payload;
+use super::process::Process;
+use super::sys::{open, socket_pair};
+use crate::failure::{At, Failure, Outcome};
+use crate::spec::{self, Run};
+use crate::wire;
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// From a forked child to the supervisor. The end of the channel without a report: the child has executed its program.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Report {
+    Ready,
+    /// The master side of its terminal rides along.
+    Terminal,
+    Failed(Failure),
+}
+
+/// Sends a report; the supervisor that does not hear it is dead, and nobody else would listen.
+pub fn report(channel: &OwnedFd, report: &Report, attached: Option<BorrowedFd<'_>>) {
+    if let Ok(json) = serde_json::to_vec(report) {
+        let _ = wire::send(channel.as_fd(), &json, attached);
+    }
+}
+
+fn next_report(channel: &OwnedFd) -> Outcome<Option<(Report, Option<OwnedFd>)>> {
+    let Some((json, attached)) = wire::receive(channel.as_fd()).at("recvmsg", "child")? else { return Ok(None) };
+    let report =
+        serde_json::from_slice(&json).map_err(|error| Failure::refusal("report", "child", &error.to_string()))?;
+    Ok(Some((report, attached)))
+}
+
+/// Starts pid 1 of a new container in the cgroup and waits until its root file system is ready.
+pub fn start_init(run: &Run, cgroup: &str) -> Outcome<Process> {
+    let path = format!("{cgroup}/init");
+    let directory = open(&path, libc::O_PATH | libc::O_DIRECTORY).at("open cgroup", &path)?;
+    let (ours, theirs) = socket_pair().at("socketpair", "")?;
+    let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC;
+    let Some(init) = Process::fork(namespaces, directory.as_fd()).at("clone3", &path)? else {
+        run_init(run, theirs);
+    };
+    drop(theirs);
+    let failure = match next_report(&ours) {
+        Ok(Some((Report::Ready, _))) => return Ok(init),
+        Ok(Some((Report::Failed(failure), _))) | Err(failure) => failure,
+        Ok(_) => Failure::refusal("pid 1", &path, "ended before the container was ready"),
+    };
+    end_init(&init);
+    Err(failure)
+}
+
+/// Kills pid 1 and thereby all processes of its namespace, and reaps it.
+pub fn end_init(init: &Process) {
+    // Both fail only when it is gone already.
+    let _ = init.signal(libc::SIGKILL);
+    let _ = init.wait();
+}
+
+/// A started payload.
+pub struct Started {
+    pub process: Process,
+    /// Master side of its terminal, when it has one.
+    pub master: Option<OwnedFd>,
+}
+
+/// Starts a process in the container of this pid 1 and waits until it has executed its program.
+pub fn start_payload(init: &Process, process: &spec::Process, cgroup: &str) -> Outcome<Started> {
+    let path = format!("{cgroup}/payload");
+    let directory = open(&path, libc::O_PATH | libc::O_DIRECTORY).at("open cgroup", &path)?;
+    let (ours, theirs) = socket_pair().at("socketpair", "")?;
+    // A process enters a pid namespace by birth only. The supervisor must be back in its own before it executes the
+    // teardown: a program cannot have threads while its children would land elsewhere.
+    // SAFETY: no arguments.
+    let own = Process::open(unsafe { libc::getpid() }).at("pidfd_open", "self")?;
+    init.enter(libc::CLONE_NEWPID).at("setns", "pid 1")?;
+    let child = Process::fork(0, directory.as_fd());
+    if let Ok(None) = child {
+        become_payload(init, process, theirs);
+    }
+    own.enter(libc::CLONE_NEWPID).at("setns", "self")?;
+    drop(theirs);
+    let Some(child) = child.at("clone3", &path)? else { unreachable!("the child never returns") };
+    let mut master = None;
+    loop {
+        match next_report(&ours)? {
+            None => return Ok(Started { process: child, master }),
+            Some((Report::Failed(failure), _)) => {
+                let _ = child.wait();
+                return Err(failure);
+            }
+            Some((_, attached)) => master = attached.or(master),
+        }
+    }
+}

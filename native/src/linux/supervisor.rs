@@ -1,0 +1,261 @@
+//! The supervisor itself: starts the container and its first process, or one more process, waits, and at the end has the
+//! container taken down unless its client does so.
+
+use super::cgroup::Events;
+use super::members::{hold_member, members};
+use super::process::{Exit, Process};
+use super::start::{Started, end_init, start_init, start_payload};
+use super::sys::{check, close_on_exec_from, close_range, duplicate_to, open, set_not_dumpable, set_signal_action};
+use crate::failure::{At, Failure, Outcome};
+use crate::spec::{Command, Event, Mode, Run, Spec};
+use crate::wire;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::time::{Duration, Instant};
+
+/// First descriptor of those that are only to be kept open for the container's life.
+const HELD: RawFd = 4;
+
+/// How long the cgroup may take to notice the end of its last process, which was seen already.
+const SETTLING: Duration = Duration::from_millis(200);
+
+/// Does all of it. `held` descriptors follow the client's socket. The returned failure has been reported to the client.
+pub fn supervise(client: OwnedFd, held: RawFd) -> Outcome<()> {
+    prepare(held)?;
+    let mut client = Client(Some(client));
+    let result = client.spec().and_then(|spec| match (spec.mode, &spec.run) {
+        (Mode::Run, Some(run)) => supervise_run(&mut client, &spec, run),
+        (Mode::Exec, None) => supervise_exec(&mut client, &spec),
+        _ => Err(Failure::refusal("spec", "mode", "run is for mode run, and needed there")),
+    });
+    if let Err(failure) = &result {
+        client.send(&Event::Failed(failure.clone()), None);
+    }
+    result
+}
+
+/// Keeps away from the terminal and the descriptors of whoever started klee.
+fn prepare(held: RawFd) -> Outcome<()> {
+    // The addon executes it by descriptor, whose number would else be its name.
+    // SAFETY: the name is a C string of less than 16 bytes.
+    unsafe { libc::prctl(libc::PR_SET_NAME, c"klee-supervisor".as_ptr()) };
+    for number in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGPIPE] {
+        set_signal_action(number, libc::SIG_IGN);
+    }
+    // Inherited by each child up to its exec: nobody in the container can look into one that is still privileged.
+    set_not_dumpable().at("prctl", "PR_SET_DUMPABLE")?;
+    close_range(HELD + held, libc::c_int::MAX).at("close_range", "")?;
+    close_on_exec_from(3).at("close_range", "")?;
+    std::env::set_current_dir("/").at("chdir", "/")
+}
+
+fn supervise_run(client: &mut Client, spec: &Spec, run: &Run) -> Outcome<()> {
+    let identity = fs::metadata(&spec.cgroup).at("stat", &spec.cgroup)?.ino();
+    let events = payload_events(spec)?;
+    let init = start_init(run, &spec.cgroup)?;
+    let started = start_first(client, spec, &init).inspect_err(|_| end_init(&init))?;
+    let mut watch = Watch {
+        client,
+        events: &events,
+        cgroup: payload_path(spec),
+        init: Some(&init),
+        first: Some(&started.process),
+        exit: None,
+    };
+    loop {
+        let populated = watch.next().at("poll", &spec.container)?;
+        let over = watch.init.is_none() || (watch.exit.is_some() && !populated && !run.persist);
+        if let Some(exit) = watch.exit.filter(|_| watch.first.is_some()) {
+            watch.first = None;
+            if over {
+                // Its end takes a while; the client can begin with its own part meanwhile.
+                let _ = init.signal(libc::SIGKILL);
+            }
+            watch.client.send(&exited(exit, over), None);
+        }
+        if over && watch.first.is_none() {
+            break;
+        }
+    }
+    if watch.init.is_some() {
+        end_init(&init);
+    }
+    client.wait_gone();
+    take_down(run, &spec.cgroup, identity)
+}
+
+fn supervise_exec(client: &mut Client, spec: &Spec) -> Outcome<()> {
+    let events = payload_events(spec)?;
+    let init = find_init(&spec.cgroup)?;
+    let started = start_first(client, spec, &init)?;
+    let mut watch = Watch {
+        client,
+        events: &events,
+        cgroup: payload_path(spec),
+        init: None,
+        first: Some(&started.process),
+        exit: None,
+    };
+    loop {
+        let populated = watch.next().at("poll", &spec.container)?;
+        if let Some(exit) = watch.exit {
+            watch.client.send(&exited(exit, !populated), None);
+            return Ok(());
+        }
+    }
+}
+
+fn payload_events(spec: &Spec) -> Outcome<Events> {
+    let path = payload_path(spec);
+    Events::open(&path).at("open cgroup.events", path)
+}
+
+fn payload_path(spec: &Spec) -> String {
+    format!("{}/payload", spec.cgroup)
+}
+
+/// After the end of a process: waits until its cgroup has noticed, if it was the last one.
+fn settle(events: &Events, cgroup: &str) -> io::Result<()> {
+    if events.populated()? && members(cgroup).is_ok_and(|pids| pids.is_empty()) {
+        events.wait_empty(Instant::now() + SETTLING)?;
+    }
+    Ok(())
+}
+
+fn exited(Exit { code, signal }: Exit, jail_empty: bool) -> Event {
+    Event::Exited { code, signal, jail_empty }
+}
+
+/// pid 1 is alone in its cgroup.
+fn find_init(cgroup: &str) -> Outcome<Process> {
+    let path = format!("{cgroup}/init");
+    let pids = members(&path).at("read cgroup.procs", &path)?;
+    let init = pids.first().map_or(Ok(None), |pid| hold_member(&path, *pid)).at("pidfd_open", &path)?;
+    init.ok_or_else(|| Failure::refusal("pid 1", path, "the container is not running"))
+}
+
+/// Starts the process and says so; the supervisor keeps nothing of its stdio.
+fn start_first(client: &mut Client, spec: &Spec, init: &Process) -> Outcome<Started> {
+    let mut started = start_payload(init, &spec.process, &spec.cgroup)?;
+    let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
+    for standard in 0..=2 {
+        duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null")?;
+    }
+    client.send(&Event::Started { pid: started.process.pid }, started.master.as_ref().map(AsFd::as_fd));
+    started.master = None;
+    // So that neither a limit nor the end of the session klee was started in reaches the container. Best effort, and
+    // late, since moving between cgroups waits for the whole kernel.
+    let _ = fs::write(format!("{}/cgroup.procs", spec.cgroup_root), "0");
+    Ok(started)
+}
+
+/// All that a supervisor waits for.
+struct Watch<'a> {
+    client: &'a mut Client,
+    events: &'a Events,
+    cgroup: String,
+    /// None once it has ended, or when it is another supervisor's.
+    init: Option<&'a Process>,
+    /// None once its end was told.
+    first: Option<&'a Process>,
+    exit: Option<Exit>,
+}
+
+impl Watch<'_> {
+    /// Waits for the next thing to happen and takes it in. Returns whether a process is left in the container.
+    fn next(&mut self) -> io::Result<bool> {
+        let running = self.first.filter(|_| self.exit.is_none());
+        let descriptor = |process: Option<&Process>| process.map_or(-1, |process| process.as_fd().as_raw_fd());
+        // poll(2) passes over a negative descriptor.
+        let mut polled = [
+            libc::pollfd { fd: descriptor(running), events: libc::POLLIN, revents: 0 },
+            libc::pollfd { fd: descriptor(self.init), events: libc::POLLIN, revents: 0 },
+            libc::pollfd { fd: self.events.as_fd().as_raw_fd(), events: libc::POLLPRI, revents: 0 },
+            libc::pollfd { fd: self.client.descriptor(), events: libc::POLLIN, revents: 0 },
+        ];
+        // SAFETY: pointer and length are of one live array.
+        match check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) }.into()) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return self.events.populated(),
+            other => other?,
+        };
+        let [first, init, _, client] = polled.map(|poll| poll.revents != 0);
+        if client {
+            self.client.serve(running);
+        }
+        if let Some(process) = running.filter(|_| first) {
+            self.exit = Some(process.wait()?);
+            settle(self.events, &self.cgroup)?;
+        }
+        if let Some(process) = self.init.filter(|_| init) {
+            process.wait()?;
+            self.init = None;
+        }
+        self.events.populated()
+    }
+}
+
+/// The klee that asked for this container or process. It may be gone at any time, which changes nothing for them.
+struct Client(Option<OwnedFd>);
+
+impl Client {
+    fn spec(&self) -> Outcome<Spec> {
+        let gone = || Failure::refusal("spec", "", "the client is gone");
+        let socket = self.0.as_ref().ok_or_else(gone)?;
+        let (json, _) = wire::receive(socket.as_fd()).at("recvmsg", "spec")?.ok_or_else(gone)?;
+        serde_json::from_slice(&json).map_err(|error| Failure::refusal("spec", "", &error.to_string()))
+    }
+
+    fn descriptor(&self) -> RawFd {
+        self.0.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    fn send(&self, event: &Event, attached: Option<BorrowedFd<'_>>) {
+        if let (Some(socket), Ok(json)) = (&self.0, serde_json::to_vec(event)) {
+            let _ = wire::send(socket.as_fd(), &json, attached);
+        }
+    }
+
+    /// Carries one command out, or notes the end of the client.
+    fn serve(&mut self, process: Option<&Process>) {
+        let message = self.0.as_ref().map(|socket| wire::receive(socket.as_fd()));
+        let Some(Ok(Some((json, _)))) = message else {
+            self.0 = None;
+            return;
+        };
+        if let (Ok(Command::Signal { number }), Some(process)) = (serde_json::from_slice(&json), process) {
+            let _ = process.signal(number);
+        }
+    }
+
+    fn wait_gone(&mut self) {
+        while self.0.is_some() {
+            self.serve(None);
+        }
+    }
+}
+
+/// An attached client has taken the container down before it left. If not, becomes the program that does.
+fn take_down(run: &Run, cgroup: &str, identity: u64) -> Outcome<()> {
+    let lock = open(&run.lock, libc::O_RDWR).at("open", &run.lock)?;
+    loop {
+        // SAFETY: no pointers.
+        match check(unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX) }.into()) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => {
+                result.at("flock", &run.lock)?;
+                break;
+            }
+        }
+    }
+    // The container may have been started anew meanwhile: that is another directory of the same name.
+    if fs::metadata(cgroup).map(|metadata| metadata.ino()).ok() != Some(identity) {
+        return Ok(());
+    }
+    let Some((program, arguments)) = run.teardown.split_first() else { return Ok(()) };
+    // The lock is close-on-exec: the teardown takes it itself.
+    let error = std::process::Command::new(program).args(arguments).exec();
+    Err(error).at("execve", program)
+}

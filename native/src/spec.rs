@@ -1,0 +1,141 @@
+//! The messages of both directions. `src/ffi/native.ts` has the same shapes in TypeScript.
+
+use crate::failure::Failure;
+use serde::{Deserialize, Serialize};
+
+/// First message from klee.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub mode: Mode,
+    /// Shown in the process list; the kernel objects are named by `cgroup`.
+    pub container: String,
+    /// Mount point of cgroup2.
+    pub cgroup_root: String,
+    /// Directory with the directories `init` and `payload` in it.
+    pub cgroup: String,
+    pub run: Option<Run>,
+    pub process: Process,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    Run,
+    Exec,
+}
+
+/// What makes the jail; mode run only.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    pub root: Root,
+    pub hostname: String,
+    pub devfs: bool,
+    pub persist: bool,
+    pub mounts: Vec<Bind>,
+    pub lock: String,
+    pub teardown: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Root {
+    pub lower: Vec<String>,
+    pub upper: String,
+    pub work: String,
+    pub mountpoint: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bind {
+    pub source: String,
+    pub destination: String,
+    pub read_only: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    pub argv: Vec<String>,
+    pub env: Vec<String>,
+    pub user: String,
+    pub raw_sockets: bool,
+    pub network: Network,
+    pub terminal: Option<Window>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    Ipnet,
+    Host,
+    Disabled,
+}
+
+#[derive(Debug, Deserialize, Clone, Copy)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    pub rows: u16,
+    pub columns: u16,
+}
+
+/// Later messages from klee.
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Command {
+    Signal { number: i32 },
+}
+
+/// Messages to klee.
+#[derive(Debug, Serialize, PartialEq)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    Started { pid: i32 },
+    Failed(Failure),
+    Exited { code: Option<i32>, signal: Option<i32>, jail_empty: bool },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXEC: &str = r#"{"mode":"exec","container":"c","cgroup_root":"/c","cgroup":"/c/k","run":null,
+        "process":{"argv":["a"],"env":[],"user":"root","raw_sockets":false,"network":"ipnet","terminal":{"rows":2,"columns":3}}}"#;
+
+    #[test]
+    fn a_spec_is_read() {
+        let spec: Spec = serde_json::from_str(EXEC).unwrap();
+        assert_eq!(spec.mode, Mode::Exec);
+        assert!(spec.run.is_none());
+        assert_eq!(spec.process.network, Network::Ipnet);
+        assert_eq!(spec.process.terminal.unwrap().columns, 3);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        let unknown = EXEC.replacen("\"mode\"", "\"surprise\":1,\"mode\"", 1);
+        assert!(serde_json::from_str::<Spec>(&unknown).unwrap_err().to_string().contains("surprise"));
+        assert!(serde_json::from_str::<Spec>(&EXEC.replace("ipnet", "vnet")).is_err());
+        assert!(serde_json::from_str::<Command>(r#"{"command":"stop"}"#).is_err());
+        assert_eq!(
+            serde_json::from_str::<Command>(r#"{"command":"signal","number":15}"#).unwrap(),
+            Command::Signal { number: 15 }
+        );
+    }
+
+    #[test]
+    fn events_have_the_keys_klee_reads() {
+        let exited = Event::Exited { code: Some(3), signal: None, jail_empty: true };
+        assert_eq!(
+            serde_json::to_string(&exited).unwrap(),
+            r#"{"event":"exited","code":3,"signal":null,"jail_empty":true}"#
+        );
+        let failed = Event::Failed(Failure { step: "execve".into(), object: "x".into(), errno: 2, detail: None });
+        assert_eq!(
+            serde_json::to_string(&failed).unwrap(),
+            r#"{"event":"failed","step":"execve","object":"x","errno":2}"#
+        );
+    }
+}

@@ -1,0 +1,294 @@
+import { closeSync, existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { SyscallError } from "./errno.ts";
+import { LibraryError, lazy } from "./library.ts";
+import { errnoTable } from "./linux/abi/errno.ts";
+import { traceCall, traceStart } from "./trace.ts";
+
+/** First message to the supervisor; `native/src/spec.rs` has the same shape. */
+export interface SupervisorSpec {
+  readonly mode: "run" | "exec";
+  readonly container: string;
+  /** Mount point of cgroup2; the supervisor moves itself to its root. */
+  readonly cgroup_root: string;
+  /** Directory in which `init` and `payload` exist. */
+  readonly cgroup: string;
+  /** Mode `run` only: what makes the container. */
+  readonly run: SupervisorRun | null;
+  readonly process: SupervisorProcess;
+}
+
+export interface SupervisorRun {
+  /** Layers of an overlay, the topmost of `lower` first; `upper` may lie inside a lower one. */
+  readonly root: {
+    readonly lower: readonly string[];
+    readonly upper: string;
+    readonly work: string;
+    readonly mountpoint: string;
+  };
+  readonly hostname: string;
+  /** Mount /dev? */
+  readonly devfs: boolean;
+  /** Does the container stay when its last process has ended? */
+  readonly persist: boolean;
+  readonly mounts: readonly { readonly source: string; readonly destination: string; readonly read_only: boolean }[];
+  /** File that is locked while the supervisor looks whether the container is still there. It must exist. */
+  readonly lock: string;
+  /** Command executed by the supervisor at the end, if the cgroup is still there: absolute path first. */
+  readonly teardown: readonly string[];
+}
+
+export interface SupervisorProcess {
+  readonly argv: readonly string[];
+  /** `KEY=VALUE`; HOME, SHELL and USER are added from the container's passwd file when absent. */
+  readonly env: readonly string[];
+  /** Name or number, `:group` optional. */
+  readonly user: string;
+  readonly raw_sockets: boolean;
+  readonly network: "ipnet" | "host" | "disabled";
+  /** Set: the process gets a pseudo terminal of this size in place of the stdio given. */
+  readonly terminal: { readonly rows: number; readonly columns: number } | null;
+}
+
+export interface LaunchOptions {
+  readonly spec: SupervisorSpec;
+  /** Descriptors of this process that the started one gets as its own; "null" is /dev/null. */
+  readonly stdin: number | "null";
+  readonly stdout: number | "null";
+  readonly stderr: number | "null";
+  /** Descriptors that the supervisor keeps open for as long as it lives. */
+  readonly heldFds?: readonly number[] | undefined;
+}
+
+/** How a process ended: by exit code or by signal, the other is undefined. */
+export interface SupervisedExit {
+  readonly code: number | undefined;
+  readonly signal: number | undefined;
+  /** No process is left in the container. In mode `run`: and the container is not persistent, it ends now. */
+  readonly jailEmpty: boolean;
+}
+
+/** A started process and the supervisor that waits for it. */
+export interface Supervised {
+  /** Pid on the host. */
+  readonly pid: number;
+  /** Master side of the process's terminal, when it has one; closed by `close()`. */
+  readonly master: number | undefined;
+  /**
+   * Settles at the end of the process, and keeps Node alive until then or until `close()`, after which it never settles.
+   * Rejects with SupervisorError when the supervisor itself is killed.
+   */
+  readonly exited: Promise<SupervisedExit>;
+  /** Sends a signal to the process. Nothing happens when it has ended. */
+  signal(number: number): void;
+  /**
+   * Ends the connection: this process is done with the other, which goes on. A supervisor whose container has ended
+   * waits for this before it takes the container down. Repeating is no error.
+   */
+  close(): void;
+}
+
+/**
+ * The supervisor could not start what was asked. `step` names the call and its purpose, `mount overlay`. Where no kernel
+ * call failed, `errno` is 0 and `detail` says what is wrong.
+ */
+export class SupervisorError extends SyscallError {
+  readonly step: string;
+  readonly detail: string | undefined;
+
+  constructor(failure: { step: string; object: string; errno: number; detail?: string | undefined }) {
+    const { step, object, errno, detail } = failure;
+    super({ call: step, object, errno, table: errnoTable, kernelText: detail });
+    if (errno === 0) this.message = `${[step, object].filter((word) => word !== "").join(" ")}: ${detail}`;
+    this.step = step;
+    this.detail = detail;
+  }
+}
+
+type Message =
+  | { readonly event: "started"; readonly pid: number }
+  | {
+      readonly event: "failed";
+      readonly step: string;
+      /** Absent when the supervisor's program itself could not be started. */
+      readonly object?: string;
+      readonly errno: number;
+      readonly detail?: string;
+    }
+  | {
+      readonly event: "exited";
+      readonly code: number | null;
+      readonly signal: number | null;
+      readonly jail_empty: boolean;
+    };
+
+/** What `native/src/addon` exports. */
+interface Addon {
+  startSupervisor(
+    path: string,
+    container: string,
+    spec: string,
+    stdio: number[],
+    held: number[],
+    listener: (message: string | null, fd: number | null) => void,
+  ): { send(message: string): void; close(): void };
+  startRelay(master: number, stdin: number, stdout: number, done: (errno: number) => void): { finish(): void };
+  setWindowSize(fd: number, rows: number, columns: number): number;
+  waitCgroupEmpty(path: string, timeoutMs: number, done: (errno: number, empty: boolean) => void): void;
+}
+
+const nativeDirectory = lazy(findNativeDirectory);
+const addon = lazy((): Addon => {
+  const loaded: { exports: unknown } = { exports: {} };
+  process.dlopen(loaded, join(nativeDirectory(), "klee.node"));
+  return loaded.exports as Addon;
+});
+
+/** `$KLEE_NATIVE`, or `native/` of the package that this file is in, be it a source, compiled or bundled. */
+function findNativeDirectory(): string {
+  const tried: string[] = [];
+  const isBuilt = (directory: string) => {
+    tried.push(directory);
+    return existsSync(join(directory, "klee.node")) && existsSync(join(directory, "klee-supervisor"));
+  };
+  const given = process.env.KLEE_NATIVE;
+  if (given !== undefined && given !== "") {
+    if (isBuilt(given)) return given;
+  } else {
+    let directory = dirname(fileURLToPath(import.meta.url));
+    for (;;) {
+      const candidate = join(directory, "native");
+      if (isBuilt(candidate)) return candidate;
+      const parent = dirname(directory);
+      if (existsSync(join(directory, "package.json")) || parent === directory) break;
+      directory = parent;
+    }
+  }
+  throw new LibraryError("klee.node and klee-supervisor", tried, ["not built yet; run `npm run build`"]);
+}
+
+/**
+ * Starts a container with its first process, or a process in a running container. Resolves when the process has
+ * executed its program. posix_spawn(3)
+ *
+ * @throws {SupervisorError} the step that failed; all of it has been undone by then, but for what was there before.
+ * @throws {LibraryError} when the native part is not built.
+ */
+export function launch(options: LaunchOptions): Promise<Supervised> {
+  const { spec, heldFds = [] } = options;
+  const path = join(nativeDirectory(), "klee-supervisor");
+  const stdio = [options.stdin, options.stdout, options.stderr].map((fd) => (fd === "null" ? -1 : fd));
+  const startedAt = traceStart();
+  return new Promise((resolve, reject) => {
+    let settleExit: ((exit: SupervisedExit) => void) | undefined;
+    let failExit: ((error: Error) => void) | undefined;
+    let closed = false;
+    const supervisor = addon().startSupervisor(path, spec.container, JSON.stringify(spec), stdio, [...heldFds], listen);
+    traceCall("posix_spawn", `klee-supervisor ${spec.container}`, 0, startedAt);
+
+    function supervised(pid: number, master: number | undefined): Supervised {
+      const exited = new Promise<SupervisedExit>((settle, fail) => {
+        settleExit = settle;
+        failExit = fail;
+      });
+      // Whoever detaches never asks for the exit.
+      exited.catch(() => {});
+      return {
+        pid,
+        master,
+        exited,
+        signal: (number) => supervisor.send(JSON.stringify({ command: "signal", number })),
+        close: () => {
+          if (closed) return;
+          closed = true;
+          supervisor.close();
+          if (master !== undefined) closeSync(master);
+        },
+      };
+    }
+
+    function listen(text: string | null, fd: number | null): void {
+      const message = text === null ? undefined : (JSON.parse(text) as Message);
+      switch (message?.event) {
+        case "started":
+          resolve(supervised(message.pid, fd ?? undefined));
+          break;
+        case "exited":
+          settleExit?.({
+            code: message.code ?? undefined,
+            signal: message.signal ?? undefined,
+            jailEmpty: message.jail_empty,
+          });
+          break;
+        case "failed":
+          reject(new SupervisorError({ ...message, object: message.object ?? path }));
+          break;
+        default: {
+          const object = spec.container;
+          const error = new SupervisorError({ step: "supervisor", object, errno: 0, detail: "ended unexpectedly" });
+          reject(error);
+          if (!closed) failExit?.(error);
+        }
+      }
+    }
+  });
+}
+
+/**
+ * Copies bytes both ways between a terminal's master and two descriptors of this process, with `stdin` in raw mode
+ * meanwhile if it is a terminal; no output is lost. Resolves when the other side has been closed. termios(3)
+ *
+ * @param stdin "null": nothing is typed.
+ * @param ended settles when the process has ended: what it has written is copied, then the relay ends, even if one it
+ * left behind still has the terminal open.
+ * @throws {SyscallError} when the master cannot be read.
+ */
+export function relayTerminal(
+  master: number,
+  stdin: number | "null",
+  stdout: number,
+  ended?: Promise<unknown>,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const relay = addon().startRelay(master, stdin === "null" ? -1 : stdin, stdout, (errno) => {
+      if (errno === 0) resolve();
+      else reject(new SyscallError({ call: "read", object: "terminal", errno, table: errnoTable }));
+    });
+    const finish = () => relay.finish();
+    ended?.then(finish, finish);
+  });
+}
+
+/**
+ * Sets a terminal's size; its foreground processes get SIGWINCH. TIOCSWINSZ, ioctl_tty(2)
+ *
+ * @throws {SyscallError} EBADF, ENOTTY.
+ */
+export function setWindowSize(fd: number, rows: number, columns: number): void {
+  const startedAt = traceStart();
+  const object = `${columns}x${rows}`;
+  const errno = addon().setWindowSize(fd, rows, columns);
+  traceCall("ioctl(TIOCSWINSZ)", object, errno === 0 ? 0 : (errnoTable[errno]?.[0] ?? errno), startedAt);
+  if (errno !== 0) throw new SyscallError({ call: "ioctl(TIOCSWINSZ)", object, errno, table: errnoTable });
+}
+
+/**
+ * Waits until no process is left in a cgroup or below it, without polling: POLLPRI of cgroup.events, cgroups(7). Keeps
+ * Node alive meanwhile.
+ *
+ * @param path the cgroup's directory.
+ * @returns false when somebody is still there after `timeoutMs` milliseconds.
+ * @throws {SyscallError} ENOENT when there is no such cgroup.
+ */
+export function waitCgroupEmpty(path: string, timeoutMs: number): Promise<boolean> {
+  const startedAt = traceStart();
+  return new Promise((resolve, reject) => {
+    addon().waitCgroupEmpty(path, timeoutMs, (errno, empty) => {
+      const call = "poll(cgroup.events)";
+      traceCall(call, path, errno === 0 ? Number(empty) : (errnoTable[errno]?.[0] ?? errno), startedAt);
+      if (errno === 0) resolve(empty);
+      else reject(new SyscallError({ call, object: path, errno, table: errnoTable }));
+    });
+  });
+}
