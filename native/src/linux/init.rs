@@ -2,7 +2,7 @@
 
 use super::root::enter_root;
 use super::start::{Report, report};
-use super::sys::{check, close_range, set_not_dumpable, set_signal_action};
+use super::sys::{check, close_range, release_code, set_not_dumpable, set_signal_action};
 use crate::failure::{At, Outcome};
 use crate::spec::Run;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -18,6 +18,7 @@ pub fn run_init(run: &Run, channel: OwnedFd) -> ! {
         }
     }
     drop(channel);
+    release_code();
     loop {
         // SAFETY: no arguments. Signals from inside are not delivered to a pid 1 without handlers, orphans are reaped by
         // the kernel since SIGCHLD is ignored; SIGKILL from outside ends it, and with it all that is in the namespace.

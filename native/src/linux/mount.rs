@@ -121,10 +121,11 @@ pub struct Detached(OwnedFd);
 impl Detached {
     /// A new file system.
     pub fn new(kind: &str, options: &[(&str, &str)], attributes: u64) -> io::Result<Self> {
-        let kind = text(kind)?;
+        let (name, kind) = (kind, text(kind)?);
         // SAFETY: kind outlives the call.
         let context = owned(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) })?;
-        for (key, value) in options {
+        // Without it mount(8) shows "none".
+        for (key, value) in [("source", name)].iter().chain(options) {
             configure(&context, FSCONFIG_SET_STRING, Some((key, value)))?;
         }
         configure(&context, FSCONFIG_CMD_CREATE, None)?;

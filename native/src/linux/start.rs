@@ -80,18 +80,28 @@ pub fn start_payload(init: &Process, process: &spec::Process, cgroup: &str) -> O
     if let Ok(None) = child {
         become_payload(init, process, theirs);
     }
-    own.enter(libc::CLONE_NEWPID).at("setns", "self")?;
+    let back = own.enter(libc::CLONE_NEWPID).at("setns", "self");
     drop(theirs);
-    let Some(child) = child.at("clone3", &path)? else { unreachable!("the child never returns") };
-    let mut master = None;
-    loop {
-        match next_report(&ours)? {
-            None => return Ok(Started { process: child, master }),
-            Some((Report::Failed(failure), _)) => {
-                let _ = child.wait();
-                return Err(failure);
-            }
-            Some((_, attached)) => master = attached.or(master),
+    let Some(process) = child.at("clone3", &path)? else { unreachable!("the child never returns") };
+    match back.and_then(|()| await_program(&ours)) {
+        Ok(master) => Ok(Started { process, master }),
+        Err(failure) => {
+            // Unreaped it would keep pid 1 from ending.
+            let _ = process.signal(libc::SIGKILL);
+            let _ = process.wait();
+            Err(failure)
         }
     }
+}
+
+/// Waits until the child has executed its program. Returns the master of its terminal.
+fn await_program(channel: &OwnedFd) -> Outcome<Option<OwnedFd>> {
+    let mut master = None;
+    while let Some((report, attached)) = next_report(channel)? {
+        if let Report::Failed(failure) = report {
+            return Err(failure);
+        }
+        master = attached.or(master);
+    }
+    Ok(master)
 }

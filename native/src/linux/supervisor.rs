@@ -5,7 +5,9 @@ use super::cgroup::Events;
 use super::members::{hold_member, members};
 use super::process::{Exit, Process};
 use super::start::{Started, end_init, start_init, start_payload};
-use super::sys::{check, close_on_exec_from, close_range, duplicate_to, open, set_not_dumpable, set_signal_action};
+use super::sys::{
+    check, close_on_exec_from, close_range, duplicate_to, open, release_code, set_not_dumpable, set_signal_action,
+};
 use crate::failure::{At, Failure, Outcome};
 use crate::spec::{Command, Event, Mode, Run, Spec};
 use crate::wire;
@@ -21,6 +23,9 @@ const HELD: RawFd = 4;
 
 /// How long the cgroup may take to notice the end of its last process, which was seen already.
 const SETTLING: Duration = Duration::from_millis(200);
+
+/// When nothing has happened for this long, the wait will be a long one.
+const QUIET_MS: libc::c_int = 100;
 
 /// Does all of it. `held` descriptors follow the client's socket. The returned failure has been reported to the client.
 pub fn supervise(client: OwnedFd, held: RawFd) -> Outcome<()> {
@@ -57,22 +62,16 @@ fn supervise_run(client: &mut Client, spec: &Spec, run: &Run) -> Outcome<()> {
     let events = payload_events(spec)?;
     let init = start_init(run, &spec.cgroup)?;
     let started = start_first(client, spec, &init).inspect_err(|_| end_init(&init))?;
-    let mut watch = Watch {
-        client,
-        events: &events,
-        cgroup: payload_path(spec),
-        init: Some(&init),
-        first: Some(&started.process),
-        exit: None,
-    };
+    let mut watch = Watch::new(client, spec, &events, &started.process);
+    watch.init = Some(&init);
     loop {
         let populated = watch.next().at("poll", &spec.container)?;
         let over = watch.init.is_none() || (watch.exit.is_some() && !populated && !run.persist);
         if let Some(exit) = watch.exit.filter(|_| watch.first.is_some()) {
             watch.first = None;
-            if over {
-                // Its end takes a while; the client can begin with its own part meanwhile.
-                let _ = init.signal(libc::SIGKILL);
+            if over && watch.init.take().is_some() {
+                // Before the client hears of it: it finds the cgroup empty then, and need not wait.
+                end_init(&init);
             }
             watch.client.send(&exited(exit, over), None);
         }
@@ -91,14 +90,7 @@ fn supervise_exec(client: &mut Client, spec: &Spec) -> Outcome<()> {
     let events = payload_events(spec)?;
     let init = find_init(&spec.cgroup)?;
     let started = start_first(client, spec, &init)?;
-    let mut watch = Watch {
-        client,
-        events: &events,
-        cgroup: payload_path(spec),
-        init: None,
-        first: Some(&started.process),
-        exit: None,
-    };
+    let mut watch = Watch::new(client, spec, &events, &started.process);
     loop {
         let populated = watch.next().at("poll", &spec.container)?;
         if let Some(exit) = watch.exit {
@@ -139,16 +131,13 @@ fn find_init(cgroup: &str) -> Outcome<Process> {
 
 /// Starts the process and says so; the supervisor keeps nothing of its stdio.
 fn start_first(client: &mut Client, spec: &Spec, init: &Process) -> Outcome<Started> {
-    let mut started = start_payload(init, &spec.process, &spec.cgroup)?;
     let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
+    let mut started = start_payload(init, &spec.process, &spec.cgroup)?;
     for standard in 0..=2 {
         duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null")?;
     }
     client.send(&Event::Started { pid: started.process.pid }, started.master.as_ref().map(AsFd::as_fd));
     started.master = None;
-    // So that neither a limit nor the end of the session klee was started in reaches the container. Best effort, and
-    // late, since moving between cgroups waits for the whole kernel.
-    let _ = fs::write(format!("{}/cgroup.procs", spec.cgroup_root), "0");
     Ok(started)
 }
 
@@ -157,6 +146,8 @@ struct Watch<'a> {
     client: &'a mut Client,
     events: &'a Events,
     cgroup: String,
+    /// Where the supervisor still has to go.
+    cgroup_root: Option<&'a str>,
     /// None once it has ended, or when it is another supervisor's.
     init: Option<&'a Process>,
     /// None once its end was told.
@@ -164,7 +155,22 @@ struct Watch<'a> {
     exit: Option<Exit>,
 }
 
-impl Watch<'_> {
+impl<'a> Watch<'a> {
+    fn new(client: &'a mut Client, spec: &'a Spec, events: &'a Events, first: &'a Process) -> Self {
+        let cgroup_root = Some(spec.cgroup_root.as_str());
+        Self { client, events, cgroup: payload_path(spec), cgroup_root, init: None, first: Some(first), exit: None }
+    }
+
+    /// For a long wait: leaves the cgroup of whoever started klee, whose limits and end are not the container's, and gives
+    /// memory back. Not for a short command, since moving between cgroups waits for the whole kernel.
+    fn settle_down(&mut self) {
+        if let Some(root) = self.cgroup_root.take() {
+            // Best effort: cgroups may be delegated, and the root out of reach.
+            let _ = fs::write(format!("{root}/cgroup.procs"), "0");
+        }
+        release_code();
+    }
+
     /// Waits for the next thing to happen and takes it in. Returns whether a process is left in the container.
     fn next(&mut self) -> io::Result<bool> {
         let running = self.first.filter(|_| self.exit.is_none());
@@ -176,10 +182,13 @@ impl Watch<'_> {
             libc::pollfd { fd: self.events.as_fd().as_raw_fd(), events: libc::POLLPRI, revents: 0 },
             libc::pollfd { fd: self.client.descriptor(), events: libc::POLLIN, revents: 0 },
         ];
+        let timeout = if self.cgroup_root.is_some() { QUIET_MS } else { -1 };
         // SAFETY: pointer and length are of one live array.
-        match check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) }.into()) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => return self.events.populated(),
-            other => other?,
+        match check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) }.into()) {
+            Ok(0) => self.settle_down(),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         };
         let [first, init, _, client] = polled.map(|poll| poll.revents != 0);
         if client {
