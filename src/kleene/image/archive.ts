@@ -101,6 +101,7 @@ async function* join(head: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<
 async function addEntry(tree: Tree, content: AsyncIterable<Buffer>, header: Header, what: string): Promise<void> {
   const path = entryPath(nameBytes(header.name, header.pax?.path, what), what);
   const metadata = metadataOf(header, what);
+  if (!Number.isSafeInteger(header.size)) throw new Refusal(`${what} has a size that is not a number`);
   for (const key of Object.keys(header.pax ?? {})) {
     if (key.startsWith("GNU.sparse.")) throw new Refusal(`${what} is a sparse file; make the archive without --sparse`);
   }
@@ -199,6 +200,7 @@ function damage(error: unknown, last: string | undefined): string {
     return last === undefined ? "not a tar archive, or truncated" : `truncated in ${last}`;
   if (/^invalid (tar )?header|exceeds max size/i.test(text))
     return last === undefined ? "not a tar archive" : `damaged after ${last}`;
+  if ((error as NodeJS.ErrnoException).code?.startsWith("Z_")) return `damaged gzip data: ${text}`;
   return text;
 }
 

@@ -25,10 +25,10 @@ const SEPARATOR = Buffer.from("/");
  */
 export async function copyDirectory(source: string, directory: string): Promise<void> {
   try {
-    const origin = realpathSync(source);
+    const origin = realpathSync.native(source);
     const stats = lstatSync(origin, { bigint: true });
     if (!stats.isDirectory()) throw new Refusal("not a directory");
-    if (`${realpathSync(directory)}/`.startsWith(origin === "/" ? "/" : `${origin}/`))
+    if (`${realpathSync.native(directory)}/`.startsWith(origin === "/" ? "/" : `${origin}/`))
       throw new Refusal("holds klee's own store, which cannot be copied into itself");
     const copy = new Copy(Buffer.from(origin), Buffer.from(directory));
     await copy.fill(Buffer.alloc(0), stats);

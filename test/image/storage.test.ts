@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { containerResolver } from "../../src/kleene/container/resolver.ts";
+import { LinuxStorage } from "../../src/kleene/host/linux/storage.ts";
+import { needs } from "../support/gate.ts";
+import { tarArchive, tarEntry } from "../support/tar-bytes.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+const id = "f455de07ac84";
+const mode = (path: string): string => (lstatSync(path).mode & 0o7777).toString(8);
+
+test("the running system as an image takes no space: its dataset is /", async () => {
+  using directory = temporaryDirectory();
+  const storage = new LinuxStorage();
+  assert.equal(await storage.createImage(directory.path, id, { method: "host", source: undefined }), "/");
+  assert.deepEqual(readdirSync(directory.path), []);
+  await storage.removeImage(directory.path, id);
+  assert.ok(existsSync("/etc"));
+});
+
+test("a container's layer is made and removed, twice without complaint", needs("root"), async () => {
+  using directory = temporaryDirectory();
+  const root = `${directory.path}/R`;
+  writeFileSync(`${directory.path}/resolv.conf`, "search example\nnameserver 192.0.2.1\n");
+  const storage = new LinuxStorage([`${directory.path}/resolv.conf`]);
+  const before = process.umask(0o077);
+  try {
+    await storage.createContainer(root, id);
+  } finally {
+    process.umask(before);
+  }
+  const dataset = storage.containerDataset(root, id);
+  assert.equal(dataset, `${root}/containers/${id}`);
+  assert.deepEqual(storage.rootOf(root, id, "/image"), {
+    lower: ["/image"],
+    upper: `${dataset}/upper`,
+    work: `${dataset}/work`,
+    mountpoint: `${dataset}/root`,
+  });
+  assert.deepEqual(readdirSync(dataset).sort(), ["root", "upper", "work"]);
+  assert.equal(mode(root), "700");
+  assert.equal(mode(dataset), "700");
+  assert.equal(mode(`${dataset}/upper`), "755");
+  assert.equal(mode(`${dataset}/upper/etc`), "755");
+  assert.equal(mode(`${dataset}/upper/etc/resolv.conf`), "644");
+  assert.equal(readFileSync(`${dataset}/upper/etc/resolv.conf`, "utf8"), "search example\nnameserver 192.0.2.1\n");
+  await storage.removeContainer(root, id);
+  await storage.removeContainer(root, id);
+  assert.deepEqual(readdirSync(`${root}/containers`), []);
+});
+
+test("a container that exists is not made again, nor harmed", needs("root"), async () => {
+  using directory = temporaryDirectory();
+  const storage = new LinuxStorage([]);
+  await storage.createContainer(directory.path, id);
+  writeFileSync(`${directory.path}/containers/${id}/upper/kept`, "x");
+  await assert.rejects(storage.createContainer(directory.path, id), { name: "KleeError", code: "HOST" });
+  assert.deepEqual(readdirSync(`${directory.path}/containers`), [id]);
+  assert.deepEqual(readdirSync(`${directory.path}/containers/${id}/upper`), ["kept"]);
+});
+
+test("what a killed command left half made is removed", needs("root"), async () => {
+  using directory = temporaryDirectory();
+  const storage = new LinuxStorage();
+  mkdirSync(`${directory.path}/images/.tmp-${id}/root/etc`, { recursive: true });
+  mkdirSync(`${directory.path}/containers/.tmp-${id}/upper`, { recursive: true });
+  await storage.removeImage(directory.path, id);
+  await storage.removeContainer(directory.path, id);
+  assert.deepEqual(readdirSync(`${directory.path}/images`), []);
+  assert.deepEqual(readdirSync(`${directory.path}/containers`), []);
+});
+
+test("an image is removed, twice without complaint, and no other", needs("root"), async () => {
+  using directory = temporaryDirectory();
+  const storage = new LinuxStorage();
+  const source = `${directory.path}/a.tar`;
+  writeFileSync(source, tarArchive(tarEntry({ name: "f" })));
+  for (const image of ["a1", "a2"]) await storage.createImage(directory.path, image, { method: "tar", source });
+  await storage.removeImage(directory.path, "a1");
+  await storage.removeImage(directory.path, "a1");
+  assert.deepEqual(readdirSync(`${directory.path}/images`), ["a2"]);
+});
+
+for (const malformed of ["", ".", "..", "a/b", "../x", ".tmp-a"]) {
+  test(`no directory is made or removed for the id ${JSON.stringify(malformed)}`, async () => {
+    using directory = temporaryDirectory();
+    const storage = new LinuxStorage();
+    mkdirSync(`${directory.path}/images/kept`, { recursive: true });
+    await assert.rejects(storage.removeImage(directory.path, malformed), { code: "INVALID" });
+    await assert.rejects(storage.removeContainer(directory.path, malformed), { code: "INVALID" });
+    await assert.rejects(storage.createContainer(directory.path, malformed), { code: "INVALID" });
+    assert.deepEqual(readdirSync(directory.path), ["images"]);
+    assert.deepEqual(readdirSync(`${directory.path}/images`), ["kept"]);
+  });
+}
+
+for (const kind of ["tmpfs", "bind"] as const) {
+  test(`nothing is removed while a ${kind} mount is left in a container`, needs("root"), async () => {
+    using directory = temporaryDirectory();
+    const storage = new LinuxStorage();
+    await storage.createContainer(directory.path, id);
+    const dataset = storage.containerDataset(directory.path, id);
+    mkdirSync(`${dataset}/upper/with space`);
+    mkdirSync(`${directory.path}/precious`);
+    writeFileSync(`${directory.path}/precious/f`, "x");
+    const target = `${dataset}/upper/with space`;
+    if (kind === "tmpfs") execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "klee-test", target]);
+    else execFileSync("mount", ["--bind", `${directory.path}/precious`, target]);
+    try {
+      await assert.rejects(storage.removeContainer(directory.path, id), {
+        code: "HOST",
+        message: `cannot remove ${dataset}: ${target} is still mounted; unmount it first`,
+      });
+    } finally {
+      execFileSync("umount", [target]);
+    }
+    assert.equal(readFileSync(`${directory.path}/precious/f`, "utf8"), "x");
+    assert.deepEqual(readdirSync(dataset).sort(), ["root", "upper", "work"]);
+    await storage.removeContainer(directory.path, id);
+    assert.ok(!existsSync(dataset));
+  });
+}
+
+test("name servers on the host's loopback addresses are left out", () => {
+  const text = [
+    "# made by hand",
+    "nameserver 127.0.0.53",
+    "nameserver 127.1.2.3 # local",
+    "nameserver\t::1",
+    "nameserver ::1%lo",
+    "nameserver 192.0.2.53",
+    "nameserver 2001:db8::1",
+    "nameserver ::10",
+    "search nameserver.example",
+    "options edns0",
+    "",
+  ].join("\n");
+  assert.deepEqual(containerResolver(text), {
+    text: "# made by hand\nnameserver 192.0.2.53\nnameserver 2001:db8::1\nnameserver ::10\nsearch nameserver.example\noptions edns0\n",
+    nameservers: 3,
+  });
+});
+
+test(
+  "the first resolver file with a name server left is taken; else the first; else the image's own stays",
+  needs("root"),
+  async () => {
+    using directory = temporaryDirectory();
+    const { path } = directory;
+    writeFileSync(`${path}/stub`, "nameserver 127.0.0.53\nsearch a\n");
+    writeFileSync(`${path}/real`, "nameserver 192.0.2.1\n");
+    for (const [index, [files, text]] of [
+      [[`${path}/stub`, `${path}/real`], "nameserver 192.0.2.1\n"],
+      [[`${path}/real`, `${path}/stub`], "nameserver 192.0.2.1\n"],
+      [[`${path}/stub`, `${path}/nothing`], "search a\n"],
+      [[`${path}/nothing`], undefined],
+    ].entries() as IterableIterator<[number, [string[], string | undefined]]>) {
+      await new LinuxStorage(files).createContainer(path, `c${index}`);
+      const made = `${path}/containers/c${index}/upper/etc/resolv.conf`;
+      assert.equal(existsSync(made) ? readFileSync(made, "utf8") : undefined, text);
+    }
+  },
+);
+
+test("a full file system is said in one line, and the half-made image is gone", needs("root"), async () => {
+  using directory = temporaryDirectory();
+  const root = `${directory.path}/R`;
+  mkdirSync(root);
+  mkdirSync(`${directory.path}/in`);
+  writeFileSync(`${directory.path}/in/large`, Buffer.alloc(1_000_000, 1));
+  const source = `${directory.path}/a.tar`;
+  writeFileSync(source, tarArchive(tarEntry({ name: "large", content: Buffer.alloc(1_000_000, 1) })));
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "klee-test", root]);
+  try {
+    const storage = new LinuxStorage();
+    await assert.rejects(storage.createImage(root, id, { method: "tar", source }), {
+      code: "HOST",
+      message: `image creation failed: ${source}: entry "large": write: ENOSPC (no space left on device)`,
+    });
+    await assert.rejects(storage.createImage(root, id, { method: "dir", source: `${directory.path}/in` }), {
+      code: "HOST",
+      message: /^image creation failed: .*\/in: "large": copyfile: ENOSPC \(no space left on device\)$/,
+    });
+    assert.deepEqual(readdirSync(`${root}/images`), []);
+  } finally {
+    execFileSync("umount", [root]);
+  }
+});
