@@ -13,13 +13,20 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LaunchOptions, Supervised, SupervisedExit, SupervisorProcess, SupervisorRun } from "../../src/ffi/native.ts";
+import type {
+  LaunchOptions,
+  Supervised,
+  SupervisedExit,
+  SupervisorProcess,
+  SupervisorRun,
+} from "../../src/ffi/native.ts";
 import { launch, waitCgroupEmpty } from "../../src/ffi/native.ts";
 
 const APPLETS =
   "sh cat ls echo true false id env head tail dd wc stat sleep stty tty mount hostname readlink mkdir touch test kill grep nc ps chmod setsid ln od tr chroot";
 
-export const cgroupRoot = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(readFileSync("/proc/self/mountinfo", "utf8"))?.[1] ?? "";
+export const cgroupRoot =
+  /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(readFileSync("/proc/self/mountinfo", "utf8"))?.[1] ?? "";
 
 let count = 0;
 

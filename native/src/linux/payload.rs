@@ -4,7 +4,7 @@ use super::capability::{kept, limit_bounding_set, limit_own};
 use super::process::Process;
 use super::seccomp;
 use super::start::{Report, report};
-use super::sys::{check, close_on_exec_from, set_signal_action, text};
+use super::sys::{check, close_on_exec_from, text};
 use super::terminal::take_terminal;
 use super::user::{Account, find_account};
 use crate::failure::{At, Outcome};
@@ -71,8 +71,12 @@ fn become_account(account: &Account) -> Outcome<()> {
 
 /// The program starts as from a login: nothing ignored, nothing blocked.
 fn reset_signals() {
+    // struct sigaction of the kernel, all zero: SIG_DFL. By the bare call, since the C library keeps 32 and 33 to itself
+    // and its posix_spawn ignores them.
+    let default = [0u64; 4];
     for number in 1..=64 {
-        set_signal_action(number, libc::SIG_DFL);
+        // SAFETY: the kernel reads the action, which is as large as any architecture's, and a mask of 8 bytes in it.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), null::<u64>(), 8) };
     }
     // SAFETY: an empty set is made and read within its life.
     unsafe {

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { relayTerminal, type Supervised, setWindowSize } from "../../src/ffi/native.ts";
+import { needs } from "../support/gate.ts";
+import { eventually, type Jail, withJail } from "./jail.ts";
+
+const terminal = { rows: 37, columns: 91 };
+
+/** A process on a terminal, with all that it shows in a file. */
+async function startOnTerminal(jail: Jail, argv: readonly string[], stdin: number | "null" = "null") {
+  const path = join(jail.directory, "screen");
+  const stdout = openSync(path, "w");
+  const supervised = await jail.start(argv, { process: { terminal } });
+  const relayed = relayTerminal(masterOf(supervised), stdin, stdout, supervised.exited);
+  const screen = () => readFileSync(path, "utf8");
+  return { supervised, relayed: relayed.finally(() => closeSync(stdout)), screen };
+}
+
+function masterOf(supervised: Supervised): number {
+  assert.ok(supervised.master !== undefined);
+  return supervised.master;
+}
+
+describe("terminals", needs("root", "cgroup2", "overlay", "busybox"), () => {
+  test("the size, the name and the controlling terminal", () =>
+    withJail(async (jail) => {
+      const { relayed, screen } = await startOnTerminal(jail, ["sh", "-c", "stty size; tty; echo here > /dev/tty"]);
+      await relayed;
+      assert.equal(screen(), "37 91\r\n/dev/pts/0\r\nhere\r\n");
+    }));
+
+  test("it belongs to the user", () =>
+    withJail(async (jail) => {
+      const supervised = await jail.start(["stat", "-c", "%u %g %a", "/dev/pts/0"], {
+        process: { terminal, user: "web" },
+      });
+      const path = join(jail.directory, "screen");
+      const stdout = openSync(path, "w");
+      await relayTerminal(masterOf(supervised), "null", stdout);
+      closeSync(stdout);
+      assert.equal(readFileSync(path, "utf8"), "80 5 620\r\n");
+    }));
+
+  test("^C interrupts", () =>
+    withJail(async (jail) => {
+      const { supervised, relayed, screen } = await startOnTerminal(jail, ["sh", "-c", "echo ready; exec sleep 1000"]);
+      await eventually("prompt", () => screen().includes("ready") || undefined);
+      writeSync(masterOf(supervised), "\x03");
+      assert.equal((await supervised.exited).signal, 2);
+      await relayed;
+    }));
+
+  test("a new size is told", () =>
+    withJail(async (jail) => {
+      const line = "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.01; done";
+      const { supervised, relayed, screen } = await startOnTerminal(jail, ["sh", "-c", line]);
+      await eventually("prompt", () => screen().includes("ready") || undefined);
+      setWindowSize(masterOf(supervised), 10, 20);
+      await relayed;
+      assert.equal(screen(), "ready\r\n10 20\r\n");
+      assert.throws(() => setWindowSize(openSync("/dev/null", "r"), 1, 1), { code: "ENOTTY" });
+    }));
+
+  test("a file as input reaches it, and its end is the end", () =>
+    withJail(async (jail) => {
+      const path = join(jail.directory, "input");
+      writeFileSync(path, "typed\nunfinished");
+      const stdin = openSync(path, "r");
+      const { relayed, supervised, screen } = await startOnTerminal(jail, ["sh", "-c", "stty -echo; echo; cat"], stdin);
+      await relayed;
+      closeSync(stdin);
+      assert.equal((await supervised.exited).code, 0);
+      assert.match(screen(), /typed\r\nunfinished$/);
+    }));
+
+  test("no output is lost at the end", () =>
+    withJail(async (jail) => {
+      const line = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done";
+      const { relayed, screen } = await startOnTerminal(jail, ["sh", "-c", line]);
+      await relayed;
+      const lines = screen().split("\r\n");
+      assert.equal(lines.length, 20001);
+      assert.equal(lines.at(-2), "line 19999");
+    }));
+
+  test("a process left behind with the terminal does not hold the relay", () =>
+    withJail(async (jail) => {
+      const { supervised, relayed, screen } = await startOnTerminal(jail, [
+        "sh",
+        "-c",
+        "trap '' HUP; setsid sleep 1000 & echo done",
+      ]);
+      await relayed;
+      assert.match(screen(), /done\r\n/);
+      assert.equal((await supervised.exited).jailEmpty, false);
+    }));
+
+  test("the user's own terminal is raw meanwhile, and as before afterwards", () =>
+    withJail(async (jail) => {
+      // script(1) gives the client a terminal; the client relays it.
+      const client = join(import.meta.dirname, "terminal-client.ts");
+      const spec = JSON.stringify({
+        mode: "run",
+        container: jail.id,
+        cgroup_root: join(jail.group, ".."),
+        cgroup: jail.cgroup,
+        run: jail.runSpec(),
+        process: {
+          argv: ["sh", "-c", "echo ready; read line; echo got:$line"],
+          env: ["PATH=/bin"],
+          user: "root",
+          raw_sockets: false,
+          network: "ipnet",
+          terminal,
+        },
+      });
+      const path = join(jail.directory, "spec");
+      writeFileSync(path, spec);
+      const line = `stty -a > ${path}.before; ${process.execPath} --import tsx ${client} ${path}; stty -a > ${path}.after`;
+      const user = spawn("/usr/bin/script", ["-qec", line, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+      let seen = "";
+      user.stdout.on("data", (chunk: Buffer) => {
+        if (!seen.includes("ready") && `${seen}${chunk}`.includes("ready")) user.stdin.write("word\r");
+        seen += chunk;
+      });
+      await new Promise((resolve) => user.once("exit", resolve));
+      assert.match(seen, /ready\r\nword\r\ngot:word\r\n/);
+      assert.match(readFileSync(`${path}.during`, "utf8"), /-icanon/);
+      assert.equal(readFileSync(`${path}.after`, "utf8"), readFileSync(`${path}.before`, "utf8"));
+    }));
+});
