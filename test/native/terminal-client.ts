@@ -1,6 +1,6 @@
 // Runs what the spec in the file named by its argument says on a terminal of its own: a klee for script(1).
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { launch, relayTerminal, type SupervisorSpec } from "../../src/ffi/native.ts";
 
 const path = process.argv[2] ?? "";
@@ -8,6 +8,7 @@ const spec = JSON.parse(readFileSync(path, "utf8")) as SupervisorSpec;
 const supervised = await launch({ spec, stdin: "null", stdout: "null", stderr: "null" });
 if (supervised.master === undefined) throw new Error("no terminal");
 const relayed = relayTerminal(supervised.master, 0, 1, supervised.exited);
-writeFileSync(`${path}.during`, execFileSync("/bin/stty", ["-a"], { stdio: ["inherit", "pipe", "inherit"] }));
+writeFileSync(`${path}.new`, execFileSync("/bin/stty", ["-a"], { stdio: ["inherit", "pipe", "inherit"] }));
+renameSync(`${path}.new`, `${path}.during`);
 await relayed;
 supervised.close();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { relayTerminal, type Supervised, setWindowSize } from "../../src/ffi/native.ts";
@@ -123,10 +123,15 @@ describe("terminals", needs("root", "cgroup2", "overlay", "busybox"), () => {
       const user = spawn("/usr/bin/script", ["-qec", line, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
       let seen = "";
       user.stdout.on("data", (chunk: Buffer) => {
-        if (!seen.includes("ready") && `${seen}${chunk}`.includes("ready")) user.stdin.write("word\r");
         seen += chunk;
       });
-      await new Promise((resolve) => user.once("exit", resolve));
+      const ended = new Promise((resolve) => user.once("exit", resolve));
+      await eventually(
+        "the client has looked",
+        () => (seen.includes("ready") && existsSync(`${path}.during`)) || undefined,
+      );
+      user.stdin.write("word\r");
+      await ended;
       assert.match(seen, /ready\r\nword\r\ngot:word\r\n/);
       assert.match(readFileSync(`${path}.during`, "utf8"), /-icanon/);
       assert.equal(readFileSync(`${path}.after`, "utf8"), readFileSync(`${path}.before`, "utf8"));

@@ -32,8 +32,8 @@ pub fn start_relay(master: i32, stdin: i32, stdout: i32, done: Function<i32, ()>
         unsafe { OwnedFd::from_raw_fd(check(libc::fcntl(master, libc::F_DUPFD_CLOEXEC, 3) as isize)? as RawFd) };
     // SAFETY: no pointers. The master's description is shared with nobody else.
     unsafe { check(libc::fcntl(master.as_raw_fd(), libc::F_SETFL, libc::O_RDWR | libc::O_NONBLOCK) as isize)? };
+    let raw = RawMode::enter(stdin);
     thread::spawn(move || {
-        let raw = RawMode::enter(stdin);
         let outcome =
             Copying { master, stdin, stdout, stopped, output: Vec::new(), input: Vec::new(), line: false }.run();
         drop(raw);

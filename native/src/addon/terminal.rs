@@ -23,8 +23,8 @@ impl RawMode {
                 libc::atexit(restore);
             });
             *SAVED.lock().ok()? = Some((fd, saved));
-            // Draining keeps what was typed ahead.
-            libc::tcsetattr(fd, libc::TCSADRAIN, &raw);
+            // Not drained first: a terminal that the user has stopped would stop us, too.
+            libc::tcsetattr(fd, libc::TCSANOW, &raw);
         }
         Some(Self)
     }
@@ -40,7 +40,7 @@ extern "C" fn restore() {
     // At exit the thread that holds the lock may be gone for good.
     if let Some((fd, saved)) = SAVED.try_lock().ok().and_then(|mut saved| saved.take()) {
         // SAFETY: saved outlives the call.
-        unsafe { libc::tcsetattr(fd, libc::TCSADRAIN, &saved) };
+        unsafe { libc::tcsetattr(fd, libc::TCSANOW, &saved) };
     }
 }
 

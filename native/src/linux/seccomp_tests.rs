@@ -106,10 +106,10 @@ fn socket_options_that_leave_the_address() {
 #[test]
 fn terminals_are_not_typed_into() {
     for request in [libc::TIOCSTI, libc::TIOCLINUX] {
-        assert_eq!(judged(Network::Host, libc::SYS_ioctl, &[0, request as u64]), errno(libc::EPERM));
-        assert_eq!(judged(Network::Host, libc::SYS_ioctl, &[0, 7 << 32 | request as u64]), errno(libc::EPERM));
+        assert_eq!(judged(Network::Host, libc::SYS_ioctl, &[0, request]), errno(libc::EPERM));
+        assert_eq!(judged(Network::Host, libc::SYS_ioctl, &[0, 7 << 32 | request]), errno(libc::EPERM));
     }
-    assert_eq!(judged(Network::Host, libc::SYS_ioctl, &[0, libc::TIOCGWINSZ as u64]), ALLOW);
+    assert_eq!(judged(Network::Host, libc::SYS_ioctl, &[0, libc::TIOCGWINSZ]), ALLOW);
 }
 
 #[test]
