@@ -1,0 +1,167 @@
+import { constants } from "../abi/bpf.ts";
+import type { Fd } from "../fd.ts";
+
+/** Register number: r0 the result, r1-r5 arguments, r6-r9 kept across calls, r10 the frame. */
+export type Register = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10;
+
+/** <linux/bpf_common.h>, <linux/bpf.h>: class | source | operation. */
+const op = {
+  mov64Immediate: 0xb7,
+  mov64: 0xbf,
+  add64Immediate: 0x07,
+  and64Immediate: 0x57,
+  or64: 0x4f,
+  load32: 0x61,
+  load64: 0x79,
+  store32: 0x63,
+  store64: 0x7b,
+  store32Immediate: 0x62,
+  jumpIfEqual32: 0x16,
+  jumpUnlessEqual32: 0x56,
+  jumpIfEqual64: 0x15,
+  jumpUnlessSame64: 0x5d,
+  jumpIfGreater64: 0x2d,
+  jumpUnlessEqual64: 0x55,
+  jump: 0x05,
+  call: 0x85,
+  exit: 0x95,
+  loadImmediate64: 0x18,
+} as const;
+
+/** struct bpf_insn: code u8, dst:4 src:4, off s16, imm s32. */
+const INSTRUCTION_BYTES = 8;
+
+/** Writes a BPF program instruction by instruction; jumps go to labels. */
+export class Assembler {
+  readonly #instructions: Buffer[] = [];
+  readonly #labels = new Map<string, number>();
+  readonly #jumps: { readonly at: number; readonly label: string }[] = [];
+
+  #emit(code: number, dst: Register, src: Register, offset: number, immediate: number): this {
+    const instruction = Buffer.alloc(INSTRUCTION_BYTES);
+    instruction[0] = code;
+    instruction[1] = (src << 4) | dst;
+    instruction.writeInt16LE(offset, 2);
+    instruction.writeInt32LE(immediate | 0, 4);
+    this.#instructions.push(instruction);
+    return this;
+  }
+
+  #jumpTo(code: number, register: Register, immediate: number, label: string, other: Register = 0): this {
+    this.#jumps.push({ at: this.#instructions.length, label });
+    return this.#emit(code, register, other, 0, immediate);
+  }
+
+  /** Does a jump so far go to this label? The kernel refuses instructions that nothing leads to. */
+  protected isTarget(name: string): boolean {
+    return this.#jumps.some(({ label }) => label === name);
+  }
+
+  /** Gives the next instruction a name. */
+  label(name: string): this {
+    if (this.#labels.has(name)) throw new Error(`label ${name} is set twice`);
+    this.#labels.set(name, this.#instructions.length);
+    return this;
+  }
+
+  set(dst: Register, immediate: number): this {
+    return this.#emit(op.mov64Immediate, dst, 0, 0, immediate);
+  }
+
+  move(dst: Register, src: Register): this {
+    return this.#emit(op.mov64, dst, src, 0, 0);
+  }
+
+  add(dst: Register, immediate: number): this {
+    return this.#emit(op.add64Immediate, dst, 0, 0, immediate);
+  }
+
+  and(dst: Register, immediate: number): this {
+    return this.#emit(op.and64Immediate, dst, 0, 0, immediate);
+  }
+
+  or(dst: Register, src: Register): this {
+    return this.#emit(op.or64, dst, src, 0, 0);
+  }
+
+  load32(dst: Register, src: Register, offset: number): this {
+    return this.#emit(op.load32, dst, src, offset, 0);
+  }
+
+  load64(dst: Register, src: Register, offset: number): this {
+    return this.#emit(op.load64, dst, src, offset, 0);
+  }
+
+  store32(dst: Register, offset: number, src: Register): this {
+    return this.#emit(op.store32, dst, src, offset, 0);
+  }
+
+  store64(dst: Register, offset: number, src: Register): this {
+    return this.#emit(op.store64, dst, src, offset, 0);
+  }
+
+  store32Immediate(dst: Register, offset: number, immediate: number): this {
+    return this.#emit(op.store32Immediate, dst, 0, offset, immediate);
+  }
+
+  /** Compares the register's low 32 bits. */
+  ifEqual(register: Register, immediate: number, label: string): this {
+    return this.#jumpTo(op.jumpIfEqual32, register, immediate, label);
+  }
+
+  ifNotEqual(register: Register, immediate: number, label: string): this {
+    return this.#jumpTo(op.jumpUnlessEqual32, register, immediate, label);
+  }
+
+  /** Compares all 64 bits, as the following do. */
+  ifDifferent(register: Register, other: Register, label: string): this {
+    return this.#jumpTo(op.jumpUnlessSame64, register, 0, label, other);
+  }
+
+  /** Unsigned. */
+  ifGreater(register: Register, other: Register, label: string): this {
+    return this.#jumpTo(op.jumpIfGreater64, register, 0, label, other);
+  }
+
+  ifNull(register: Register, label: string): this {
+    return this.#jumpTo(op.jumpIfEqual64, register, 0, label);
+  }
+
+  ifNotNull(register: Register, label: string): this {
+    return this.#jumpTo(op.jumpUnlessEqual64, register, 0, label);
+  }
+
+  jump(label: string): this {
+    return this.#jumpTo(op.jump, 0, 0, label);
+  }
+
+  call(helper: number): this {
+    return this.#emit(op.call, 0, 0, 0, helper);
+  }
+
+  exit(): this {
+    return this.#emit(op.exit, 0, 0, 0, 0);
+  }
+
+  /** Loads a 64-bit number, two instructions wide. */
+  set64(dst: Register, value: bigint): this {
+    this.#emit(op.loadImmediate64, dst, 0, 0, Number(BigInt.asIntN(32, value)));
+    return this.#emit(0, 0, 0, 0, Number(BigInt.asIntN(32, value >> 32n)));
+  }
+
+  /** Loads a map's address, two instructions wide. */
+  loadMap(dst: Register, map: Fd): this {
+    this.#emit(op.loadImmediate64, dst, constants.BPF_PSEUDO_MAP_FD, 0, map.number);
+    return this.#emit(0, 0, 0, 0, 0);
+  }
+
+  /** The program, with all jumps resolved. */
+  assemble(): Buffer {
+    for (const { at, label } of this.#jumps) {
+      const target = this.#labels.get(label);
+      if (target === undefined) throw new Error(`label ${label} is missing`);
+      this.#instructions[at]?.writeInt16LE(target - at - 1, 2);
+    }
+    return Buffer.concat(this.#instructions);
+  }
+}

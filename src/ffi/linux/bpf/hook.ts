@@ -1,0 +1,48 @@
+import { constants as c } from "../abi/bpf.ts";
+
+/** Where programs are attached: to a cgroup, or (`lookup`) to a network namespace. With the program type of each. */
+export const hooks = {
+  /** socket(2) of an internet family. */
+  create: { type: c.BPF_PROG_TYPE_CGROUP_SOCK, attachType: c.BPF_CGROUP_INET_SOCK_CREATE },
+  bind4: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: c.BPF_CGROUP_INET4_BIND },
+  bind6: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: c.BPF_CGROUP_INET6_BIND },
+  connect4: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: c.BPF_CGROUP_INET4_CONNECT },
+  connect6: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: c.BPF_CGROUP_INET6_CONNECT },
+  /** sendmsg(2) on a UDP socket that is not connected, or with control messages. */
+  send4: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: c.BPF_CGROUP_UDP4_SENDMSG },
+  send6: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: c.BPF_CGROUP_UDP6_SENDMSG },
+  setOption: { type: c.BPF_PROG_TYPE_CGROUP_SOCKOPT, attachType: c.BPF_CGROUP_SETSOCKOPT },
+  /** A packet is about to be given to a socket. */
+  ingress: { type: c.BPF_PROG_TYPE_CGROUP_SKB, attachType: c.BPF_CGROUP_INET_INGRESS },
+  /** Events of a TCP socket. */
+  tcpEvent: { type: c.BPF_PROG_TYPE_SOCK_OPS, attachType: c.BPF_CGROUP_SOCK_OPS },
+  /** The kernel looks for the listener of a new connection, or for a datagram's socket. */
+  lookup: { type: c.BPF_PROG_TYPE_SK_LOOKUP, attachType: c.BPF_SK_LOOKUP },
+} as const;
+
+export type Hook = keyof typeof hooks;
+
+/** Functions of the kernel that a program may call, bpf-helpers(7). */
+export const helpers = {
+  mapLookup: c.BPF_FUNC_map_lookup_elem,
+  packetLoadBytes: c.BPF_FUNC_skb_load_bytes,
+  bind: c.BPF_FUNC_bind,
+  socketsUpdate: c.BPF_FUNC_sock_hash_update,
+  packetAncestorCgroupId: c.BPF_FUNC_skb_ancestor_cgroup_id,
+  socketRelease: c.BPF_FUNC_sk_release,
+  socketStorage: c.BPF_FUNC_sk_storage_get,
+  currentAncestorCgroupId: c.BPF_FUNC_get_current_ancestor_cgroup_id,
+  socketAssign: c.BPF_FUNC_sk_assign,
+  /** Linux 5.18. */
+  setReturnValue: c.BPF_FUNC_set_retval,
+} as const;
+
+/** Flags of some helpers. */
+export const helperFlags = {
+  any: c.BPF_ANY,
+  onlyNew: c.BPF_NOEXIST,
+  createStorage: c.BPF_SK_STORAGE_GET_F_CREATE,
+} as const;
+
+/** `event` of a {@link contexts.tcpEvent}: a TCP socket begins to listen. */
+export const EVENT_LISTEN = c.BPF_SOCK_OPS_TCP_LISTEN_CB;

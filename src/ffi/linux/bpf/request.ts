@@ -1,0 +1,68 @@
+import { SyscallError } from "../../errno.ts";
+import { addressOf } from "../../library.ts";
+import { constants, objectIdAttr, objectInfoAttr, SYS_bpf } from "../abi/bpf.ts";
+import { Fd } from "../fd.ts";
+import { systemCall } from "../libc.ts";
+
+type Command =
+  | "MAP_CREATE"
+  | "MAP_LOOKUP_ELEM"
+  | "MAP_UPDATE_ELEM"
+  | "MAP_DELETE_ELEM"
+  | "MAP_GET_NEXT_KEY"
+  | "PROG_LOAD"
+  | "PROG_ATTACH"
+  | "PROG_GET_FD_BY_ID"
+  | "MAP_GET_FD_BY_ID"
+  | "OBJ_GET_INFO_BY_FD"
+  | "PROG_QUERY"
+  | "BTF_LOAD"
+  | "LINK_CREATE"
+  | "LINK_GET_FD_BY_ID"
+  | "LINK_GET_NEXT_ID";
+
+/**
+ * One call of bpf(2).
+ *
+ * @param attr the part of `union bpf_attr` that the command reads and writes. Buffers whose addresses it holds must
+ *   outlive the call.
+ * @throws {SyscallError}
+ */
+export function bpf(command: Command, object: string, attr: Buffer): number {
+  const number = SYS_bpf[process.arch];
+  if (number === undefined) throw new Error(`bpf(2) has no number for ${process.arch}`);
+  return systemCall(`bpf(${command})`, object, number, [constants[`BPF_${command}`], addressOf(attr), attr.length]);
+}
+
+/** What the request gives; undefined when the kernel answers ENOENT: no such element or object. */
+export function ifPresent<T>(request: () => T): T | undefined {
+  try {
+    return request();
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** A descriptor of an object that exists already; undefined when it has gone. */
+export function openById(
+  command: "PROG_GET_FD_BY_ID" | "MAP_GET_FD_BY_ID" | "LINK_GET_FD_BY_ID",
+  what: string,
+  id: number,
+): Fd | undefined {
+  const object = `${what} ${id}`;
+  return ifPresent(() => new Fd(bpf(command, object, objectIdAttr.encode({ start_id: id })), object));
+}
+
+/** Fills `info` with what the kernel tells of an object, as far as both know it. */
+export function objectInfo(object: Fd, info: Buffer): void {
+  bpf(
+    "OBJ_GET_INFO_BY_FD",
+    object.object,
+    objectInfoAttr.encode({
+      "info.bpf_fd": object.number,
+      "info.info_len": info.length,
+      "info.info": addressOf(info),
+    }),
+  );
+}

@@ -1,0 +1,172 @@
+import {
+  constants,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { SyscallError } from "../errno.ts";
+import { traceCall, traceStart } from "../trace.ts";
+import { errnoTable } from "./abi/errno.ts";
+import { constants as file } from "./abi/file.ts";
+import { fileSystemMagics } from "./abi/mount.ts";
+import { Fd } from "./fd.ts";
+import { call, errnoName, libc, syscallError } from "./libc.ts";
+
+// cgroups(7), version 2.
+
+/** The kernel gives the root of the hierarchy this id, whatever is mounted where. */
+const ROOT_ID = 1n;
+
+export interface CgroupMount {
+  readonly path: string;
+  /** Is it the root of the hierarchy? False in a cgroup namespace, and where a part of the tree is mounted. */
+  readonly isRoot: boolean;
+}
+
+/** Where cgroup2 is mounted, proc(5), /proc/self/mountinfo; mounts that others hide are left out. */
+export function cgroupMounts(): CgroupMount[] {
+  const mounts: CgroupMount[] = [];
+  for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
+    const [before = "", after = ""] = line.split(" - ");
+    if (!after.startsWith("cgroup2 ")) continue;
+    const path = (before.split(" ")[4] ?? "").replace(/\\(\d{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    );
+    if (statfsSync(path).type !== fileSystemMagics.cgroup2) continue;
+    mounts.push({ path, isRoot: statSync(path, { bigint: true }).ino === ROOT_ID });
+  }
+  return mounts;
+}
+
+/**
+ * Makes a cgroup, mkdir(2).
+ *
+ * @returns false when there is one already.
+ * @throws {SyscallError} ENOENT when its parent has gone.
+ */
+export function makeCgroup(path: string): boolean {
+  return attempt("mkdir", path, ["EEXIST"], () => mkdirSync(path, 0o755));
+}
+
+/**
+ * Removes an empty cgroup, rmdir(2). One that has gone already is no error.
+ *
+ * @returns false when it still has processes or children.
+ * @throws {SyscallError}
+ */
+export function removeCgroup(path: string): boolean {
+  return attempt("rmdir", path, ["EBUSY", "ENOTEMPTY"], () => {
+    try {
+      rmdirSync(path);
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") throw error;
+    }
+  });
+}
+
+/** Kills every process of a cgroup and its descendants at once, cgroup.kill (Linux 5.14). */
+export function killCgroup(path: string): void {
+  const control = `${path}/cgroup.kill`;
+  attempt("write", control, ["ENOENT", "ENODEV"], () => writeFileSync(control, "1"));
+}
+
+/** Does a process live in the cgroup or a descendant? False as well when there is no such cgroup. */
+export function isPopulated(path: string): boolean {
+  const events = ifPresent(() => readFileSync(`${path}/cgroup.events`, "utf8"));
+  return events !== undefined && /^populated 1$/m.test(events);
+}
+
+/** Pids of a cgroup and its descendants, as this pid namespace numbers them; none when there is no such cgroup. */
+export function processesOf(path: string): number[] {
+  const own = ifPresent(() => readFileSync(`${path}/cgroup.procs`, "utf8")) ?? "";
+  // 0 stands for a process that this namespace cannot see.
+  const pids = own
+    .split("\n")
+    .filter((line) => line !== "" && line !== "0")
+    .map(Number);
+  return [...pids, ...childrenOf(path).flatMap((child) => processesOf(`${path}/${child}`))];
+}
+
+/** Names of a cgroup's children; none when there is no such cgroup. */
+export function childrenOf(path: string): string[] {
+  const entries = ifPresent(() => readdirSync(path, { withFileTypes: true })) ?? [];
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+}
+
+/** The id that BPF programs know a cgroup by, never used again: its directory's inode number. */
+export function cgroupId(path: string): bigint | undefined {
+  return ifPresent(() => statSync(path, { bigint: true }).ino);
+}
+
+/**
+ * Opens a cgroup's directory.
+ *
+ * @returns undefined when there is none.
+ * @throws {SyscallError}
+ */
+export function openCgroup(path: string): Fd | undefined {
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | file.O_CLOEXEC;
+  return ifPresent(
+    () =>
+      new Fd(
+        call("open", path, () => libc.open(path, flags, "int", 0)),
+        path,
+      ),
+  );
+}
+
+/** Path of an open cgroup's directory, which never leads to another one of the same name. */
+export function pathOfOpen(cgroup: Fd): string {
+  return `/proc/self/fd/${cgroup.number}`;
+}
+
+/**
+ * Waits for an exclusive lock on an open cgroup, flock(2). It goes when the descriptor is closed. For holders that are
+ * done in milliseconds: the whole process waits.
+ *
+ * @throws {SyscallError}
+ */
+export function lockCgroup(cgroup: Fd): void {
+  for (;;) {
+    try {
+      call("flock", cgroup.object, () => libc.flock(cgroup.number, file.LOCK_EX));
+      return;
+    } catch (error) {
+      if (!(error instanceof SyscallError && error.code === "EINTR")) throw error;
+    }
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+/** A cgroup that goes away meanwhile answers ENOENT before its files are opened and ENODEV after. */
+function ifPresent<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENODEV") return undefined;
+    throw error;
+  }
+}
+
+/** Makes one call: traced; false for an expected refusal, a SyscallError for any other. */
+function attempt(name: string, path: string, expected: readonly string[], work: () => void): boolean {
+  const startedAt = traceStart();
+  try {
+    work();
+    traceCall(name, path, 0, startedAt);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Error && "errno" in error && typeof error.errno === "number")) throw error;
+    const errno = -error.errno;
+    traceCall(name, path, errnoName(errno), startedAt);
+    if (expected.includes(errnoTable[errno]?.[0] ?? "")) return false;
+    throw syscallError(name, path, errno);
+  }
+}
