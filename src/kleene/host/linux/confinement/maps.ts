@@ -1,0 +1,94 @@
+import * as bpf from "../../../../ffi/linux/bpf/index.ts";
+import type { Fd } from "../../../../ffi/linux/fd.ts";
+import { entry } from "./entry.ts";
+
+/** What the programs share with each other and with klee. */
+export interface ConfinementMaps {
+  /** A container's cgroup id -> its entry. */
+  readonly containers: Fd;
+  /** {network namespace, address} -> its {@link owner}. */
+  readonly addresses: Fd;
+  /** On each TCP socket: {@link binding}. */
+  readonly bindings: Fd;
+  /** {@link listenerKey} -> a listening TCP socket. */
+  readonly listeners: Fd;
+}
+
+export const mapNames = ["containers", "addresses", "bindings", "listeners"] as const;
+
+/** Key of `addresses`, in bytes: the network namespace's number, then the address, IPv4 mapped into IPv6. */
+export const addressKey = { namespace: 0, address: 8, size: 24 } as const;
+
+/** Value of `addresses`: the container's cgroup id, and whether it has other addresses as well. */
+export const owner = { cgroup: 0, several: 8, size: 16 } as const;
+
+/** What a socket's storage tells: whose it is, what its bind asked for, and what it said of IPv6 alone. */
+export const binding = { cgroup: 0, kind: 8, ipv6Only: 12, size: 16 } as const;
+
+export const Binding = { address: 0, any4: 1, any6: 2 } as const;
+export const Ipv6Only = { on: 1, off: 2 } as const;
+
+/**
+ * Key of `listeners`: whose, and on which address and port; a wildcard as the address is `::` or `::ffff:0.0.0.0`.
+ * Sockets that share the port (SO_REUSEPORT) take a slot each.
+ */
+export const listenerKey = { cgroup: 0, address: 8, port: 24, slot: 28, size: 32 } as const;
+
+/** The kernel spreads connections over all sockets that share a port, once it is given one; so a few slots do. */
+export const LISTENER_SLOTS = 4;
+
+const CONTAINERS_MAX = 16_384;
+
+const definitions: Readonly<Record<keyof ConfinementMaps, bpf.MapDefinition>> = {
+  containers: define("containers", "hash", 8, entry.size, CONTAINERS_MAX),
+  addresses: define("addresses", "hash", addressKey.size, owner.size, 4 * CONTAINERS_MAX),
+  bindings: define("bindings", "socket-storage", 4, binding.size, 0),
+  listeners: define("listeners", "sockets", listenerKey.size, 8, 2 * CONTAINERS_MAX),
+};
+
+function define(
+  name: string,
+  kind: bpf.MapDefinition["kind"],
+  keySize: number,
+  valueSize: number,
+  maxEntries: number,
+): bpf.MapDefinition {
+  return { name: `klee_${name}`, kind, keySize, valueSize, maxEntries };
+}
+
+export function createMaps(): ConfinementMaps {
+  const made: Fd[] = [];
+  const make = (key: keyof ConfinementMaps): Fd => {
+    const map = bpf.createMap(definitions[key]);
+    made.push(map);
+    return map;
+  };
+  try {
+    return {
+      containers: make("containers"),
+      addresses: make("addresses"),
+      bindings: make("bindings"),
+      listeners: make("listeners"),
+    };
+  } catch (error) {
+    for (const map of made) map.close();
+    throw error;
+  }
+}
+
+/** Opens the maps among those with the given ids; undefined unless all four are there. */
+export function openMaps(ids: Iterable<number>): ConfinementMaps | undefined {
+  const opened = new Map<string, Fd>();
+  for (const id of new Set(ids)) {
+    const map = bpf.openMap(id);
+    if (map !== undefined) opened.set(bpf.mapInfo(map).name, map);
+  }
+  const [containers, addresses, bindings, listeners] = mapNames.map((key) => opened.get(definitions[key].name));
+  if (containers && addresses && bindings && listeners) return { containers, addresses, bindings, listeners };
+  for (const map of opened.values()) map.close();
+  return undefined;
+}
+
+export function closeMaps(maps: ConfinementMaps): void {
+  for (const key of mapNames) maps[key].close();
+}

@@ -1,0 +1,89 @@
+import { formatAddress } from "../../../../ffi/inet.ts";
+import * as bpf from "../../../../ffi/linux/bpf/index.ts";
+import { KleeError } from "../../../errors.ts";
+import { addressesIn, entry, namespaceIn } from "./entry.ts";
+import { addressKey, type ConfinementMaps, owner } from "./maps.ts";
+
+/** The containers that the programs know, by cgroup id. */
+export class Registry {
+  readonly #maps: ConfinementMaps;
+  readonly #isLive: (cgroup: bigint) => boolean;
+
+  /** @param isLive is there a container with this cgroup? What others left behind is taken over. */
+  constructor(maps: ConfinementMaps, isLive: (cgroup: bigint) => boolean) {
+    this.#maps = maps;
+    this.#isLive = isLive;
+  }
+
+  /**
+   * Writes a container's entry, or replaces it: the change is seen at the next call of any process there. Its
+   * addresses are the container's before the entry names them, and those that it loses are taken away last.
+   *
+   * @throws {KleeError} CONFLICT when an address is another container's; nothing has changed then.
+   */
+  put(cgroup: bigint, encoded: Buffer): void {
+    const before = this.#keys(this.#entryOf(cgroup));
+    const after = this.#keys(encoded);
+    const kept = new Set(after.map((key) => key.toString("hex")));
+    const had = new Set(before.map((key) => key.toString("hex")));
+    const value = Buffer.alloc(owner.size);
+    value.writeBigUInt64LE(cgroup, owner.cgroup);
+    value.writeUInt32LE(after.length > 1 ? 1 : 0, owner.several);
+    const added: Buffer[] = [];
+    try {
+      for (const key of after) {
+        if (!had.has(key.toString("hex"))) added.push(key);
+        this.#claim(key, value, cgroup);
+      }
+      bpf.updateElement(this.#maps.containers, cgroupKey(cgroup), encoded);
+    } catch (error) {
+      for (const key of added) this.#release(key, cgroup);
+      throw error;
+    }
+    for (const key of before) if (!kept.has(key.toString("hex"))) this.#release(key, cgroup);
+  }
+
+  /** Forgets a container. One that is not known is no error. */
+  remove(cgroup: bigint): void {
+    for (const key of this.#keys(this.#entryOf(cgroup))) this.#release(key, cgroup);
+    bpf.deleteElement(this.#maps.containers, cgroupKey(cgroup));
+  }
+
+  #entryOf(cgroup: bigint): Buffer | undefined {
+    return bpf.lookupElement(this.#maps.containers, cgroupKey(cgroup), entry.size);
+  }
+
+  #keys(encoded: Buffer | undefined): Buffer[] {
+    if (encoded === undefined) return [];
+    return addressesIn(encoded).map((address) => {
+      const key = Buffer.alloc(addressKey.size);
+      key.writeBigUInt64LE(namespaceIn(encoded), addressKey.namespace);
+      key.set(address, addressKey.address);
+      return key;
+    });
+  }
+
+  #claim(key: Buffer, value: Buffer, cgroup: bigint): void {
+    if (bpf.addElement(this.#maps.addresses, key, value)) return;
+    const other = this.#ownerOf(key);
+    if (other !== undefined && other !== cgroup && this.#isLive(other)) {
+      const address = formatAddress(key.subarray(addressKey.address)).replace(/^::ffff:(?=.*\.)/, "");
+      throw new KleeError("CONFLICT", `${address} is another container's address`);
+    }
+    bpf.updateElement(this.#maps.addresses, key, value);
+  }
+
+  #release(key: Buffer, cgroup: bigint): void {
+    if (this.#ownerOf(key) === cgroup) bpf.deleteElement(this.#maps.addresses, key);
+  }
+
+  #ownerOf(key: Buffer): bigint | undefined {
+    return bpf.lookupElement(this.#maps.addresses, key, owner.size)?.readBigUInt64LE(owner.cgroup);
+  }
+}
+
+function cgroupKey(cgroup: bigint): Buffer {
+  const key = Buffer.alloc(8);
+  key.writeBigUInt64LE(cgroup);
+  return key;
+}
