@@ -141,6 +141,22 @@ export function lockCgroup(cgroup: Fd): void {
   }
 }
 
+/**
+ * Takes the lock of {@link lockCgroup} if nobody holds it.
+ *
+ * @returns false when it is held elsewhere.
+ * @throws {SyscallError}
+ */
+export function tryLockCgroup(cgroup: Fd): boolean {
+  try {
+    call("flock", cgroup.object, () => libc.flock(cgroup.number, file.LOCK_EX | file.LOCK_NB));
+    return true;
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "EAGAIN") return false;
+    throw error;
+  }
+}
+
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }

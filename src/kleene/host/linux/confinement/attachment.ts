@@ -6,6 +6,7 @@ import {
   openCgroup,
   pathOfOpen,
   removeCgroup,
+  tryLockCgroup,
 } from "../../../../ffi/linux/cgroup.ts";
 import type { Fd } from "../../../../ffi/linux/fd.ts";
 import { KleeError } from "../../../errors.ts";
@@ -83,7 +84,23 @@ function attachTo(cgroup: Fd, parent: string, level: number): Attachment | undef
     if (removeCgroup(parent)) return undefined;
     throw new KleeError("CONFLICT", `containers of another version of klee run in ${parent}: stop them first`);
   }
-  return new Attachment(cgroup, attachAll(cgroup, level));
+  try {
+    return new Attachment(cgroup, attachAll(cgroup, level));
+  } catch (error) {
+    removeCgroup(parent);
+    throw error;
+  }
+}
+
+/**
+ * Removes the parent cgroup, and the programs with it, if there is no container in it and nobody is about to make one.
+ *
+ * @returns false when it is still there.
+ */
+export function detach(parent: string): boolean {
+  using cgroup = openCgroup(parent) ?? null;
+  if (cgroup === null) return true;
+  return tryLockCgroup(cgroup) && removeCgroup(parent);
 }
 
 /** The maps behind the programs; undefined unless all are there, of this version. */

@@ -14,7 +14,7 @@ import type { Fd } from "../../../../ffi/linux/fd.ts";
 import { networkNamespaceCookie } from "../../../../ffi/linux/network-namespace.ts";
 import { waitCgroupEmpty } from "../../../../ffi/native.ts";
 import { KleeError } from "../../../errors.ts";
-import { type Attachment, attach, findAttachment } from "./attachment.ts";
+import { type Attachment, attach, detach, findAttachment } from "./attachment.ts";
 import { ADDRESSES_MAX, type ConfinementSpec, encodeEntry } from "./entry.ts";
 import { openLookupLink } from "./lookup-link.ts";
 import { Registry } from "./registry.ts";
@@ -129,9 +129,13 @@ export class Confinement implements Disposable {
     this.removeParentIfUnused();
   }
 
-  /** Removes the parent cgroup, and the programs with it, when no container is left. Returns whether it is gone. */
+  /**
+   * Removes the parent cgroup, and the programs with it, when no container is left.
+   *
+   * @returns false when it stays: a container is there, or is being made.
+   */
   removeParentIfUnused(): boolean {
-    const gone = removeCgroup(this.#parent);
+    const gone = detach(this.#parent);
     if (gone) this.close();
     return gone;
   }
