@@ -15,6 +15,7 @@ import { constants as file } from "./abi/file.ts";
 import { fileSystemMagics } from "./abi/mount.ts";
 import { Fd } from "./fd.ts";
 import { call, errnoName, libc, syscallError } from "./libc.ts";
+import { listMounts } from "./mount.ts";
 
 // cgroups(7), version 2.
 
@@ -27,19 +28,12 @@ export interface CgroupMount {
   readonly isRoot: boolean;
 }
 
-/** Where cgroup2 is mounted, proc(5), /proc/self/mountinfo; mounts that others hide are left out. */
+/** Where cgroup2 is mounted; what other mounts hide, or has lost its directory, is left out. */
 export function cgroupMounts(): CgroupMount[] {
-  const mounts: CgroupMount[] = [];
-  for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
-    const [before = "", after = ""] = line.split(" - ");
-    if (!after.startsWith("cgroup2 ")) continue;
-    const path = (before.split(" ")[4] ?? "").replace(/\\(\d{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
-    if (statfsSync(path).type !== fileSystemMagics.cgroup2) continue;
-    mounts.push({ path, isRoot: statSync(path, { bigint: true }).ino === ROOT_ID });
-  }
-  return mounts;
+  return listMounts().flatMap(({ type, mountPoint: path }) => {
+    if (type !== "cgroup2" || ifPresent(() => statfsSync(path).type) !== fileSystemMagics.cgroup2) return [];
+    return [{ path, isRoot: cgroupId(path) === ROOT_ID }];
+  });
 }
 
 /**
