@@ -18,6 +18,7 @@ for (const [name, type] of types) {
   test(`${name}, IPv4: the wildcard and 127.0.0.1 are the own address, all others are not available`, root, () =>
     withContainers(async (containers) => {
       const c = await containers.start({ ipv4: ["10.2.3.1"] });
+      containers.create({ ipv4: ["10.2.3.2"] });
       const bound = async (address: string): Promise<string> => {
         const fd = await c.socket(INET, type);
         const answer = await c.ask("bind", fd, address, 4000);
@@ -42,6 +43,7 @@ for (const [name, type] of types) {
   test(`${name}, IPv6: the wildcard and ::1 are the own address, mapped ones are IPv4`, root, () =>
     withContainers(async (containers) => {
       const c = await containers.start({ ipv4: ["10.2.3.1"], ipv6: ["fd00:2:3::1"] });
+      containers.create({ ipv4: ["10.2.3.2"], ipv6: ["fd00:2:3::2"] });
       const bound = async (address: string): Promise<string> => {
         const fd = await c.socket(INET6, type);
         await c.must("set", fd, 41, 26, address.startsWith("::ffff") ? 0 : 1);

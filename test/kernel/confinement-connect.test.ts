@@ -110,6 +110,7 @@ test("UDP: datagrams come from the own address, and loopback is the container's 
 test("a control message cannot name another's source", root, () =>
   withContainers(async (containers) => {
     const c = await containers.start(A);
+    containers.create(B);
     const host = await containers.host();
     const server4 = await host.server(INET, DGRAM, HOST4, 5004);
     const server6 = await host.server(INET6, DGRAM, HOST6, 5004);
@@ -140,6 +141,7 @@ test("a control message cannot name another's source", root, () =>
 test("a socket of one family does not lend its address to the other", root, () =>
   withContainers(async (containers) => {
     const c = await containers.start(A);
+    containers.create(B);
     const host = await containers.host();
     await host.server(INET, DGRAM, HOST4, 5005);
     const bound6 = await c.server(INET6, DGRAM, "fd00:2:3::1", 5005);
@@ -217,6 +219,7 @@ test("multicast and broadcast can be sent to, from the own address, and do not c
 test("a listener or a datagram socket without an address hears nothing but what is the container's own", root, () =>
   withContainers(async (containers) => {
     const c = await containers.start(A);
+    containers.create(B);
     const host = await containers.host();
     const listener = await c.socket(INET, STREAM);
     await c.must("listen", listener);

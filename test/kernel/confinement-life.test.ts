@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as bpf from "../../src/ffi/linux/bpf/index.ts";
-import { makeCgroup, openCgroup } from "../../src/ffi/linux/cgroup.ts";
+import { makeCgroup, openCgroup, removeCgroup } from "../../src/ffi/linux/cgroup.ts";
 import type { Fd } from "../../src/ffi/linux/fd.ts";
 import { networkNamespaceInode } from "../../src/ffi/linux/network-namespace.ts";
 import { findAttachment } from "../../src/kleene/host/linux/confinement/attachment.ts";
@@ -73,6 +73,21 @@ test("what is registered is in the maps, and gone with the container", root, () 
     await confinement.remove("0123456789ab");
     assert.equal(count(containers, 8), 0);
     assert.equal(count(addresses, addressKey.size), 0);
+  }),
+);
+
+test("addresses of a container whose cgroups somebody else removed are free", root, () =>
+  withContainers(async ({ confinement }) => {
+    confinement.create("0123456789ab", { ...spec, ipv6: [] });
+    confinement.create(ID, { ...spec, ipv4: [] });
+    for (const path of [
+      ...["init", "payload"].map((leaf) => `${confinement.pathOf(ID)}/${leaf}`),
+      confinement.pathOf(ID),
+    ])
+      assert.equal(removeCgroup(path), true);
+    confinement.create("0123456789cd", { ...spec, ipv4: [] });
+    await confinement.remove("0123456789cd");
+    await confinement.remove("0123456789ab");
   }),
 );
 

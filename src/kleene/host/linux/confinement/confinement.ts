@@ -30,7 +30,8 @@ const leaves = ["init", "payload"] as const;
 /**
  * Confines containers to their own addresses. Programs are attached once, to a parent cgroup; what they know of each
  * container is in maps, by the id of its cgroup: `klee/ID`, with `init` for its pid 1 and `payload` for all others.
- * A cgroup below the parent that is not registered can do nothing on the network.
+ * A cgroup below the parent that is not registered can do nothing on the network. What a container sees of it, and what
+ * a jail on FreeBSD would have and this has not: docs/linux-confinement.md.
  */
 export class Confinement implements Disposable {
   readonly #parentName: string;
