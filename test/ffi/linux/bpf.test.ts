@@ -136,6 +136,8 @@ test("programs are attached beside each other and go with their cgroup", root, (
     });
     assert.deepEqual(names, ["test_one", "test_two"]);
     assert.deepEqual(bpf.queryPrograms(cgroup, "bind6"), []);
+    assert.equal(removeCgroup(path), true);
+    assert.deepEqual(bpf.queryPrograms(cgroup, "bind4"), []);
   } finally {
     assert.equal(removeCgroup(path), true);
   }

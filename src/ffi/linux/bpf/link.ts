@@ -1,3 +1,4 @@
+import { SyscallError } from "../../errno.ts";
 import { bpf_link_info, constants, linkCreateAttr, objectIdAttr } from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
 import { type Hook, hooks } from "./hook.ts";
@@ -29,9 +30,14 @@ export function* linkIds(): Generator<number> {
   }
 }
 
-/** A link that exists already, BPF_LINK_GET_FD_BY_ID; undefined when it has gone. */
+/** A link that exists already, BPF_LINK_GET_FD_BY_ID; undefined when it has gone, or is not yet complete. */
 export function openLink(id: number): Fd | undefined {
-  return openById("LINK_GET_FD_BY_ID", "link", id);
+  try {
+    return openById("LINK_GET_FD_BY_ID", "link", id);
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "EAGAIN") return undefined;
+    throw error;
+  }
 }
 
 /** A link on a network namespace, struct bpf_link_info; undefined for a link of any other type. */

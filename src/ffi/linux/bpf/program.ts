@@ -4,7 +4,7 @@ import { bpf_prog_info, constants, progAttachAttr, progLoadAttr, progQueryAttr }
 import { Fd } from "../fd.ts";
 import { syscallError } from "../libc.ts";
 import { type Hook, hooks } from "./hook.ts";
-import { bpf, objectInfo, openById } from "./request.ts";
+import { bpf, ifPresent, objectInfo, openById } from "./request.ts";
 
 export interface ProgramDefinition {
   /** At most 15 bytes. */
@@ -84,7 +84,7 @@ export function attachProgram(cgroup: Fd, program: Fd, hook: Hook): void {
 /** The kernel allows as many on one cgroup. */
 const PROGRAMS_MAX = 64;
 
-/** Ids of the programs that are attached to this very cgroup at one hook, BPF_PROG_QUERY. */
+/** Ids of the programs that are attached to this very cgroup at one hook, BPF_PROG_QUERY; none when it has gone. */
 export function queryPrograms(cgroup: Fd, hook: Hook): number[] {
   const ids = Buffer.alloc(4 * PROGRAMS_MAX);
   const attr = progQueryAttr.encode({
@@ -93,7 +93,7 @@ export function queryPrograms(cgroup: Fd, hook: Hook): number[] {
     "query.prog_ids": addressOf(ids),
     "query.prog_cnt": PROGRAMS_MAX,
   });
-  bpf("PROG_QUERY", cgroup.object, attr);
+  if (ifPresent(() => bpf("PROG_QUERY", cgroup.object, attr)) === undefined) return [];
   const count = progQueryAttr.decode(attr)["query.prog_cnt"];
   return Array.from({ length: count }, (_, index) => ids.readUInt32LE(4 * index));
 }

@@ -61,8 +61,13 @@ export function attach(parent: string, level: number): Attachment {
 export function findAttachment(parent: string): Attachment | undefined {
   const cgroup = openCgroup(parent);
   if (cgroup === undefined) return undefined;
-  const maps = attachedMaps(cgroup);
-  if (maps !== undefined) return new Attachment(cgroup, maps);
+  try {
+    const maps = attachedMaps(cgroup);
+    if (maps !== undefined) return new Attachment(cgroup, maps);
+  } catch (error) {
+    cgroup.close();
+    throw error;
+  }
   cgroup.close();
   return undefined;
 }
@@ -75,8 +80,7 @@ function attachTo(cgroup: Fd, parent: string, level: number): Attachment | undef
   using lock = openCgroup(parent) ?? null;
   if (lock === null) return undefined;
   lockCgroup(lock);
-  // It may have been removed, and made anew by another process, while this one waited.
-  if (cgroupId(pathOfOpen(cgroup)) !== cgroupId(parent)) return undefined;
+  if (!isStillAt(cgroup, parent)) return undefined;
   const meanwhile = attachedMaps(cgroup);
   if (meanwhile !== undefined) return new Attachment(cgroup, meanwhile);
   if (hasPrograms(cgroup)) {
@@ -100,7 +104,14 @@ function attachTo(cgroup: Fd, parent: string, level: number): Attachment | undef
 export function detach(parent: string): boolean {
   using cgroup = openCgroup(parent) ?? null;
   if (cgroup === null) return true;
-  return tryLockCgroup(cgroup) && removeCgroup(parent);
+  if (!tryLockCgroup(cgroup)) return false;
+  // Once locked, the cgroup at this path is removed by nobody else; but one that has gone can be locked as well.
+  return isStillAt(cgroup, parent) && removeCgroup(parent);
+}
+
+/** A cgroup may be removed, and made anew by another process, between its opening and its locking. */
+function isStillAt(cgroup: Fd, path: string): boolean {
+  return cgroupId(pathOfOpen(cgroup)) === cgroupId(path);
 }
 
 /** The maps behind the programs; undefined unless all are there, of this version. */
