@@ -1,0 +1,119 @@
+// Sets up all that a new Debian machine with Node, npm and cargo lacks; what is there already is left alone.
+// With --test also what only the tests need. Each part is done again only when its inputs have changed.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const stamps = join(root, ".setup");
+const forTests = process.argv.includes("--test");
+
+/** Debian packages: what klee needs at run time, what builds it, what the walkthrough's containers and hosts run. */
+const packages = [
+  "libnftables1",
+  "ca-certificates g++ make python3",
+  "bind9-host busybox-static dnsmasq-base iproute2 iputils-ping net-tools netcat-openbsd nftables",
+  ...(forTests ? ["git strace python3-pip gcc libc6-dev util-linux"] : []),
+].flatMap((line) => line.split(" "));
+
+function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit", ...options });
+  if (error) throw new Error(`cannot run ${command}: ${error.message}`);
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed`);
+}
+
+function installedPackages() {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own format language
+  const format = "${Package} ${db:Status-Status}\n";
+  const { stdout } = spawnSync("dpkg-query", ["-W", "-f", format], { encoding: "utf8" });
+  return new Set(
+    (stdout ?? "").split("\n").flatMap((line) => (line.endsWith(" installed") ? [line.split(" ")[0]] : [])),
+  );
+}
+
+function installDebianPackages() {
+  const installed = installedPackages();
+  // Tools from elsewhere serve as well: compilers and python often come with the machine.
+  const provided = { "g++": "g++", make: "make", python3: "python3", gcc: "gcc", git: "git", "python3-pip": "pip3" };
+  const missing = packages.filter((name) => !installed.has(name) && !(provided[name] && onPath(provided[name])));
+  if (missing.length === 0) return;
+  if (process.getuid() !== 0) {
+    console.error(`klee: not root, so install these packages yourself: apt-get install ${missing.join(" ")}`);
+    return;
+  }
+  console.error(`klee: installing ${missing.join(" ")}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const quiet = { env, stdio: ["ignore", "ignore", "inherit"] };
+  run("apt-get", ["update", "-qq"], quiet);
+  run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], quiet);
+}
+
+const onPath = (command) =>
+  (process.env.PATH ?? "").split(":").some((directory) => existsSync(join(directory, command)));
+
+/** Does the work unless the stamp says that it was done for the same inputs. */
+function once(name, inputs, outputs, work) {
+  const hash = createHash("sha256");
+  for (const file of inputs.flatMap(filesUnder)) hash.update(file).update(readFileSync(join(root, file)));
+  hash.update(process.version);
+  const digest = hash.digest("hex");
+  const stamp = join(stamps, name);
+  const present = outputs.every((output) => existsSync(join(root, output)));
+  if (present && existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
+  console.error(`klee: setting up ${name}`);
+  work();
+  mkdirSync(stamps, { recursive: true });
+  writeFileSync(stamp, digest);
+}
+
+function filesUnder(path) {
+  const entries = readdirSync(join(root, dirname(path)), { withFileTypes: true });
+  const entry = entries.find(({ name }) => join(dirname(path), name) === path);
+  if (!entry) return [];
+  if (!entry.isDirectory()) return [path];
+  return readdirSync(join(root, path))
+    .filter((name) => name !== "target" && !name.endsWith(".node") && name !== "klee-supervisor")
+    .sort()
+    .flatMap((name) => filesUnder(join(path, name)));
+}
+
+/** Compilers for FreeBSD with FreeBSD's own headers: the tests compare every declared struct with them. */
+function installZig(release) {
+  const next = release.replace(/\d+$/, (minor) => String(Number(minor) + 1));
+  const target = `.setup/zig-${release}`;
+  once(`headers-${release}`, [], [`${target}/ziglang/zig`], () =>
+    run("python3", [
+      "-m",
+      "pip",
+      "install",
+      "-q",
+      "--disable-pip-version-check",
+      "--root-user-action=ignore",
+      "--break-system-packages",
+      "--upgrade",
+      "--target",
+      target,
+      `ziglang>=${release},<${next}`,
+    ]),
+  );
+}
+
+try {
+  installDebianPackages();
+  if (!onPath("cargo")) throw new Error("cargo is missing: install Rust (https://rustup.rs), version 1.80 or later");
+  once("npm", ["package.json", "package-lock.json"], ["node_modules/sqlite3/build", "node_modules/koffi"], () =>
+    run("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"]),
+  );
+  once(
+    "build",
+    ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json", "scripts/build.mjs", "native", "src"],
+    ["dist/klee.cjs", "native/klee.node", "native/klee-supervisor"],
+    () => run(process.execPath, ["scripts/build.mjs"]),
+  );
+  if (forTests) for (const release of ["0.15", "0.16"]) installZig(release);
+} catch (error) {
+  console.error(`klee: ${error.message}`);
+  process.exit(1);
+}

@@ -1,0 +1,57 @@
+import { LibraryError, lazy } from "../../../ffi/library.ts";
+import { type Nft, openNft } from "../../../ffi/linux/nftables.ts";
+import { hostFailure, KleeError } from "../../errors.ts";
+import type { Policy, PolicyChange } from "../../network/policy.ts";
+import type { Firewall } from "../host.ts";
+import { changeText, loadText, unloadText } from "./ruleset.ts";
+
+/** klee's rules in nftables: one table of klee's own, changed by libnftables in single transactions. */
+export class LinuxFirewall implements Firewall {
+  readonly #table: string;
+  readonly #nft = lazy(openLibnftables);
+
+  /** @param table name of the table; no other is ever touched. */
+  constructor(table: string) {
+    this.#table = table;
+  }
+
+  load(policy: Policy): void {
+    this.#run("cannot load the firewall rules", loadText(this.#table, policy));
+  }
+
+  change(change: PolicyChange): void {
+    const text = changeText(this.#table, change);
+    if (text !== "") this.#run("cannot change the firewall rules", text);
+  }
+
+  unload(): void {
+    if (this.loaded()) this.#run("cannot remove the firewall rules", unloadText(this.#table));
+  }
+
+  loaded(): boolean {
+    const tables = this.#run("cannot read the firewall's tables", "list tables inet");
+    return tables.split("\n").includes(`table inet ${this.#table}`);
+  }
+
+  #run(what: string, text: string): string {
+    try {
+      return this.#nft().run(text);
+    } catch (error) {
+      throw hostFailure(what, error);
+    }
+  }
+}
+
+function openLibnftables(): Nft {
+  try {
+    return openNft();
+  } catch (error) {
+    if (error instanceof LibraryError)
+      throw new KleeError(
+        "UNSUPPORTED",
+        "libnftables.so.1 is missing; install it (Debian: apt-get install libnftables1)",
+        { cause: error },
+      );
+    throw error;
+  }
+}

@@ -1,0 +1,69 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { lockFile } from "../../../ffi/linux/flock.ts";
+import { hostFailure } from "../../errors.ts";
+import type { Host } from "../host.ts";
+import { Confinement } from "./confinement/confinement.ts";
+import { LinuxFirewall } from "./firewall.ts";
+import { LinuxInterfaces } from "./interfaces.ts";
+import { LinuxJails } from "./jails.ts";
+import { LinuxStorage } from "./storage.ts";
+
+const DEFAULT_ROOT = "/var/lib/klee";
+
+/** Linux: cgroup-BPF confinement, namespaces, rtnetlink, nftables and overlayfs. */
+export class LinuxHost implements Host {
+  readonly name = "linux";
+  readonly defaultRoot = DEFAULT_ROOT;
+  readonly interfaces = new LinuxInterfaces();
+  readonly storage = new LinuxStorage();
+  readonly firewall: LinuxFirewall;
+  readonly jails: LinuxJails;
+
+  /** @param root the store's directory when it is not the default one: such a store has a firewall table of its own. */
+  constructor(root: string | undefined) {
+    this.firewall = new LinuxFirewall(tableOf(root ?? DEFAULT_ROOT));
+    this.jails = new LinuxJails(new Confinement());
+  }
+
+  bootId(): string {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  }
+
+  processIdentity(): string {
+    return `${process.pid}:${startOf(process.pid)}`;
+  }
+
+  isAlive(processIdentity: string): boolean {
+    const [pid, start] = processIdentity.split(":");
+    return startOf(Number(pid)) === start;
+  }
+
+  async lock(path: string): Promise<Disposable> {
+    try {
+      return await lockFile(path, { blocking: true });
+    } catch (error) {
+      throw hostFailure("cannot lock", error);
+    }
+  }
+
+  checkSystem(): void {
+    Confinement.check();
+  }
+}
+
+function tableOf(root: string): string {
+  if (root === DEFAULT_ROOT) return "klee";
+  return `klee_${createHash("sha256").update(root).digest("hex").slice(0, 8)}`;
+}
+
+/** proc(5), /proc/pid/stat, starttime (22): clock ticks after boot. Undefined when there is no such process. */
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The second field is the program's name in parentheses, and may itself hold blanks and parentheses.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}
