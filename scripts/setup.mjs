@@ -104,7 +104,7 @@ try {
   installDebianPackages();
   if (!onPath("cargo")) throw new Error("cargo is missing: install Rust (https://rustup.rs), version 1.80 or later");
   once("npm", ["package.json", "package-lock.json"], ["node_modules/sqlite3/build", "node_modules/koffi"], () =>
-    run("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"]),
+    run("npm", ["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"]),
   );
   once(
     "build",
