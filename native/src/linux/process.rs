@@ -59,6 +59,16 @@ impl Process {
         check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, number, no_info, 0) }).map(drop)
     }
 
+    /// Signals a child that leads a process group. SIGINT and SIGQUIT go to the whole group, as from a terminal: the
+    /// client's terminal has no other way to reach a pipeline in the container. kill(2)
+    pub fn signal_as_terminal(&self, number: libc::c_int) -> io::Result<()> {
+        if number != libc::SIGINT && number != libc::SIGQUIT {
+            return self.signal(number);
+        }
+        // SAFETY: no pointers. The child is not reaped yet, so its group's number is not used again.
+        check(unsafe { libc::kill(-self.pid, number) }.into()).map(drop)
+    }
+
     /// Waits for the end of this child and reaps it.
     pub fn wait(&self) -> io::Result<Exit> {
         loop {

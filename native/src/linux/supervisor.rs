@@ -235,7 +235,7 @@ impl Client {
             return;
         };
         if let (Ok(Command::Signal { number }), Some(process)) = (serde_json::from_slice(&json), process) {
-            let _ = process.signal(number);
+            let _ = process.signal_as_terminal(number);
         }
     }
 
