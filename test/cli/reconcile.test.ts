@@ -1,0 +1,96 @@
+import { strict as assert } from "node:assert";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { needs } from "../support/gate.ts";
+import { Machine, waitUntil } from "../support/machine.ts";
+import { buildRoot } from "../support/rootfs.ts";
+
+const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox");
+const machine = new Machine();
+after(() => machine[Symbol.dispose]());
+
+function ok(...args: string[]): string {
+  const { status, stdout, stderr } = machine.klee(args);
+  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+before(() => {
+  buildRoot(machine.folder("rootfs"), ["sh"]);
+  ok("image", "create", "dir", machine.folder("rootfs"), "-t", "box");
+  ok("network", "create", "--subnet", "10.2.3.0/24", "net");
+});
+
+/** Changes the store behind klee's back. */
+function sql(statement: string): Promise<void> {
+  const { Database } = createRequire(import.meta.url)("sqlite3") as typeof import("sqlite3");
+  return new Promise((resolve, reject) => {
+    const database = new Database(join(machine.root, "klee.sqlite"));
+    database.run(statement, (error) => {
+      database.close(() => (error ? reject(error) : resolve()));
+    });
+  });
+}
+
+test("what somebody took away comes back: interface and rules", gate, () => {
+  machine.run("ip", "link", "delete", "kleene0");
+  machine.run("nft", "flush", "ruleset");
+  const check = machine.klee(["system", "check"]);
+  assert.equal(check.status, 1);
+  assert.match(check.stdout, /kleene0 is missing/);
+  assert.match(check.stdout, /rules are not loaded/);
+  assert.match(ok("system", "reconcile"), /made interface kleene0 again/);
+  assert.equal(ok("system", "check"), "");
+  assert.match(machine.run("nft", "list", "ruleset"), /10\.2\.3\.0\/24/);
+});
+
+test("a start loads the rules first when they are gone", gate, () => {
+  machine.run("nft", "flush", "ruleset");
+  ok("run", "-n", "net", "box", "true");
+  assert.match(machine.run("nft", "list", "ruleset"), /10\.2\.3\.0\/24/);
+});
+
+test("after a boot the first command rebuilds", gate, async () => {
+  machine.run("ip", "link", "delete", "kleene0");
+  await sql("UPDATE meta SET value = 'another boot' WHERE key = 'boot_id'");
+  ok("lsn");
+  assert.match(machine.run("ip", "-o", "link"), /kleene0/);
+  assert.equal(ok("system", "check"), "");
+});
+
+test("a command that died half-way is undone by the next one", gate, async () => {
+  const id = ok("network", "create", "--subnet", "10.3.0.0/24", "half").trim();
+  const dead = "999999999:1";
+  await sql(`INSERT INTO operation (kind, object, process, started) VALUES ('create network', '${id}', '${dead}', '')`);
+  assert.doesNotMatch(ok("lsn"), /half/);
+  assert.doesNotMatch(machine.run("ip", "-o", "link"), /kleene1/);
+  const container = ok("create", "-n", "net", "--name", "halfmade", "box").trim();
+  await sql(
+    `INSERT INTO operation (kind, object, process, started) VALUES ('create container', '${container}', '${dead}', '')`,
+  );
+  assert.doesNotMatch(ok("lsc", "-a"), /halfmade/);
+  assert.equal(ok("system", "check"), "");
+});
+
+test("klee killed while it starts a container: the next command leaves it running or takes it down", gate, async () => {
+  for (const delay of [20, 60, 90, 120, 150, 200]) {
+    const klee = machine.startKlee(["run", "-n", "net", "box", "sleep", "1000"]);
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    klee.child.kill("SIGKILL");
+    await klee.ended;
+    waitUntil(() => machine.klee(["system", "check"]).status === 0, "store and kernel to agree");
+    const running = ok("lsc", "-q").split("\n").filter(Boolean);
+    const aliases = machine.run("ip", "-o", "-4", "address", "show", "dev", "kleene0").split("\n").filter(Boolean);
+    assert.equal(aliases.length, running.length, `an alias for each running container (killed after ${delay} ms)`);
+    for (const id of ok("lsc", "-a", "-q").split("\n").filter(Boolean)) ok("rmc", "-f", id);
+  }
+  assert.equal(JSON.parse(ok("isn", "net")).network_endpoints.length, 0);
+});
+
+test("cleanup takes all away", gate, () => {
+  ok("run", "-d", "-n", "net", "box", "sleep", "1000");
+  assert.match(ok("system", "cleanup", "-f"), /container .*\nnetwork .*\nimage /);
+  assert.doesNotMatch(machine.run("ip", "-o", "link"), /kleene/);
+  assert.equal(machine.run("nft", "list", "tables"), "");
+});
