@@ -26,13 +26,15 @@ function place(built, name, mode) {
 }
 
 const host = /^host: (.+)$/m.exec(run("rustc", ["-vV"], { stdio: ["ignore", "pipe", "inherit"] }).stdout.toString())?.[1];
-const build = ["build", "--release", "--locked", "--quiet"];
-
-run("cargo", [...build, "--lib", "--features", "addon"]);
-place(join(here, "target/release/libklee.so"), "klee.node", 0o644);
+// napi names the addon after "napi" in package.json, and knows what each system's linker needs.
+const napi = join(here, "../node_modules/@napi-rs/cli/dist/cli.js");
+const addon = ["--release", "--no-js", "--no-dts-cache", "--features", "addon", "--output-dir", "target/napi"];
+run(process.execPath, [napi, "build", "--package-json-path", "../package.json", ...addon, "--", "--lib", "--locked", "--quiet"]);
+place(join(here, "target/napi/klee.node"), "klee.node", 0o644);
 
 // Static, for a small resident size and a quick start. With --target the flag spares build scripts and macros.
-run("cargo", [...build, "--bin", "klee-supervisor", "--features", "supervisor", "--target", host], {
+const supervisor = ["--bin", "klee-supervisor", "--features", "supervisor", "--target", host];
+run("cargo", ["build", "--release", "--locked", "--quiet", ...supervisor], {
   env: { ...process.env, RUSTFLAGS: "-C target-feature=+crt-static" },
 });
 place(join(here, "target", host, "release/klee-supervisor"), "klee-supervisor", 0o755);
