@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { SupervisorError } from "../../src/ffi/native.ts";
 import { needs } from "../support/gate.ts";
-import { eventually, withJail } from "./jail.ts";
+import { withJail } from "./jail.ts";
 
 const CAPABILITIES = "00000000a00405fb";
 const WITH_RAW = "00000000a00425fb";
@@ -81,20 +90,13 @@ describe("what a container sees", needs("root", "cgroup2", "overlay", "busybox")
       const sleeper = await jail.start(["sleep", "1000"]);
       const supervisor = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${sleeper.pid}/status`, "utf8"))?.[1];
       const program = openSync(`/proc/${supervisor}/exe`, "r");
-      // A program that runs, in pid 1 too, is busy for writers anyhow.
       process.kill(Number(supervisor), "SIGKILL");
       writeFileSync(join(jail.cgroup, "cgroup.kill"), "1");
       await assert.rejects(sleeper.exited);
-      const code = await eventually("an answer", () => {
-        try {
-          closeSync(openSync(`/proc/self/fd/${program}`, "r+"));
-          return "writable";
-        } catch (error) {
-          const { code } = error as NodeJS.ErrnoException;
-          return code === "ETXTBSY" ? undefined : code;
-        }
-      }).finally(() => closeSync(program));
-      assert.equal(code, "EROFS");
+      // Opening it for writing could fail for another reason: ETXTBSY, while any container runs on this machine.
+      const path = `/proc/self/fd/${program}`;
+      assert.throws(() => chmodSync(path, 0o755), { code: "EROFS" });
+      closeSync(program);
     }));
 
   test("only standard descriptors are inherited", () =>

@@ -41,8 +41,11 @@ export class Machine implements Disposable {
   readonly #outside: ChildProcess;
   readonly #children = new Set<ChildProcess>();
   #outputs = 0;
+  #disposed = false;
 
   constructor() {
+    // However this process ends, short of SIGKILL: an uncaught error, a reader of its output that went away.
+    process.once("exit", () => this[Symbol.dispose]());
     enterNetworkNamespace();
     enterMountNamespace();
     this.#outside = spawn("unshare", ["--net", "sleep", "infinity"], { stdio: "ignore" });
@@ -146,6 +149,8 @@ export class Machine implements Disposable {
 
   /** Takes away all that klee made, and ends what the machine started. */
   [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
     this.klee(["system", "cleanup", "-f"]);
     for (const child of this.#children) child.kill("SIGKILL");
     this.#outside.kill("SIGKILL");

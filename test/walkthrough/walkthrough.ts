@@ -17,11 +17,7 @@ assert(cgroupMount !== undefined);
 const cgroupsBefore = readdirSync(cgroupMount).sort();
 const supervisorsBefore = supervisors();
 const machine = new Machine();
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => {
-    machine[Symbol.dispose]();
-    process.exit(1);
-  });
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
