@@ -53,6 +53,13 @@ function installDebianPackages() {
 const onPath = (command) =>
   (process.env.PATH ?? "").split(":").some((directory) => existsSync(join(directory, command)));
 
+/** Where Node's headers lie beside it, node-gyp compiles with those rather than download them. */
+function npmEnvironment() {
+  const prefix = join(dirname(process.execPath), "..");
+  const headers = existsSync(join(prefix, "include/node/node.h"));
+  return headers ? { ...process.env, npm_config_nodedir: prefix } : process.env;
+}
+
 /** Does the work unless the stamp says that it was done for the same inputs. */
 function once(name, inputs, outputs, work) {
   const hash = createHash("sha256");
@@ -104,7 +111,7 @@ try {
   installDebianPackages();
   if (!onPath("cargo")) throw new Error("cargo is missing: install Rust (https://rustup.rs), version 1.80 or later");
   once("npm", ["package.json", "package-lock.json"], ["node_modules/sqlite3/build", "node_modules/koffi"], () =>
-    run("npm", ["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"]),
+    run("npm", ["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"], { env: npmEnvironment() }),
   );
   once(
     "build",
