@@ -14,8 +14,6 @@ const started = Date.now();
 const mountsBefore = readFileSync("/proc/self/mountinfo", "utf8");
 const cgroupMount = findMountPoint("cgroup2");
 assert(cgroupMount !== undefined);
-const cgroupsBefore = readdirSync(cgroupMount).sort();
-const supervisorsBefore = supervisors();
 const machine = new Machine();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
@@ -252,7 +250,8 @@ const hexAddress = (address: string): string =>
 function removeAll(): void {
   say("## Removing everything\n");
   klee("stop hungry_knuth strange_moser");
-  for (const line of linesOf(klee("lsc -a -q"))) if (line !== "") klee(`rmc -f ${line}`);
+  const containers = linesOf(klee("lsc -a -q"));
+  for (const container of containers) klee(`rmc -f ${container}`);
   klee("rmn testnet othernet");
   klee("rmi FreeBSD");
   const links = machine.run("ip", "-o", "link");
@@ -260,8 +259,11 @@ function removeAll(): void {
   assert.doesNotMatch(machine.run("ip", "-o", "address"), /10\.2\.[34]\./);
   assert.equal(machine.run("nft", "list", "tables"), "");
   assert(cgroupMount !== undefined);
-  waitUntil(() => readdirSync(cgroupMount).sort().join() === cgroupsBefore.join(), "no cgroup of klee's to be left");
-  waitUntil(() => supervisors().join() === supervisorsBefore.join(), "no supervisor to be left");
+  // Another klee's containers may run on this machine: theirs stay.
+  const ours = (names: readonly string[]): string[] =>
+    names.filter((name) => containers.some((id) => name.includes(id)));
+  waitUntil(() => ours(cgroups()).length === 0 && !cgroups().includes("klee"), "no cgroup of klee's to be left");
+  waitUntil(() => ours(supervisors()).length === 0, "no supervisor to be left");
   assert.deepEqual(
     readFileSync("/proc/self/mountinfo", "utf8")
       .split("\n")
@@ -271,8 +273,18 @@ function removeAll(): void {
   checked("nothing is left: interfaces, addresses, firewall tables, cgroups, mounts, processes");
 }
 
+/** Cgroups of containers; the one above them alone, when the last container did not take it along. */
+function cgroups(): string[] {
+  assert(cgroupMount !== undefined);
+  const directories = readdirSync(cgroupMount, { withFileTypes: true, recursive: true }).filter((e) => e.isDirectory());
+  const containers = directories.filter(({ parentPath }) => parentPath.endsWith("/klee")).map(({ name }) => name);
+  return containers.length > 0 ? containers : directories.map(({ name }) => name).filter((name) => name === "klee");
+}
+
+/** Command lines of supervisors: each names its container. */
 function supervisors(): string[] {
-  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes("klee-supervisor"));
+  const pids = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid));
+  return pids.map(commandOf).filter((command) => command.includes("klee-supervisor"));
 }
 
 function commandOf(pid: string): string {
