@@ -31,8 +31,12 @@ function endedByHelp(error: unknown): boolean {
 }
 
 function reportFailure(session: Session, error: unknown): void {
-  session.report(messageOf(error).replace(/^error: /, ""));
-  if (isUsage(error)) session.context.streams.write(2, `See '${pathOf(session.command)} --help'.\n`);
+  const help = isUsage(error) ? ` (see '${pathOf(session.command)} --help')` : "";
+  session.report(
+    messageOf(error)
+      .replace(/^error: /, "")
+      .trimEnd() + help,
+  );
   if (session.context.environment.KLEE_DEBUG === "1") session.context.streams.write(2, causes(error));
 }
 

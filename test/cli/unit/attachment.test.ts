@@ -200,7 +200,7 @@ test("options that exclude each other", async () => {
     const cli = new FakeCli();
     const { status, stderr } = await cli.run(...argv);
     assert.equal(status, 125, argv.join(" "));
-    assert.match(stderr, /^klee: [^\n]+\nSee 'klee (run|exec|start) --help'\.\n$/);
+    assert.match(stderr, /^klee: [^\n]+ \(see 'klee (run|exec|start) --help'\)\n$/);
     assert.deepEqual(cli.opened, []);
   }
 });

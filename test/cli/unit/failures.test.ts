@@ -69,7 +69,7 @@ for (const [argv, status, message, command] of usage) {
     assert.deepEqual(await cli.run(...argv.split(" ")), {
       status,
       stdout: "",
-      stderr: `klee: ${message}\nSee '${command} --help'.\n`,
+      stderr: `klee: ${message} (see '${command} --help')\n`,
     });
     assert.deepEqual(cli.opened, []);
   });

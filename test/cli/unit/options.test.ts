@@ -86,7 +86,7 @@ test("another BOOL is a usage error", async () => {
   assert.equal(status, 2);
   assert.equal(
     stderr,
-    "klee: option '--icc <bool>' argument 'maybe' is invalid. Give true or false.\nSee 'klee network create --help'.\n",
+    "klee: option '--icc <bool>' argument 'maybe' is invalid. Give true or false. (see 'klee network create --help')\n",
   );
   assert.deepEqual(request, {});
 });
@@ -169,7 +169,7 @@ test("image create", async () => {
   );
   const missing = await create("dir");
   assert.equal(missing.status, 2);
-  assert.match(missing.stderr, /^klee: The SOURCE argument is needed when creating images using the 'dir' method\.\n/);
+  assert.match(missing.stderr, /^klee: The SOURCE argument is needed when creating images using the 'dir' method\. \(see [^\n]+\n$/);
   assert.equal((await create("zfs-clone", "x")).status, 2);
   assert.equal(calls.length, 2);
 });

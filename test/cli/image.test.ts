@@ -1,0 +1,105 @@
+import { strict as assert } from "node:assert";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { needs } from "../support/gate.ts";
+import { Machine } from "../support/machine.ts";
+import { buildRoot } from "../support/rootfs.ts";
+import { tarArchive, tarEntry } from "../support/tar-bytes.ts";
+
+const gate = needs("root", "cgroup2", "overlay", "libnftables", "busybox");
+const machine = new Machine();
+after(() => machine[Symbol.dispose]());
+
+const rootfs = join(machine.directory, "rootfs");
+before(() => buildRoot(rootfs, ["sh"]));
+
+function ok(...args: readonly string[]): string {
+  const { status, stdout, stderr } = machine.klee(args);
+  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
+  return stdout.trimEnd();
+}
+
+function refused(status: number, message: RegExp, ...args: readonly string[]): void {
+  const result = machine.klee(args);
+  assert.equal(result.status, status, `${args.join(" ")}: ${result.stderr}`);
+  assert.match(result.stderr, message);
+  assert.equal(result.stderr.trimEnd().split("\n").length, 1, result.stderr);
+}
+
+const stored = (): string[] => {
+  const images = join(machine.root, "images");
+  return existsSync(images) ? readdirSync(images) : [];
+};
+
+test("the running system as an image: its programs, its files unchanged", gate, () => {
+  const id = ok("image", "create", "host", "-t", "here");
+  assert.match(id, /^[0-9a-f]{12}$/);
+  const marker = join(machine.folder("marked"), "marker");
+  writeFileSync(marker, "the host's\n");
+  const script = 'cat "$1"; echo changed > "$1"; cat "$1"';
+  assert.equal(ok("run", "here", "sh", "-c", script, "sh", marker), "the host's\nchanged");
+  assert.equal(machine.run("cat", marker), "the host's\n");
+});
+
+for (const compression of ["", "--gzip"])
+  test(`an archive${compression && ", compressed"}: made, run, removed`, gate, () => {
+    const archive = join(machine.directory, `root${compression}.tar`);
+    machine.run("tar", "-C", rootfs, "-cf", archive, ...(compression === "" ? [] : [compression]), ".");
+    const id = ok("image", "create", "tar", archive, "-t", "packed:1");
+    assert.equal(ok("run", "--rm", "packed:1", "sh", "-c", "cat /etc/group"), "root:x:0:\nwww:x:80:");
+    assert(stored().includes(id));
+    assert.equal(ok("rmi", "packed:1"), id);
+    assert(!stored().includes(id));
+  });
+
+test("names: moved by tag, listed, removed; an image in use stays", gate, () => {
+  const first = ok("image", "create", "dir", rootfs, "-t", "app");
+  const second = ok("image", "create", "dir", rootfs, "-t", "app:2");
+  assert.equal(JSON.parse(ok("isi", "app")).id, first);
+  ok("image", "tag", second, "other:latest");
+  const names = ok("lsi", "--format", "json")
+    .split("\n")
+    .map((line) => JSON.parse(line))
+    .map(({ name, tag }) => `${name}:${tag}`);
+  assert(names.includes("other:latest"), names.join());
+  const container = ok("create", "app", "true");
+  refused(1, new RegExp(`used for containers: ${container}`), "rmi", "app");
+  ok("rmc", container);
+  assert.equal(ok("rmi", "app"), first);
+  refused(125, /no such image.*app/i, "run", "app:nosuch", "true");
+});
+
+const hostile: Readonly<Record<string, Buffer>> = {
+  "a path with ..": tarArchive(tarEntry({ name: "../outside", content: Buffer.from("x") })),
+  "an absolute path": tarArchive(tarEntry({ name: "/outside", content: Buffer.from("x") })),
+  "a file through a link that leads out": tarArchive(
+    tarEntry({ name: "link", type: "2", link: "../../.." }),
+    tarEntry({ name: "link/outside", content: Buffer.from("x") }),
+  ),
+  "a hard link that leads out": tarArchive(tarEntry({ name: "passwd", type: "1", link: "../../../../etc/passwd" })),
+  "a device node": tarArchive(tarEntry({ name: "null", type: "3" })),
+  "no archive at all": Buffer.alloc(4096, "klee"),
+  "an archive cut short": tarArchive(tarEntry({ name: "etc/file", content: Buffer.alloc(4096) })).subarray(0, 1024),
+};
+
+for (const [what, bytes] of Object.entries(hostile))
+  test(`${what} is refused whole, nothing left behind`, gate, () => {
+    const archive = join(machine.directory, "hostile.tar");
+    writeFileSync(archive, bytes);
+    const before = stored();
+    const listed = ok("lsi", "-q");
+    refused(1, /^klee: /, "image", "create", "tar", archive, "-t", "hostile");
+    assert.deepEqual(stored(), before);
+    assert.equal(ok("lsi", "-q"), listed);
+    for (const path of ["outside", "../outside"]) assert(!existsSync(join(machine.root, "images", path)));
+  });
+
+test("what is no source, and what is no name", gate, () => {
+  mkdirSync(join(machine.directory, "empty"), { recursive: true });
+  refused(1, /nosuch/, "image", "create", "dir", join(machine.directory, "nosuch"));
+  refused(1, /directory/, "image", "create", "tar", join(machine.directory, "empty"));
+  refused(2, /SOURCE/, "image", "create", "tar");
+  refused(2, /./, "image", "create", "zfs", "tank/x");
+  refused(2, /name/, "image", "create", "dir", rootfs, "-t", "Bad Name");
+});
