@@ -6,7 +6,7 @@ import type { Policy, PolicyChange } from "../network/policy.ts";
  * cgroups, ioctls or netlink messages. Removal is idempotent everywhere: what is gone already is not an error.
  */
 export interface Host {
-  readonly name: "freebsd" | "linux" | "memory";
+  readonly name: "freebsd" | "linux";
   readonly interfaces: Interfaces;
   readonly firewall: Firewall;
   readonly jails: Jails;
