@@ -35,7 +35,7 @@ export function loadProgram({ name, hook, instructions }: ProgramDefinition): Fd
     prog_name: name,
     expected_attach_type: attachType,
   };
-  const load = (attr: Buffer): number => bpf("PROG_LOAD", name, attr);
+  const load = (attr: Buffer): number => uninterrupted(() => bpf("PROG_LOAD", name, attr));
   try {
     return new Fd(load(progLoadAttr.encode(values)), `program ${name}`);
   } catch (error) {
@@ -49,6 +49,18 @@ export function loadProgram({ name, hook, instructions }: ProgramDefinition): Fd
       throw syscallError(error.call, error.object, error.errno, lastWords(log));
     }
   }
+}
+
+/** A signal, such as a profiler's, makes the verifier give up with EAGAIN: kernel/bpf/verifier.c, do_check(). */
+const LOAD_ATTEMPTS = 20;
+
+function uninterrupted(load: () => number): number {
+  for (let attempt = 1; ; attempt += 1)
+    try {
+      return load();
+    } catch (error) {
+      if (!(error instanceof SyscallError && error.code === "EAGAIN") || attempt === LOAD_ATTEMPTS) throw error;
+    }
 }
 
 function lastWords(log: Buffer): string {
