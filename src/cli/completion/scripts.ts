@@ -43,9 +43,14 @@ fi
 `,
   fish: `function __klee_complete
     set -l words (commandline -opc) (commandline -ct)
-    $words[1] __complete -- $words[2..-1] 2>/dev/null
+    set -l found ($words[1] __complete -- $words[2..-1] 2>/dev/null)
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c klee -a '(__klee_complete)'
+complete -c klee -f -a '(__klee_complete)'
 `,
 } as const;
 
