@@ -18,9 +18,9 @@ before(() => {
 
 /** What bash offers for the last of the words, one line each. */
 function completed(...words: readonly string[]): string[] {
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: bash's own syntax
-  const script =
-    'source <(klee completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _klee; printf "%s\\n" "${COMPREPLY[@]}"';
+  const script = `source <(klee completion bash)
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _klee
+    printf "%s\\n" "\${COMPREPLY[@]}"`;
   const environment = machine.environment();
   const { stdout, stderr, status } = spawnSync("bash", ["-c", script, "bash", "klee", ...words], {
     env: { ...environment, PATH: `${join(machine.directory, "bin")}:${environment.PATH}` },
