@@ -38,6 +38,13 @@ if (chosen.length === 0) {
 }
 // Tests that start containers share the host's one cgroup tree: one file at a time.
 passed =
-  run(process.execPath, ["--import", "tsx", "--test", "--test-concurrency=1", "--test-reporter=spec", ...files]) &&
-  passed;
+  run(process.execPath, [
+    "--import",
+    "tsx",
+    "--test",
+    "--test-concurrency=1",
+    "--test-timeout=600000",
+    "--test-reporter=spec",
+    ...files,
+  ]) && passed;
 process.exit(passed ? 0 : 1);

@@ -7,7 +7,6 @@ import { needs } from "../support/gate.ts";
 import { enterNetworkNamespace } from "../support/namespaces.ts";
 
 const id = "6b933304be4a";
-const otherId = "d763328950a2";
 
 function ip(...args: string[]): string {
   return execFileSync("ip", args, { encoding: "utf8" });
@@ -24,6 +23,7 @@ function addressesSeen(name: string): string[] {
   return info.map(({ local, prefixlen }) => `${local}/${prefixlen}`);
 }
 
+/** What every host does is in test/host/contract. */
 describe("interfaces of the Linux host", needs("root", "ip"), () => {
   const interfaces = new LinuxInterfaces();
   before(() => {
@@ -37,67 +37,6 @@ describe("interfaces of the Linux host", needs("root", "ip"), () => {
       interfaces.list().map(({ name }) => name),
       ["lo"],
     );
-  });
-
-  test("an interface is made, listed with its network and addresses, and removed", () => {
-    interfaces.create("kleene0", id);
-    assert.deepEqual(interfaces.list().at(-1), { name: "kleene0", addresses: [], networkId: id });
-    interfaces.addAliases("kleene0", ["10.2.3.1/32", "fd00:2:3::1/128"]);
-    assert.deepEqual(interfaces.list(), [
-      { name: "lo", addresses: ["127.0.0.1/8", "::1/128"], networkId: undefined },
-      { name: "kleene0", addresses: ["10.2.3.1/32", "fd00:2:3::1/128"], networkId: id },
-    ]);
-    assert.deepEqual(addressesSeen("kleene0"), ["10.2.3.1/32", "fd00:2:3::1/128"]);
-    interfaces.remove("kleene0", id);
-    interfaces.remove("kleene0", id);
-  });
-
-  test("a taken name is a conflict, whoever has it", () => {
-    interfaces.create("kleene0", id);
-    const conflict = { code: "CONFLICT", message: "interface kleene0 exists already" };
-    assert.throws(() => interfaces.create("kleene0", id), conflict);
-    assert.throws(() => interfaces.create("kleene0", otherId), conflict);
-    assert.throws(() => interfaces.create("lo", id), { code: "CONFLICT" });
-    assert.equal(interfaces.list().at(-1)?.networkId, id);
-  });
-
-  test("only an interface with the network's own mark is removed or changed", () => {
-    interfaces.create("kleene0", id);
-    interfaces.remove("kleene0", otherId);
-    assert.equal(interfaces.list().length, 2);
-    interfaces.remove("kleene0", id);
-    ip("link", "add", "kleene0", "type", "bridge");
-    ip("address", "add", "10.2.3.1/32", "dev", "kleene0");
-    interfaces.remove("kleene0", id);
-    assert.throws(() => interfaces.addAliases("kleene0", ["10.2.3.2/32"]), { code: "CONFLICT" });
-    interfaces.removeAliases("kleene0", ["10.2.3.1/32"]);
-    assert.deepEqual(addressesSeen("kleene0"), ["10.2.3.1/32"]);
-    ip("link", "del", "kleene0");
-  });
-
-  test("adding what is there and removing what is gone is no error", () => {
-    interfaces.create("kleene0", id);
-    for (let round = 0; round < 2; round++) interfaces.addAliases("kleene0", ["10.2.3.1/32", "10.2.3.2/32"]);
-    assert.deepEqual(addressesSeen("kleene0"), ["10.2.3.1/32", "10.2.3.2/32"]);
-    for (let round = 0; round < 2; round++) interfaces.removeAliases("kleene0", ["10.2.3.1/32"]);
-    assert.deepEqual(addressesSeen("kleene0"), ["10.2.3.2/32"]);
-    interfaces.remove("kleene0", id);
-    interfaces.removeAliases("kleene0", ["10.2.3.2/32"]);
-    interfaces.addAliases("gone", []);
-  });
-
-  test("an address of another interface is a conflict that names it, and nothing is added", () => {
-    interfaces.create("kleene0", id);
-    interfaces.create("kleene1", otherId);
-    interfaces.addAliases("kleene1", ["10.2.3.1/32", "fd00::1/128"]);
-    for (const address of ["10.2.3.1", "fd00::1"])
-      assert.throws(() => interfaces.addAliases("kleene0", ["10.2.3.9/32", address]), {
-        code: "CONFLICT",
-        message: `cannot add ${address} to kleene0: it is an address of kleene1`,
-      });
-    assert.throws(() => interfaces.addAliases("kleene0", ["127.0.0.1/32"]), /it is an address of lo$/);
-    assert.deepEqual(addressesSeen("kleene0"), []);
-    interfaces.remove("kleene1", otherId);
   });
 
   test("a failure names address, interface and the kernel's answer, and undoes the rest of the batch", () => {

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import type { CommandSpec, JailProcess, JailSpec } from "../../../src/kleene/host/host.ts";
+import type { World } from "./world.ts";
+
+const id = "aaaabbbbcccc";
+const SIGKILL = 9;
+const DEADLINE_MS = 5000;
+
+/** What the domain relies on in every host's `Jails` and `Storage`. */
+export function jailsContract({ host, folder, rootFilesystem }: World): void {
+  const { jails, storage } = host;
+  const root = folder();
+  const lockPath = join(root, "lock");
+  let dataset = "";
+
+  before(async () => {
+    writeFileSync(lockPath, "");
+    dataset = await storage.createImage(root, "111122223333", { method: "dir", source: rootFilesystem() });
+    await storage.createContainer(root, id);
+  });
+  const started: JailProcess[] = [];
+  const track = (process: JailProcess): JailProcess => {
+    started.push(process);
+    return process;
+  };
+  afterEach(async () => {
+    // One that a failed test left would keep this process waiting for ever.
+    for (const process of started.splice(0)) process.release();
+    await jails.remove(id);
+    assert.equal(jails.exists(id), false);
+    assert.equal(jails.running().has(id), false);
+  });
+  after(async () => {
+    await storage.removeContainer(root, id);
+    await storage.removeContainer(root, id);
+    await storage.removeImage(root, "111122223333");
+    await storage.removeImage(root, "111122223333");
+  });
+
+  const spec = (parameters: readonly string[] = []): JailSpec => ({
+    id,
+    driver: "host",
+    addresses: { ipv4: [], ipv6: [] },
+    parameters: jails.parseParameters(parameters, id),
+    root: storage.rootOf(root, id, dataset),
+    mounts: [],
+    lockPath,
+    teardown: [process.execPath, "--version"],
+  });
+
+  const command = (line: string, output: number | "null" = "null"): CommandSpec => ({
+    argv: ["/bin/sh", "-c", line],
+    env: ["PATH=/bin:/usr/bin:/sbin:/usr/sbin"],
+    user: "root",
+    rawSockets: false,
+    driver: "host",
+    stdio: { stdin: "null", stdout: output, stderr: "null" },
+  });
+
+  /** Runs `use` with a file as output, and returns what was written to it. */
+  async function outputOf(use: (file: number) => Promise<JailProcess>): Promise<string> {
+    const path = join(root, "output");
+    const file = openSync(path, "w");
+    try {
+      const process = await use(file);
+      await process.exited;
+      process.release();
+    } finally {
+      closeSync(file);
+    }
+    return readFileSync(path, "utf8");
+  }
+
+  test("a command runs in a jail of its own name, and its status comes back", async () => {
+    const first = track(await jails.start(spec(), command("exit 7")));
+    assert.deepEqual(await first.exited, { status: 7, jailEmpty: true });
+    await jails.remove(id);
+    assert.equal(await outputOf((file) => jails.start(spec(), command("hostname", file))), `${id}\n`);
+  });
+
+  test("a jail that runs is listed, takes further commands, and ends with its last process", async () => {
+    const first = track(await jails.start(spec(), command("exec sleep 1000")));
+    const jid = jails.running().get(id);
+    assert(jid !== undefined && jid > 0);
+    assert.equal(jails.exists(id), true);
+    assert.equal(await outputOf((file) => jails.exec(id, command("echo inside", file))), "inside\n");
+    const second = track(await jails.exec(id, command("exit 3")));
+    assert.deepEqual(await second.exited, { status: 3, jailEmpty: false });
+    assert.equal(await jails.waitEmpty(id, 10), false);
+    jails.signalAll(id, SIGKILL);
+    assert.equal(await jails.waitEmpty(id, DEADLINE_MS), true);
+    assert.deepEqual(await first.exited, { status: 128 + SIGKILL, jailEmpty: true });
+  });
+
+  test("removal kills what runs; a second one does nothing", async () => {
+    const first = track(await jails.start(spec(), command("exec sleep 1000")));
+    await jails.remove(id);
+    await jails.remove(id);
+    assert.equal(jails.running().has(id), false);
+    await first.exited.catch(() => undefined);
+  });
+
+  test("a persistent jail stays without a process", async () => {
+    const first = track(await jails.start(spec(["persist"]), command("exit 0")));
+    assert.deepEqual(await first.exited, { status: 0, jailEmpty: false });
+    assert.equal(jails.running().has(id), true);
+    assert.equal(await outputOf((file) => jails.exec(id, command("echo again", file))), "again\n");
+  });
+
+  test("a command that is not there, or is no program: told apart, and nothing is left", async () => {
+    const missing = { ...command(""), argv: ["/nosuch"] };
+    await assert.rejects(jails.start(spec(), missing), { code: "COMMAND_NOT_FOUND" });
+    assert.equal(jails.exists(id), false);
+    const noProgram = { ...command(""), argv: ["/etc/passwd"] };
+    await assert.rejects(jails.start(spec(), noProgram), { code: "COMMAND_NOT_EXECUTABLE" });
+    assert.equal(jails.exists(id), false);
+    const nobody = { ...command("true"), user: "nosuchuser" };
+    await assert.rejects(jails.start(spec(), nobody), { code: "INVALID", message: /nosuchuser/ });
+    assert.equal(jails.exists(id), false);
+  });
+
+  test("parameters: defaults, forms, and what is malformed", () => {
+    const parameters = jails.parseParameters(["allow.raw_sockets", 'exec.stop="/bin/sh /etc/rc.shutdown jail"'], id);
+    assert.equal(parameters.rawSockets, true);
+    assert.equal(parameters.hostname, id);
+    assert.equal(parameters.execStop, "/bin/sh /etc/rc.shutdown jail");
+    assert.equal(jails.parseParameters(["allow.noraw_sockets"], id).rawSockets, false);
+    assert.equal(jails.parseParameters(["host.hostname=web"], id).hostname, "web");
+    for (const parameter of ["", "=x", "allow.raw_sockets=maybe", "host.hostname"])
+      assert.throws(() => jails.parseParameters([parameter], id), { code: "INVALID" }, parameter);
+    assert.throws(() => jails.parseParameters(["no.such_parameter"], id), { code: "UNSUPPORTED" });
+  });
+}
