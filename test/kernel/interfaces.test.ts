@@ -58,6 +58,15 @@ describe("interfaces of the Linux host", needs("root", "ip"), () => {
     });
   });
 
+  test("an interface that lacks its mark, because klee was killed before it set it, is removed by its group", () => {
+    interfaces.create("kleene0", id);
+    ip("link", "set", "kleene0", "alias", "");
+    interfaces.remove("kleene0", "111122223333");
+    assert.equal(interfaces.list().length, 2);
+    interfaces.remove("kleene0", id);
+    assert.equal(interfaces.list().length, 1);
+  });
+
   test("the default interface is IPv4's, or IPv6's where there is no IPv4 route", () => {
     assert.equal(interfaces.defaultInterface(), undefined);
     for (const name of ["four", "six"]) {

@@ -169,7 +169,10 @@ test("image create", async () => {
   );
   const missing = await create("dir");
   assert.equal(missing.status, 2);
-  assert.match(missing.stderr, /^klee: The SOURCE argument is needed when creating images using the 'dir' method\. \(see [^\n]+\n$/);
+  assert.match(
+    missing.stderr,
+    /^klee: The SOURCE argument is needed when creating images using the 'dir' method\. \(see [^\n]+\n$/,
+  );
   assert.equal((await create("zfs-clone", "x")).status, 2);
   assert.equal(calls.length, 2);
 });

@@ -28,11 +28,12 @@ function encoded(request: Request): string[] {
 // The bytes below are those that ip(8) of iproute2 6.1 sends, seen by strace; differences are noted.
 const goldens: readonly (readonly [command: string, request: Request, bytes: string])[] = [
   [
-    "ip link add kleene0 type bridge",
-    newLink("kleene0", "bridge"),
-    `3c 00 00 00 10 00 05 06 07 00 00 00 00 00 00 00  nlmsghdr RTM_NEWLINK REQUEST|ACK|EXCL|CREATE
+    "ip link add kleene0 group 7 type bridge",
+    newLink("kleene0", "bridge", 7),
+    `44 00 00 00 10 00 05 06 07 00 00 00 00 00 00 00  nlmsghdr RTM_NEWLINK REQUEST|ACK|EXCL|CREATE
      00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  ifinfomsg
      0c 00 03 00 6b 6c 65 65 6e 65 30 00              IFLA_IFNAME "kleene0"
+     08 00 1b 00 07 00 00 00                          IFLA_GROUP
      10 00 12 80                                      IFLA_LINKINFO; ip leaves NLA_F_NESTED out
      0a 00 01 00 62 72 69 64 67 65 00 00              IFLA_INFO_KIND "bridge", 2 bytes of padding`,
   ],
@@ -90,9 +91,9 @@ for (const [command, request, bytes] of goldens)
   test(`bytes of: ${command}`, () => assert.deepEqual(encoded(request), rowsOf(bytesOf(bytes))));
 
 test("names that the kernel would refuse or shorten are refused before", () => {
-  assert.throws(() => newLink("sixteen-letters-", "bridge"), FieldError);
-  assert.equal(newLink("fifteen-letters", "bridge").object, "fifteen-letters");
-  assert.throws(() => newLink("nul\0", "bridge"), FieldError);
+  assert.throws(() => newLink("sixteen-letters-", "bridge", 7), FieldError);
+  assert.equal(newLink("fifteen-letters", "bridge", 7).object, "fifteen-letters");
+  assert.throws(() => newLink("nul\0", "bridge", 7), FieldError);
   assert.throws(() => aliasAttribute("x".repeat(256)), FieldError);
 });
 

@@ -54,7 +54,7 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
   });
 
   test("a link is made up, marked, without a link-local address; ip agrees", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "mark 1" });
+    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "mark 1", group: 7 });
     const found = seen("test0");
     assert.equal(found?.ifindex, link.index);
     assert.equal(found?.ifalias, "mark 1");
@@ -74,11 +74,11 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
   });
 
   test("a kind that the kernel lacks is passed over; a lack of all is an error", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["no-such-kind", "bridge"], alias: "x" });
+    const link = createLink(socket, { name: "test0", kinds: ["no-such-kind", "bridge"], alias: "x", group: 7 });
     assert.equal(link.kind, "bridge");
     deleteLink(socket, link.index, "test0");
     assert.throws(
-      () => createLink(socket, { name: "test0", kinds: ["no-such-kind"], alias: "x" }),
+      () => createLink(socket, { name: "test0", kinds: ["no-such-kind"], alias: "x", group: 7 }),
       (error) => error instanceof SyscallError && error.code === "EOPNOTSUPP" && error.kernelText !== undefined,
     );
   });
@@ -88,17 +88,20 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
     ip("link", "set", "taken", "alias", "someone's");
     const before = seen("taken");
     assert.throws(
-      () => createLink(socket, { name: "taken", kinds: ["bridge"], alias: "mine" }),
+      () => createLink(socket, { name: "taken", kinds: ["bridge"], alias: "mine", group: 7 }),
       /^SyscallError: RTM_NEWLINK taken: EEXIST \(File exists\)/,
     );
     assert.deepEqual(seen("taken"), before);
-    assert.throws(() => createLink(socket, { name: "test0", kinds: ["bridge"], alias: "x".repeat(300) }), /ifalias/);
+    assert.throws(
+      () => createLink(socket, { name: "test0", kinds: ["bridge"], alias: "x".repeat(300), group: 7 }),
+      /ifalias/,
+    );
     assert.equal(seen("test0"), undefined);
     ip("link", "del", "taken");
   });
 
   test("addresses are added and removed one by one and in a batch; ip agrees", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x" });
+    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x", group: 7 });
     const prefixes = ["10.2.3.1/32", "fd00:2:3::1/128", "10.2.3.7/32"].map(parsePrefix);
     assert.deepEqual(codes(addAddresses(socket, link, prefixes)), [undefined, undefined, undefined]);
     assert.deepEqual(addressesSeen("test0"), ["10.2.3.1/32", "10.2.3.7/32", "fd00:2:3::1/128"]);
@@ -117,7 +120,7 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
   });
 
   test("each error of a batch is reported for its own object, the others succeed", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x" });
+    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x", group: 7 });
     const prefixes = ["10.2.3.1", "10.2.3.2", "10.2.3.1", "10.2.3.3", "fd00::1", "fd00::1"].map(parsePrefix);
     const errors = addAddresses(socket, link, prefixes);
     assert.deepEqual(codes(errors), [undefined, undefined, "EEXIST", undefined, undefined, "EEXIST"]);
@@ -128,7 +131,7 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
   });
 
   test("thousands of addresses go through one call, even when every one is refused", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x" });
+    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x", group: 7 });
     const many = Array.from({ length: 3000 }, (_, i) => parsePrefix(`10.9.${i >> 8}.${i & 255}`));
     assert.ok(addAddresses(socket, link, many).every((error) => error === undefined));
     assert.equal(addressesSeen("test0").length, 3000);
@@ -140,7 +143,7 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
   });
 
   test("the interface that holds an address is found, on whichever it is", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x" });
+    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x", group: 7 });
     addAddresses(socket, link, ["10.2.3.1", "fd00::1"].map(parsePrefix));
     const wanted = ["10.2.3.1", "127.0.0.1", "10.2.3.2", "fd00::1", "::1", "fd00::2", "127.0.0.9"].map(parsePrefix);
     assert.deepEqual(findAddressHolders(socket, wanted), [
@@ -183,7 +186,7 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
   });
 
   test("a dump is complete although addresses come and go meanwhile", async () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x" });
+    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x", group: 7 });
     // Enough for several parts. Removing one of the first shifts the others past the kernel's place in the list.
     const many = Array.from({ length: 1500 }, (_, i) => parsePrefix(`10.8.${i >> 8}.${i & 255}`));
     addAddresses(socket, link, many);

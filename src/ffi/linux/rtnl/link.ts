@@ -21,6 +21,8 @@ export interface Link {
   readonly loopback: boolean;
   /** Free text that an administrator gave it; undefined when there is none. */
   readonly alias: string | undefined;
+  /** Number of its group; 0 is the group of all that were put in none. */
+  readonly group: number;
   /** `bridge`, `dummy`, `veth`; undefined for a device of hardware. */
   readonly kind: string | undefined;
 }
@@ -30,6 +32,8 @@ export interface CreateLink {
   /** Kinds to try, in order: the first that the kernel has. */
   readonly kinds: readonly string[];
   readonly alias: string;
+  /** Set in the same message that makes the link: unlike the alias, no link is ever without it. */
+  readonly group: number;
 }
 
 /** Errors that say the kernel has no IPv6, or none on this link: EINVAL, EOPNOTSUPP, EAFNOSUPPORT. */
@@ -53,15 +57,15 @@ export function findLink(socket: NetlinkSocket, name: string): Link | undefined 
 
 /**
  * Makes an interface, gives it its alias, keeps the kernel from giving it an IPv6 link-local address, and brings it up.
- * Nothing is left when any of it fails. Equivalent to: `ip link add NAME type KIND`,
+ * Nothing is left when any of it fails. Equivalent to: `ip link add NAME group GROUP type KIND`,
  * `ip link set NAME alias ALIAS addrgenmode none up`.
  *
  * @throws {SyscallError} EEXIST when the name is taken; EOPNOTSUPP when the kernel has none of the kinds.
  */
-export function createLink(socket: NetlinkSocket, { name, kinds, alias }: CreateLink): Link {
+export function createLink(socket: NetlinkSocket, { name, kinds, alias, group }: CreateLink): Link {
   // Encoded first: a name or alias that is too long must fail before anything is made.
   const encodedAlias = aliasAttribute(alias);
-  const kind = addFirstKind(socket, name, kinds);
+  const kind = addFirstKind(socket, name, kinds, group);
   const made = findLink(socket, name);
   if (made === undefined) throw new NetlinkFormatError(`${name} vanished right after it was made`);
   try {
@@ -98,11 +102,12 @@ export function deleteLink(socket: NetlinkSocket, index: number, name: string): 
   }
 }
 
-/** The message of `ip link add NAME type KIND`. */
-export function newLink(name: string, kind: string): Request {
+/** The message of `ip link add NAME group GROUP type KIND`. */
+export function newLink(name: string, kind: string, group: number): Request {
   const body = Buffer.concat([
     ifinfomsg.encode({}),
     encodeAttribute(rt.IFLA_IFNAME, linkName(name)),
+    encodeU32(rt.IFLA_GROUP, group),
     encodeNested(rt.IFLA_LINKINFO, encodeAttribute(rt.IFLA_INFO_KIND, Buffer.from(kind))),
   ]);
   return { call: "RTM_NEWLINK", object: name, type: rt.RTM_NEWLINK, flags: nl.NLM_F_CREATE | nl.NLM_F_EXCL, body };
@@ -134,12 +139,14 @@ export function decodeLink(message: Message): Link {
   const info = attributes.get(rt.IFLA_LINKINFO);
   const kind = info && decodeAttributes(info).get(rt.IFLA_INFO_KIND);
   const alias = attributes.get(rt.IFLA_IFALIAS);
+  const group = attributes.get(rt.IFLA_GROUP);
   return {
     index: header.ifi_index,
     name: decodeCString(attributes.get(rt.IFLA_IFNAME) ?? Buffer.alloc(0)),
     up: (header.ifi_flags & rt.IFF_UP) !== 0,
     loopback: (header.ifi_flags & rt.IFF_LOOPBACK) !== 0,
     alias: alias && decodeCString(alias),
+    group: group?.readUInt32LE() ?? 0,
     kind: kind && decodeCString(kind),
   };
 }
@@ -152,10 +159,15 @@ function getLink(name: string, object: string): Request {
   return { call: "RTM_GETLINK", object, type: rt.RTM_GETLINK, flags: 0, body };
 }
 
-function addFirstKind(socket: NetlinkSocket, name: string, kinds: readonly string[]): string | undefined {
+function addFirstKind(
+  socket: NetlinkSocket,
+  name: string,
+  kinds: readonly string[],
+  group: number,
+): string | undefined {
   for (const [index, kind] of kinds.entries()) {
     try {
-      socket.request(newLink(name, kind));
+      socket.request(newLink(name, kind, group));
       return kind;
     } catch (error) {
       const unknown = error instanceof SyscallError && error.code === "EOPNOTSUPP";

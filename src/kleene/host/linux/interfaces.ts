@@ -6,6 +6,7 @@ import { createLink, deleteLink, findLink, type Link, listLinks } from "../../..
 import { findAddressHolders, findDefaultRoute } from "../../../ffi/linux/rtnl/route.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { HostInterface, Interfaces } from "../host.ts";
+import { markOf } from "./confinement/mark.ts";
 
 /** What takes the place of FreeBSD's `lo` clone: each holds addresses and passes no packet on. The bridge has no ports. */
 const KINDS = ["bridge", "dummy"];
@@ -45,7 +46,7 @@ export class LinuxInterfaces implements Interfaces {
   create(name: string, networkId: string): void {
     withSocket(`cannot make interface ${name}`, (socket) => {
       try {
-        createLink(socket, { name, kinds: KINDS, alias: MARK + networkId });
+        createLink(socket, { name, kinds: KINDS, alias: MARK + networkId, group: markOf(networkId) });
       } catch (error) {
         if (hasCode(error, "EEXIST"))
           throw new KleeError("CONFLICT", `interface ${name} exists already`, { cause: error });
@@ -57,7 +58,7 @@ export class LinuxInterfaces implements Interfaces {
   remove(name: string, networkId: string): void {
     withSocket(`cannot remove interface ${name}`, (socket) => {
       const link = findLink(socket, name);
-      if (link !== undefined && markedNetwork(link) === networkId) deleteLink(socket, link.index, name);
+      if (link !== undefined && isOf(link, networkId)) deleteLink(socket, link.index, name);
     });
   }
 
@@ -103,6 +104,10 @@ function withSocket<T>(what: string, work: (socket: NetlinkSocket) => T): T {
 function markedNetwork({ alias }: Link): string | undefined {
   return alias?.startsWith(MARK) ? alias.slice(MARK.length) : undefined;
 }
+
+/** By its mark; or, when klee was killed before it set the mark, by the group that the interface was made with. */
+const isOf = (link: Link, networkId: string): boolean =>
+  link.alias === undefined ? link.group === markOf(networkId) : markedNetwork(link) === networkId;
 
 /** @throws {KleeError} CONFLICT when the interface is not klee's, NOT_FOUND when there is none. */
 function ownLink(socket: NetlinkSocket, name: string): Link {
