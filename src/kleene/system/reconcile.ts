@@ -128,6 +128,8 @@ function restoreInterfaces({ host }: Context, networks: readonly Network[]): str
   const restored: string[] = [];
   for (const network of networks) {
     if (owners.get(network.interface) === network.id) continue;
+    // One that an earlier repair was killed over has no mark yet.
+    host.interfaces.remove(network.interface, network.id);
     host.interfaces.create(network.interface, network.id);
     restored.push(`network ${network.name}: made interface ${network.interface} again`);
   }

@@ -33,7 +33,7 @@ const goldens: readonly (readonly [command: string, request: Request, bytes: str
     `44 00 00 00 10 00 05 06 07 00 00 00 00 00 00 00  nlmsghdr RTM_NEWLINK REQUEST|ACK|EXCL|CREATE
      00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  ifinfomsg
      0c 00 03 00 6b 6c 65 65 6e 65 30 00              IFLA_IFNAME "kleene0"
-     08 00 1b 00 07 00 00 00                          IFLA_GROUP
+     08 00 1b 00 07 00 00 00                          IFLA_GROUP; ip puts it first
      10 00 12 80                                      IFLA_LINKINFO; ip leaves NLA_F_NESTED out
      0a 00 01 00 62 72 69 64 67 65 00 00              IFLA_INFO_KIND "bridge", 2 bytes of padding`,
   ],
