@@ -44,8 +44,10 @@ export class Machine implements Disposable {
   #disposed = false;
 
   constructor() {
-    // However this process ends, short of SIGKILL: an uncaught error, a reader of its output that went away.
+    // However this process ends, short of SIGKILL: an uncaught error, a reader of its output that went away, a test's
+    // time that is over.
     process.once("exit", () => this[Symbol.dispose]());
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
     enterNetworkNamespace();
     enterMountNamespace();
     this.#outside = spawn("unshare", ["--net", "sleep", "infinity"], { stdio: "ignore" });

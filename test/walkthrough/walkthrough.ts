@@ -15,7 +15,6 @@ const mountsBefore = readFileSync("/proc/self/mountinfo", "utf8");
 const cgroupMount = findMountPoint("cgroup2");
 assert(cgroupMount !== undefined);
 const machine = new Machine();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
