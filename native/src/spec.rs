@@ -85,7 +85,11 @@ pub struct Window {
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Command {
-    Signal { number: i32 },
+    Signal {
+        number: i32,
+    },
+    /// The last message: klee has done all it wanted to do. One that dies does not send it.
+    Release,
 }
 
 /// Messages to klee.

@@ -202,6 +202,7 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
         close: () => {
           if (closed) return;
           closed = true;
+          supervisor.send(JSON.stringify({ command: "release" }));
           supervisor.close();
           if (master !== undefined) closeSync(master);
         },

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -87,6 +88,28 @@ test("klee killed while it starts a container: the next command leaves it runnin
   }
   assert.equal(JSON.parse(ok("isn", "net")).network_endpoints.length, 0);
 });
+
+test("a container killed with its supervisor: the listing takes it down", gate, () => {
+  const id = ok("run", "-d", "-n", "net", "box", "sleep", "1000").split("\n")[0] ?? "";
+  assert.match(machine.run("ip", "-o", "-4", "address", "show", "dev", "kleene0"), /10\.2\.3\.1/);
+  for (const pid of supervisorsOf(id)) process.kill(pid, "SIGKILL");
+  waitUntil(() => machine.klee(["lsc", "-q"]).stdout === "", "the container's end");
+  assert.doesNotMatch(machine.run("ip", "-o", "-4", "address", "show", "dev", "kleene0"), /10\.2\.3\.1/);
+  ok("system", "check");
+  ok("rmc", id);
+});
+
+/** The supervisor of a container, and its pid 1: the same program. */
+function supervisorsOf(id: string): number[] {
+  const pids = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid));
+  return pids.map(Number).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith(`klee-supervisor\0${id}\0`);
+    } catch {
+      return false;
+    }
+  });
+}
 
 test("cleanup takes all away", gate, () => {
   ok("run", "-d", "-n", "net", "box", "sleep", "1000");

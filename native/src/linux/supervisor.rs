@@ -30,7 +30,7 @@ const QUIET_MS: libc::c_int = 100;
 /// Does all of it. `held` descriptors follow the client's socket. The returned failure has been reported to the client.
 pub fn supervise(client: OwnedFd, held: RawFd) -> Outcome<()> {
     prepare(held)?;
-    let mut client = Client(Some(client));
+    let mut client = Client { socket: Some(client), released: false };
     let result = client.spec().and_then(|spec| match (spec.mode, &spec.run) {
         (Mode::Run, Some(run)) => supervise_run(&mut client, &spec, run),
         (Mode::Exec, None) => supervise_exec(&mut client, &spec),
@@ -83,7 +83,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, run: &Run) -> Outcome<()> {
         end_init(&init);
     }
     client.wait_gone();
-    take_down(run, &spec.cgroup, identity)
+    take_down(run, &spec.cgroup, identity, client.released)
 }
 
 fn supervise_exec(client: &mut Client, spec: &Spec) -> Outcome<()> {
@@ -207,47 +207,56 @@ impl<'a> Watch<'a> {
 }
 
 /// The klee that asked for this container or process. It may be gone at any time, which changes nothing for them.
-struct Client(Option<OwnedFd>);
+struct Client {
+    socket: Option<OwnedFd>,
+    /// It said that it was about to go.
+    released: bool,
+}
 
 impl Client {
     fn spec(&self) -> Outcome<Spec> {
         let gone = || Failure::refusal("spec", "", "the client is gone");
-        let socket = self.0.as_ref().ok_or_else(gone)?;
+        let socket = self.socket.as_ref().ok_or_else(gone)?;
         let (json, _) = wire::receive(socket.as_fd()).at("recvmsg", "spec")?.ok_or_else(gone)?;
         serde_json::from_slice(&json).map_err(|error| Failure::refusal("spec", "", &error.to_string()))
     }
 
     fn descriptor(&self) -> RawFd {
-        self.0.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+        self.socket.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
     fn send(&self, event: &Event, attached: Option<BorrowedFd<'_>>) {
-        if let (Some(socket), Ok(json)) = (&self.0, serde_json::to_vec(event)) {
+        if let (Some(socket), Ok(json)) = (&self.socket, serde_json::to_vec(event)) {
             let _ = wire::send(socket.as_fd(), &json, attached);
         }
     }
 
     /// Carries one command out, or notes the end of the client.
     fn serve(&mut self, process: Option<&Process>) {
-        let message = self.0.as_ref().map(|socket| wire::receive(socket.as_fd()));
+        let message = self.socket.as_ref().map(|socket| wire::receive(socket.as_fd()));
         let Some(Ok(Some((json, _)))) = message else {
-            self.0 = None;
+            self.socket = None;
             return;
         };
-        if let (Ok(Command::Signal { number }), Some(process)) = (serde_json::from_slice(&json), process) {
-            let _ = process.signal_as_terminal(number);
+        match (serde_json::from_slice(&json), process) {
+            (Ok(Command::Signal { number }), Some(process)) => {
+                let _ = process.signal_as_terminal(number);
+            }
+            (Ok(Command::Release), _) => self.released = true,
+            _ => {}
         }
     }
 
     fn wait_gone(&mut self) {
-        while self.0.is_some() {
+        while self.socket.is_some() {
             self.serve(None);
         }
     }
 }
 
-/// An attached client has taken the container down before it left. If not, becomes the program that does.
-fn take_down(run: &Run, cgroup: &str, identity: u64) -> Outcome<()> {
+/// An attached client has taken the container down before it left. If not, or if it died over it, becomes the program
+/// that does.
+fn take_down(run: &Run, cgroup: &str, identity: u64, released: bool) -> Outcome<()> {
     let lock = open(&run.lock, libc::O_RDWR).at("open", &run.lock)?;
     loop {
         // SAFETY: no pointers.
@@ -259,9 +268,13 @@ fn take_down(run: &Run, cgroup: &str, identity: u64) -> Outcome<()> {
             }
         }
     }
-    // The container may have been started anew meanwhile: that is another directory of the same name.
-    if fs::metadata(cgroup).map(|metadata| metadata.ino()).ok() != Some(identity) {
-        return Ok(());
+    match fs::metadata(cgroup).map(|metadata| metadata.ino()) {
+        Ok(found) if found == identity => {}
+        // The container was started anew meanwhile: that is another directory of the same name.
+        Ok(_) => return Ok(()),
+        // Whoever removed the directory is doing the rest, too, unless it was the client, and it was killed.
+        Err(_) if released => return Ok(()),
+        Err(_) => {}
     }
     let Some((program, arguments)) = run.teardown.split_first() else { return Ok(()) };
     // The lock is close-on-exec: the teardown takes it itself.

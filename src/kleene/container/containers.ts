@@ -16,7 +16,15 @@ import { endpointsOf } from "../network/endpoints.ts";
 import { text } from "../store/store.ts";
 import { createContainer, deleteContainer } from "./create.ts";
 import { mountpointsOf, nameTaken, type StoredContainer, storedContainer } from "./rows.ts";
-import { type Command, execInContainer, lockPath, startContainer, takeDown, withContainer } from "./run.ts";
+import {
+  type Command,
+  execInContainer,
+  lockPath,
+  startContainer,
+  takeDown,
+  takeDownAfter,
+  withContainer,
+} from "./run.ts";
 import { stopContainer } from "./stop.ts";
 
 const OWN_COMMAND: Command = { command: [] };
@@ -79,15 +87,19 @@ export class Containers {
     });
   }
 
-  /** Running containers, or all of them, newest first. */
+  /** Running containers, or all of them, newest first. One that ended with its supervisor is taken down first. */
   async list({ all }: { readonly all: boolean }): Promise<ContainerListing[]> {
     const rows = await this.#context.store.all(
       `SELECT container.*, image.name AS image_name, image.tag AS image_tag
        FROM container JOIN image ON image.id = container.image_id ORDER BY container.created DESC`,
     );
     const running = this.#context.host.jails.running();
-    const listings = rows.map((row): ContainerListing => {
-      const { id, name, imageId, cmd, created } = storedContainer(row);
+    const containers = rows.map((row) => ({ row, container: storedContainer(row) }));
+    for (const { container } of containers)
+      if (container.execution !== undefined && !running.has(container.id))
+        await takeDownAfter(this.#context, container.id, container.execution);
+    const listings = containers.map(({ row, container }): ContainerListing => {
+      const { id, name, imageId, cmd, created } = container;
       const image = text(row, "image_name") === "" ? imageId : `${text(row, "image_name")}:${text(row, "image_tag")}`;
       const jid = running.get(id);
       return { id, name, image, command: cmd, created, status: jid === undefined ? "stopped" : "running", jid };

@@ -191,15 +191,22 @@ class RunningExecution implements Execution {
   }
 
   async #watch(context: Context): Promise<ExecutionResult> {
-    const { status, jailEmpty } = await this.#process.exited;
     try {
-      if (jailEmpty) {
-        const container = await containerById(context.store, this.containerId);
-        if (container?.execution !== undefined) await takeDownAfter(context, this.containerId, container.execution);
-      }
+      const { status, jailEmpty } = await this.#process.exited.catch(async (error: unknown) => {
+        // The supervisor was killed, and would have been the one to take the container down.
+        await this.#takeDown(context);
+        throw error;
+      });
+      if (jailEmpty) await this.#takeDown(context);
+      return { status, containerEnded: jailEmpty };
     } finally {
       this.#process.release();
     }
-    return { status, containerEnded: jailEmpty };
+  }
+
+  /** Takes the container down, unless it still runs. */
+  async #takeDown(context: Context): Promise<void> {
+    const container = await containerById(context.store, this.containerId);
+    if (container?.execution !== undefined) await takeDownAfter(context, this.containerId, container.execution);
   }
 }
