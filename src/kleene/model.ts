@@ -1,7 +1,7 @@
 /** How a container sees the network: its own addresses, the host's, or none. */
 export type NetworkDriver = "ipnet" | "host" | "disabled";
 
-export type NetworkType = "loopback";
+export type NetworkType = "loopback" | "bridge" | "custom";
 
 /** Keys and their order are those of `klee network inspect`. */
 export interface Network {

@@ -173,7 +173,7 @@ export class Containers {
       name: container.name,
       network_driver: container.driver,
       persist: container.persist,
-      public_ports: container.publicPorts,
+      public_ports: [],
       running: this.#isRunning(container),
       user: container.user,
     };

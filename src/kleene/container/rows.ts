@@ -1,5 +1,6 @@
 import { KleeError } from "../errors.ts";
-import type { CreateContainer, Mountpoint, NetworkDriver, PublishedPort } from "../model.ts";
+import type { CreateContainer, Mountpoint, NetworkDriver } from "../model.ts";
+import type { PublishedOn } from "../network/policy.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { flag, list, StoreConflict, text } from "../store/store.ts";
 
@@ -13,7 +14,7 @@ export interface StoredContainer {
   readonly user: string;
   readonly jailParam: readonly string[];
   readonly driver: NetworkDriver;
-  readonly publicPorts: readonly PublishedPort[];
+  readonly publicPorts: readonly PublishedOn[];
   readonly dataset: string;
   readonly created: string;
   readonly persist: boolean;

@@ -5,9 +5,10 @@ import { KleeError } from "../errors.ts";
 import type { CommandSpec, JailParameters, JailProcess, JailSpec } from "../host/host.ts";
 import { newId, notFound } from "../identity.ts";
 import { imageById } from "../image/images.ts";
-import type { Endpoint, ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
+import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
+import { containerPolicy } from "../network/policy.ts";
 import { changeRules } from "../system/rules.ts";
-import { attachmentsOf, policyEndpoints } from "./attachments.ts";
+import { aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
 import { containerById, mountpointsOf, type StoredContainer, setExecution } from "./rows.ts";
 
@@ -65,9 +66,9 @@ export async function startContainer(
     async ({ attachments, image, mounts }, undo) => {
       undo.push(() => takeDown(context, { ...container, execution: executionId }));
       for (const { endpoint, network } of attachments)
-        host.interfaces.addAliases(network.interface, prefixed(endpoint));
-      const elements = policyEndpoints(attachments, parameters);
-      if (elements.length > 0) await changeRules(context, { add: { endpoints: elements } });
+        host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+      if (attachments.length > 0)
+        await changeRules(context, { add: containerPolicy(policyContainer(container, attachments, parameters)) });
       const spec: JailSpec = {
         id,
         driver: container.driver,
@@ -114,9 +115,10 @@ export async function takeDown(context: Context, container: StoredContainer): Pr
   await host.jails.remove(id);
   const attachments = await attachmentsOf(store, id);
   const parameters = host.jails.parseParameters(container.jailParam, id);
-  const elements = policyEndpoints(attachments, parameters);
-  if (elements.length > 0) await changeRules(context, { remove: { endpoints: elements } });
-  for (const { endpoint, network } of attachments) host.interfaces.removeAliases(network.interface, prefixed(endpoint));
+  if (attachments.length > 0)
+    await changeRules(context, { remove: containerPolicy(policyContainer(container, attachments, parameters)) });
+  for (const { endpoint, network } of attachments)
+    host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
   await setExecution(store, id, null);
 }
 
@@ -134,11 +136,6 @@ export async function takeDownAfter(context: Context, id: string, executionId: s
     if (!(error instanceof KleeError && error.code === "NOT_FOUND")) throw error;
   });
 }
-
-const prefixed = (endpoint: Endpoint): string[] => [
-  ...(endpoint.ip_address === "" ? [] : [`${endpoint.ip_address}/32`]),
-  ...(endpoint.ip_address6 === "" ? [] : [`${endpoint.ip_address6}/128`]),
-];
 
 function commandSpec(
   container: StoredContainer,

@@ -62,7 +62,7 @@ export class Networks {
       },
       async (planned, undo) => {
         undo.push(() => this.#context.store.run("DELETE FROM network WHERE id = ?", id));
-        host.interfaces.create(planned.interface, id);
+        host.interfaces.create(planned.interface, id, "loopback");
         undo.push(() => host.interfaces.remove(planned.interface, id));
         await changeRules(this.#context, { add: { networks: [policyNetwork(planned)] } });
         return planned;

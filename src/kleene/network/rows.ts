@@ -4,6 +4,9 @@ import type { Row, Statements } from "../store/store.ts";
 import { flag, StoreConflict, text } from "../store/store.ts";
 import type { PolicyNetwork } from "./policy.ts";
 
+/** What networks without a gateway show in its place. */
+export const NO_GATEWAY = "<auto>";
+
 export async function insertNetwork(statements: Statements, network: Network): Promise<void> {
   try {
     await statements.run(
@@ -49,6 +52,21 @@ export function networkOf(row: Row): Network {
 }
 
 export function policyNetwork(network: Network): PolicyNetwork {
-  const { id, subnet, subnet6, nat, icc, internal } = network;
-  return { id, interface: network.interface, subnet, subnet6, nat, icc, internal };
+  const { id, name, subnet, subnet6, nat, icc, internal } = network;
+  return {
+    id,
+    name,
+    interface: network.interface,
+    exclusive: network.type !== "custom",
+    subnet,
+    subnet6,
+    gateway: gatewayAddress(network.gateway),
+    gateway6: gatewayAddress(network.gateway6),
+    nat,
+    icc,
+    internal,
+  };
 }
+
+/** A gateway as an address; empty for `<auto>`, which is what networks without one have. */
+const gatewayAddress = (gateway: string): string => (gateway === NO_GATEWAY ? "" : gateway);

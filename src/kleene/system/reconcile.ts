@@ -130,7 +130,7 @@ function restoreInterfaces({ host }: Context, networks: readonly Network[]): str
     if (owners.get(network.interface) === network.id) continue;
     // One that an earlier repair was killed over has no mark yet.
     host.interfaces.remove(network.interface, network.id);
-    host.interfaces.create(network.interface, network.id);
+    host.interfaces.create(network.interface, network.id, "loopback");
     restored.push(`network ${network.name}: made interface ${network.interface} again`);
   }
   return restored;

@@ -1,7 +1,7 @@
-import { attachmentsOf, policyEndpoints } from "../container/attachments.ts";
+import { attachmentsOf, policyContainer } from "../container/attachments.ts";
 import { containerById } from "../container/rows.ts";
 import type { Context } from "../context.ts";
-import type { Policy, PolicyChange, PolicyEndpoint } from "../network/policy.ts";
+import { type Policy, type PolicyChange, type PolicyContainer, policyOf } from "../network/policy.ts";
 import { allNetworks, policyNetwork } from "../network/rows.ts";
 
 /**
@@ -17,17 +17,16 @@ export async function changeRules(context: Context, change: PolicyChange): Promi
 /** The rules for all networks and for the containers that run. */
 export async function currentPolicy(context: Context): Promise<Policy> {
   const networks = (await allNetworks(context.store)).map(policyNetwork);
-  return { networks, endpoints: await runningEndpoints(context) };
+  return policyOf(networks, await runningContainers(context));
 }
 
-/** What the firewall must know of all containers that run. */
-async function runningEndpoints(context: Context): Promise<PolicyEndpoint[]> {
-  const elements: PolicyEndpoint[] = [];
-  for (const id of context.host.jails.running().keys()) {
-    const container = await containerById(context.store, id);
+async function runningContainers({ store, host }: Context): Promise<PolicyContainer[]> {
+  const found: PolicyContainer[] = [];
+  for (const id of host.jails.running().keys()) {
+    const container = await containerById(store, id);
     if (container === undefined) continue;
-    const parameters = context.host.jails.parseParameters(container.jailParam, id);
-    elements.push(...policyEndpoints(await attachmentsOf(context.store, id), parameters));
+    const parameters = host.jails.parseParameters(container.jailParam, id);
+    found.push(policyContainer(container, await attachmentsOf(store, id), parameters));
   }
-  return elements;
+  return found;
 }

@@ -3,6 +3,7 @@ import { type Nft, openNft } from "../../../ffi/linux/nftables.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { Policy, PolicyChange } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
+import { describePolicy } from "./description.ts";
 import { changeText, loadText, unloadText } from "./ruleset.ts";
 
 /** klee's rules in nftables: one table of klee's own, changed by libnftables in single transactions. */
@@ -31,6 +32,10 @@ export class LinuxFirewall implements Firewall {
   loaded(): boolean {
     const tables = this.#run("cannot read the firewall's tables", "list tables inet");
     return tables.split("\n").includes(`table inet ${this.#table}`);
+  }
+
+  describe(policy: Policy): string {
+    return describePolicy(this.#table, policy);
   }
 
   #run(what: string, text: string): string {
