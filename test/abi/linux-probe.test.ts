@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import * as conntrack from "../../src/ffi/linux/abi/conntrack.ts";
 import { errnoTable } from "../../src/ffi/linux/abi/errno.ts";
 import { constants as file } from "../../src/ffi/linux/abi/file.ts";
 import { fileSystemMagics, mountFlags, unmountFlags } from "../../src/ffi/linux/abi/mount.ts";
@@ -29,6 +30,8 @@ const headers = [
   "linux/if_addr.h",
   "linux/if_link.h",
   "linux/magic.h",
+  "linux/netfilter/nfnetlink.h",
+  "linux/netfilter/nfnetlink_conntrack.h",
   "linux/netlink.h",
   "linux/rtnetlink.h",
 ];
@@ -62,10 +65,11 @@ function structsOf(module: object): Struct[] {
   return Object.values(module).filter((value): value is Struct => "cName" in value);
 }
 
-const structs = [...structsOf(netlink), ...structsOf(rtnetlink)];
+const structs = [...structsOf(netlink), ...structsOf(rtnetlink), ...structsOf(conntrack)];
 const constants: Readonly<Record<string, number>> = {
   ...netlink.constants,
   ...rtnetlink.constants,
+  ...conntrack.constants,
   ...socket,
   ...file,
   ...namespaces,

@@ -6,6 +6,7 @@ export { setTrace } from "../trace.ts";
 export { errnoTable } from "./abi/errno.ts";
 export * as bpf from "./bpf/index.ts";
 export * as cgroup from "./cgroup.ts";
+export * as conntrack from "./conntrack.ts";
 export { Fd, openDescriptors } from "./fd.ts";
 export * as flock from "./flock.ts";
 export * as mount from "./mount.ts";

@@ -1,7 +1,8 @@
-import type { InterfaceMaker, JailParameters } from "../host/host.ts";
-import type { Endpoint, Network } from "../model.ts";
+import type { InterfaceMaker, JailAddresses, JailParameters } from "../host/host.ts";
+import type { Endpoint, Network, PublishedPort } from "../model.ts";
 import { endpointsOf } from "../network/endpoints.ts";
-import type { PolicyContainer } from "../network/policy.ts";
+import type { PolicyContainer, PublishedOn } from "../network/policy.ts";
+import { formatRange } from "../network/publish.ts";
 import { networkOf, policyNetwork } from "../network/rows.ts";
 import type { Statements } from "../store/store.ts";
 import type { StoredContainer } from "./rows.ts";
@@ -25,8 +26,9 @@ export async function attachmentsOf(statements: Statements, id: string): Promise
 
 /** What the firewall must know of a running container. */
 export function policyContainer(
-  { id, name, publicPorts }: StoredContainer,
+  { id, name }: StoredContainer,
   attachments: readonly Attachment[],
+  ports: readonly PublishedOn[],
   { rawSockets }: JailParameters,
 ): PolicyContainer {
   return {
@@ -38,7 +40,7 @@ export function policyContainer(
       ipv4: endpoint.ip_address,
       ipv6: endpoint.ip_address6,
     })),
-    ports: publicPorts,
+    ports,
   };
 }
 
@@ -50,4 +52,30 @@ export function aliasesOf({ ip_address, ip_address6 }: Endpoint): string[] {
 /** Who made a network's interface. */
 export function makerOf({ type }: Network): InterfaceMaker {
   return type === "custom" ? "user" : "klee";
+}
+
+/** A container's addresses, the first one of a family being its primary one. */
+export function addressesOf(attachments: readonly Attachment[]): JailAddresses {
+  const present = (address: string): boolean => address !== "";
+  return {
+    ipv4: attachments.map(({ endpoint }) => endpoint.ip_address).filter(present),
+    ipv6: attachments.map(({ endpoint }) => endpoint.ip_address6).filter(present),
+  };
+}
+
+/** A container's published ports as `klee container inspect` shows them. */
+export function publicPorts(ports: readonly PublishedOn[], attachments: readonly Attachment[]): PublishedPort[] {
+  const { ipv4, ipv6 } = addressesOf(attachments);
+  return ports.map((port) => {
+    const reaches = (family: 4 | 6): boolean => port.address === "" || port.address.includes(":") === (family === 6);
+    return {
+      container_port: formatRange(port.containerPort),
+      host_address: port.address,
+      host_port: formatRange(port.hostPort),
+      interfaces: port.interface === "" ? [] : [port.interface],
+      ip_address: (reaches(4) && ipv4[0]) || "",
+      ip_address6: (reaches(6) && ipv6[0]) || "",
+      protocol: port.protocol,
+    };
+  });
 }

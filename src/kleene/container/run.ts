@@ -7,8 +7,9 @@ import { newId, notFound } from "../identity.ts";
 import { imageById } from "../image/images.ts";
 import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
 import { containerPolicy } from "../network/policy.ts";
+import { publishedBy, shadowed } from "../network/ports.ts";
 import { changeRules } from "../system/rules.ts";
-import { aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import { addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
 import { containerById, mountpointsOf, type StoredContainer, setExecution } from "./rows.ts";
 
@@ -59,23 +60,24 @@ export async function startContainer(
       await setExecution(statements, id, executionId);
       return {
         attachments: await attachmentsOf(statements, id),
+        ports: await publishedBy(statements, id),
         image: await imageById(statements, container.imageId),
         mounts: await mountpointsOf(statements, id),
       };
     },
-    async ({ attachments, image, mounts }, undo) => {
+    async ({ attachments, ports, image, mounts }, undo) => {
       undo.push(() => takeDown(context, { ...container, execution: executionId }));
+      for (const warning of await shadowed(context.store, host, ports)) options.onWarning?.(warning);
       for (const { endpoint, network } of attachments)
         host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
       if (attachments.length > 0)
-        await changeRules(context, { add: containerPolicy(policyContainer(container, attachments, parameters)) });
+        await changeRules(context, {
+          add: containerPolicy(policyContainer(container, attachments, ports, parameters)),
+        });
       const spec: JailSpec = {
         id,
         driver: container.driver,
-        addresses: {
-          ipv4: attachments.map(({ endpoint }) => endpoint.ip_address).filter((address) => address !== ""),
-          ipv6: attachments.map(({ endpoint }) => endpoint.ip_address6).filter((address) => address !== ""),
-        },
+        addresses: addressesOf(attachments),
         parameters,
         root: host.storage.rootOf(root, id, image.dataset),
         mounts,
@@ -115,8 +117,9 @@ export async function takeDown(context: Context, container: StoredContainer): Pr
   await host.jails.remove(id);
   const attachments = await attachmentsOf(store, id);
   const parameters = host.jails.parseParameters(container.jailParam, id);
+  const ports = await publishedBy(store, id);
   if (attachments.length > 0)
-    await changeRules(context, { remove: containerPolicy(policyContainer(container, attachments, parameters)) });
+    await changeRules(context, { remove: containerPolicy(policyContainer(container, attachments, ports, parameters)) });
   for (const { endpoint, network } of attachments)
     host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
   await setExecution(store, id, null);

@@ -170,7 +170,11 @@ export function policyOfNetwork({ networks, endpoints, pairs, ports }: Policy, i
   return {
     networks: networks.filter((network) => network.id === id),
     endpoints: own,
-    pairs: pairs.filter(({ source }) => addresses.has(source)),
+    pairs: pairs.filter(
+      ({ source, destination }) =>
+        addresses.has(source) ||
+        ("network" in destination ? destination.network.id === id : addresses.has(destination.address)),
+    ),
     ports: ports.filter(({ target }) => addresses.has(target)),
   };
 }

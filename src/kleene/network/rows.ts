@@ -1,11 +1,9 @@
 import { KleeError } from "../errors.ts";
-import type { Network } from "../model.ts";
+import type { Network, NetworkType } from "../model.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { flag, StoreConflict, text } from "../store/store.ts";
+import { isNetworkType, NO_GATEWAY } from "./interface.ts";
 import type { PolicyNetwork } from "./policy.ts";
-
-/** What networks without a gateway show in its place. */
-export const NO_GATEWAY = "<auto>";
 
 export async function insertNetwork(statements: Statements, network: Network): Promise<void> {
   try {
@@ -47,8 +45,13 @@ export function networkOf(row: Row): Network {
     nat: text(row, "nat"),
     subnet: text(row, "subnet"),
     subnet6: text(row, "subnet6"),
-    type: "loopback",
+    type: networkType(text(row, "type")),
   };
+}
+
+function networkType(type: string): NetworkType {
+  if (!isNetworkType(type)) throw new KleeError("HOST", `the store is damaged: network type ${type}`);
+  return type;
 }
 
 export function policyNetwork(network: Network): PolicyNetwork {
@@ -60,13 +63,10 @@ export function policyNetwork(network: Network): PolicyNetwork {
     exclusive: network.type !== "custom",
     subnet,
     subnet6,
-    gateway: gatewayAddress(network.gateway),
-    gateway6: gatewayAddress(network.gateway6),
+    gateway: network.gateway === NO_GATEWAY ? "" : network.gateway,
+    gateway6: network.gateway6 === NO_GATEWAY ? "" : network.gateway6,
     nat,
     icc,
     internal,
   };
 }
-
-/** A gateway as an address; empty for `<auto>`, which is what networks without one have. */
-const gatewayAddress = (gateway: string): string => (gateway === NO_GATEWAY ? "" : gateway);

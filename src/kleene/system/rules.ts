@@ -2,6 +2,7 @@ import { attachmentsOf, policyContainer } from "../container/attachments.ts";
 import { containerById } from "../container/rows.ts";
 import type { Context } from "../context.ts";
 import { type Policy, type PolicyChange, type PolicyContainer, policyOf } from "../network/policy.ts";
+import { publishedBy } from "../network/ports.ts";
 import { allNetworks, policyNetwork } from "../network/rows.ts";
 
 /**
@@ -26,7 +27,8 @@ async function runningContainers({ store, host }: Context): Promise<PolicyContai
     const container = await containerById(store, id);
     if (container === undefined) continue;
     const parameters = host.jails.parseParameters(container.jailParam, id);
-    found.push(policyContainer(container, await attachmentsOf(store, id), parameters));
+    const attachments = await attachmentsOf(store, id);
+    found.push(policyContainer(container, attachments, await publishedBy(store, id), parameters));
   }
   return found;
 }

@@ -1,4 +1,5 @@
 import { LibraryError, lazy } from "../../../ffi/library.ts";
+import { forgetConnections, openConntrack } from "../../../ffi/linux/conntrack.ts";
 import { type Nft, openNft } from "../../../ffi/linux/nftables.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { Policy, PolicyChange } from "../../network/policy.ts";
@@ -23,6 +24,7 @@ export class LinuxFirewall implements Firewall {
   change(change: PolicyChange): void {
     const text = changeText(this.#table, change);
     if (text !== "") this.#run("cannot change the firewall rules", text);
+    forget(withdrawn(change));
   }
 
   unload(): void {
@@ -44,6 +46,25 @@ export class LinuxFirewall implements Firewall {
     } catch (error) {
       throw hostFailure(what, error);
     }
+  }
+}
+
+/** Addresses that no container has after the change. */
+function withdrawn({ add, remove }: PolicyChange): string[] {
+  const addresses = ({ endpoints = [] }: Partial<Policy> = {}): string[] =>
+    endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]).filter((address) => address !== "");
+  const kept = new Set(addresses(add));
+  return addresses(remove).filter((address) => !kept.has(address));
+}
+
+/** Translated connections outlive the rules that made them: without this they would lead to the next container. */
+function forget(addresses: readonly string[]): void {
+  if (addresses.length === 0) return;
+  try {
+    using socket = openConntrack();
+    for (const address of addresses) forgetConnections(socket, address);
+  } catch (error) {
+    throw hostFailure(`cannot end the connections of ${addresses.join(", ")}`, error);
   }
 }
 

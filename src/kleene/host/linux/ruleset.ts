@@ -115,27 +115,25 @@ const words = {
   6: { FAMILY: "ip6", N: "6", ICMP: "icmpv6", LOOPBACK: "::1" },
 } as const;
 
-function ruleLines(table: string): string[] {
-  return rules.flatMap(({ chain, text, comment }) =>
-    ([4, 6] as const).map((family) => {
-      const filled = text.replace(/FAMILY|ICMP|LOOPBACK|(?<=@\w+)N\b/g, (word) => words[family][word as "N"]);
-      const said = comment === undefined ? "" : ` comment "${comment}"`;
-      return `add rule inet ${table} ${chain} ${filled}${said}`;
-    }),
-  );
+/** The rules of a chain: one for each family. */
+function rulesOf(chain: string): string[] {
+  return rules
+    .filter((rule) => rule.chain === chain)
+    .flatMap(({ text, comment }) =>
+      ([4, 6] as const).map((family) => {
+        const filled = text.replace(/FAMILY|ICMP|LOOPBACK|(?<=@\w+)N\b/g, (word) => words[family][word as "N"]);
+        return comment === undefined ? filled : `${filled} comment "${comment}"`;
+      }),
+    );
 }
 
-/** The table without elements: what is the same for every policy. */
+/** The table without elements: what is the same for every policy. Takes the place of one that is there. */
 export function frameText(table: string): string {
-  const lines = [
-    `add table inet ${table}`,
-    `delete table inet ${table}`,
-    `add table inet ${table}`,
-    ...declarations.map(([name, keyword, body]) => `add ${keyword} inet ${table} ${name} ${body}`),
-    ...Object.entries(chains).map(([name, body]) => `add chain inet ${table} ${name} { ${body} }`),
-    ...ruleLines(table),
-  ];
-  return `${lines.join("\n")}\n`;
+  const lines = [`table inet ${table}`, `delete table inet ${table}`, `table inet ${table} {`];
+  for (const [name, keyword, body] of declarations) lines.push(`  ${keyword} ${name} ${body}`);
+  for (const [name, hook] of Object.entries(chains))
+    lines.push(`  chain ${name} {`, `    ${hook}`, ...rulesOf(name).map((rule) => `    ${rule}`), "  }");
+  return `${lines.join("\n")}\n}\n`;
 }
 
 /** Replaces the table by one that holds the whole policy. One transaction. */
