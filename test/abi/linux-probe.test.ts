@@ -3,11 +3,11 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import * as conntrack from "../../src/ffi/linux/abi/conntrack.ts";
 import { errnoTable } from "../../src/ffi/linux/abi/errno.ts";
 import { constants as file } from "../../src/ffi/linux/abi/file.ts";
 import { fileSystemMagics, mountFlags, unmountFlags } from "../../src/ffi/linux/abi/mount.ts";
 import { constants as namespaces } from "../../src/ffi/linux/abi/namespace.ts";
+import * as netfilter from "../../src/ffi/linux/abi/netfilter.ts";
 import * as netlink from "../../src/ffi/linux/abi/netlink.ts";
 import * as rtnetlink from "../../src/ffi/linux/abi/rtnetlink.ts";
 import { constants as socket } from "../../src/ffi/linux/abi/socket.ts";
@@ -30,6 +30,8 @@ const headers = [
   "linux/if_addr.h",
   "linux/if_link.h",
   "linux/magic.h",
+  "linux/netfilter.h",
+  "linux/netfilter/nf_tables.h",
   "linux/netfilter/nfnetlink.h",
   "linux/netfilter/nfnetlink_conntrack.h",
   "linux/netlink.h",
@@ -65,11 +67,11 @@ function structsOf(module: object): Struct[] {
   return Object.values(module).filter((value): value is Struct => "cName" in value);
 }
 
-const structs = [...structsOf(netlink), ...structsOf(rtnetlink), ...structsOf(conntrack)];
+const structs = [...structsOf(netlink), ...structsOf(rtnetlink), ...structsOf(netfilter)];
 const constants: Readonly<Record<string, number>> = {
   ...netlink.constants,
   ...rtnetlink.constants,
-  ...conntrack.constants,
+  ...netfilter.constants,
   ...socket,
   ...file,
   ...namespaces,

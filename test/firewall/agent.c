@@ -1,6 +1,7 @@
 /*
  * A peer in traffic tests: answers TCP connections and UDP datagrams on a port with the address that it sees them come
- * from, and tries connections on command. Commands come over a Unix socket, one per connection: `tcp|udp ADDRESS PORT`.
+ * from, and tries connections on command. Commands come over a Unix socket, one per connection: `tcp|udp ADDRESS PORT`,
+ * with the port to send from after it where that matters.
  * The answer is `ok ADDRESS`, the address that the other side saw, `timeout`, or an errno's name as a number.
  */
 #include <arpa/inet.h>
@@ -85,13 +86,15 @@ static int settled(int s, short events) {
 
 static void attempt(const char *command, char *result) {
     char protocol[4], to[INET6_ADDRSTRLEN];
-    int port;
-    struct sockaddr_storage address;
-    if (sscanf(command, "%3s %45s %d", protocol, to, &port) != 3) fail(command);
+    int port, from = 0;
+    struct sockaddr_storage address, own;
+    if (sscanf(command, "%3s %45s %d %d", protocol, to, &port, &from) < 3) fail(command);
     socklen_t length = parse(to, port, &address);
     int stream = strcmp(protocol, "tcp") == 0;
     int s = socket(address.ss_family, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK, 0);
     int error = s < 0 ? errno : 0;
+    if (from != 0 && bind(s, (struct sockaddr *)&own, parse(address.ss_family == AF_INET ? "0.0.0.0" : "::", from, &own)) != 0)
+        fail("bind");
     if (error == 0 && connect(s, (struct sockaddr *)&address, length) != 0 && errno != EINPROGRESS) error = errno;
     if (error == 0 && stream) error = settled(s, POLLOUT);
     if (error == 0 && !stream && send(s, "?", 1, 0) < 0) error = errno;

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { constants } from "node:os";
 import { join } from "node:path";
@@ -32,6 +32,7 @@ export class Agents {
 
   /** Starts one on the host, which serves these addresses. */
   onHost(name: string, port: number, ...addresses: readonly string[]): void {
+    this.#forget(name);
     const child = spawn(this.#program, [this.#socketOf(name), String(port), ...addresses], { stdio: "inherit" });
     this.#machine.track(child);
     this.#awaitSocket(name);
@@ -44,13 +45,17 @@ export class Agents {
 
   /** Starts a container of this name with one in it. */
   inContainer(name: string, options: readonly string[], port: number, ...addresses: readonly string[]): void {
+    this.#forget(name);
     const command = ["agent", `/sockets/${name}`, String(port), ...addresses];
     this.#klee("run", "-d", "--name", name, "-m", `${this.#sockets}:/sockets`, ...options, "agent", ...command);
     this.#awaitSocket(name);
   }
 
-  /** Has a peer connect to an address. */
-  ask(name: string, protocol: "tcp" | "udp", address: string, port: number): Promise<Answer> {
+  /**
+   * Has a peer connect to an address.
+   * @param from the port to do so from; default: any.
+   */
+  ask(name: string, protocol: "tcp" | "udp", address: string, port: number, from?: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       let answer = "";
       const socket = connect(this.#socketOf(name));
@@ -60,12 +65,23 @@ export class Agents {
       });
       socket.on("end", () => resolve(named(answer)));
       socket.on("error", reject);
-      socket.write(`${protocol} ${address} ${port}`);
+      socket.write(`${protocol} ${address} ${port} ${from ?? ""}`);
     });
   }
 
   #socketOf(name: string): string {
     return join(this.#sockets, name);
+  }
+
+  /** Starts a container again that was stopped. */
+  restart(name: string): void {
+    this.#forget(name);
+    this.#klee("start", "-d", name);
+    this.#awaitSocket(name);
+  }
+
+  #forget(name: string): void {
+    rmSync(this.#socketOf(name), { force: true });
   }
 
   #awaitSocket(name: string): void {

@@ -1,15 +1,9 @@
 import type { SyscallError } from "../errno.ts";
 import { encodeAddress } from "../inet.ts";
-import { constants as ct, filterFlags, nfgenmsg } from "./abi/conntrack.ts";
+import { constants as ct, filterFlags, nfgenmsg } from "./abi/netfilter.ts";
 import { constants as so } from "./abi/socket.ts";
 import { decodeAttributes, encodeAttribute, encodeNested, encodeU32, type Message } from "./netlink/message.ts";
-import { NetlinkSocket, type Request } from "./netlink/socket.ts";
-import { openTransport } from "./netlink/transport.ts";
-
-/** Opens a socket for the connections that the kernel tracks, of this moment's network namespace. @throws {SyscallError} */
-export function openConntrack(): NetlinkSocket {
-  return new NetlinkSocket(openTransport(ct.NETLINK_NETFILTER, "ctnetlink"));
-}
+import type { NetlinkSocket, Request } from "./netlink/socket.ts";
 
 /**
  * Makes the kernel forget all connections from and to an address of this host, translated ones included: those that the

@@ -8,7 +8,7 @@ import { containerPolicy, type Policy } from "../network/policy.ts";
 import { publishedBy } from "../network/ports.ts";
 import { networkOf } from "../network/rows.ts";
 import { text } from "../store/store.ts";
-import { changeRules } from "../system/rules.ts";
+import { type ChangeRules, withRules } from "../system/rules.ts";
 import { type Attachment, addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { containerById, type StoredContainer } from "./rows.ts";
 import { withContainer } from "./run.ts";
@@ -56,7 +56,7 @@ export async function connectContainer(
         for (const { endpoint, network } of after)
           if (endpoint.id === endpointId)
             host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
-        await exchange(context, container, before, after);
+        await withRules(context, (change) => exchange(context, container, change, before, after));
       },
     );
   });
@@ -104,13 +104,15 @@ async function withdraw(context: Context, container: StoredContainer, endpointId
   const before = await attachmentsOf(store, container.id);
   const gone = before.find(({ endpoint }) => endpoint.id === endpointId);
   if (gone === undefined) return;
-  if (isRunning(context, container)) {
-    const after = before.filter((attachment) => attachment !== gone);
-    await exchange(context, container, before, after);
-    const { endpoint, network } = gone;
-    host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
-  }
-  await store.transaction((statements) => disconnect(statements, endpointId));
+  await withRules(context, async (change) => {
+    if (isRunning(context, container)) {
+      const after = before.filter((attachment) => attachment !== gone);
+      await exchange(context, container, change, before, after);
+      const { endpoint, network } = gone;
+      host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+    }
+    await store.transaction((statements) => disconnect(statements, endpointId));
+  });
 }
 
 /**
@@ -120,6 +122,7 @@ async function withdraw(context: Context, container: StoredContainer, endpointId
 async function exchange(
   context: Context,
   container: StoredContainer,
+  change: ChangeRules,
   before: readonly Attachment[],
   after: readonly Attachment[],
 ): Promise<void> {
@@ -129,7 +132,7 @@ async function exchange(
   const ports = await publishedBy(context.store, id);
   const policy = (attachments: readonly Attachment[]): Policy =>
     containerPolicy(policyContainer(container, attachments, ports, parameters));
-  const rules = (): Promise<void> => changeRules(context, { remove: policy(before), add: policy(after) });
+  const rules = (): Promise<void> => change({ remove: policy(before), add: policy(after) });
   if (after.length > before.length) await rules();
   await jails.changeAddresses({ id, driver, addresses: addressesOf(after), parameters });
   if (after.length <= before.length) await rules();

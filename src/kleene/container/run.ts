@@ -8,7 +8,7 @@ import { imageById } from "../image/images.ts";
 import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
 import { containerPolicy } from "../network/policy.ts";
 import { publishedBy, shadowed } from "../network/ports.ts";
-import { changeRules } from "../system/rules.ts";
+import { addRules, withRules } from "../system/rules.ts";
 import { addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
 import { containerById, mountpointsOf, type StoredContainer, setExecution } from "./rows.ts";
@@ -71,9 +71,7 @@ export async function startContainer(
       for (const { endpoint, network } of attachments)
         host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
       if (attachments.length > 0)
-        await changeRules(context, {
-          add: containerPolicy(policyContainer(container, attachments, ports, parameters)),
-        });
+        await addRules(context, containerPolicy(policyContainer(container, attachments, ports, parameters)));
       const spec: JailSpec = {
         id,
         driver: container.driver,
@@ -118,11 +116,14 @@ export async function takeDown(context: Context, container: StoredContainer): Pr
   const attachments = await attachmentsOf(store, id);
   const parameters = host.jails.parseParameters(container.jailParam, id);
   const ports = await publishedBy(store, id);
-  if (attachments.length > 0)
-    await changeRules(context, { remove: containerPolicy(policyContainer(container, attachments, ports, parameters)) });
-  for (const { endpoint, network } of attachments)
-    host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
-  await setExecution(store, id, null);
+  if (attachments.length === 0) return setExecution(store, id, null);
+  const policy = containerPolicy(policyContainer(container, attachments, ports, parameters));
+  await withRules(context, async (change) => {
+    await change({ remove: policy });
+    for (const { endpoint, network } of attachments)
+      host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+    await setExecution(store, id, null);
+  });
 }
 
 /**

@@ -12,7 +12,7 @@ import type {
   NetworkType,
 } from "../model.ts";
 import { text } from "../store/store.ts";
-import { changeRules, currentPolicy } from "../system/rules.ts";
+import { addRules, currentPolicy, withRules } from "../system/rules.ts";
 import { chooseInterface, chooseNat, refuseHostOverlap, refuseNetworkOverlap } from "./choices.ts";
 import { endpointsOf } from "./endpoints.ts";
 import { addFreeRange, takeAddress } from "./free-ranges.ts";
@@ -73,7 +73,7 @@ export class Networks {
         undo.push(() => this.#context.store.run("DELETE FROM network WHERE id = ?", id));
         undo.push(() => host.interfaces.remove(planned.interface, id));
         makeInterface(host, planned);
-        await changeRules(this.#context, { add: { networks: [policyNetwork(planned)] } });
+        await addRules(this.#context, { networks: [policyNetwork(planned)] });
         return planned;
       },
     );
@@ -156,11 +156,13 @@ export class Networks {
 /** Takes a network out of the kernel, then out of the store. Repeating it does no harm. */
 export async function removeFromHost(context: Context, network: Network): Promise<void> {
   const { store, host } = context;
-  await changeRules(context, { remove: { networks: [policyNetwork(network)] } });
-  if (network.type !== "custom") host.interfaces.remove(network.interface, network.id);
-  await store.run("DELETE FROM network WHERE id = ?", network.id);
-  const left = await store.get("SELECT 1 AS one FROM network LIMIT 1");
-  if (left === undefined) host.firewall.unload();
+  await withRules(context, async (change) => {
+    await change({ remove: { networks: [policyNetwork(network)] } });
+    if (network.type !== "custom") host.interfaces.remove(network.interface, network.id);
+    await store.run("DELETE FROM network WHERE id = ?", network.id);
+    const left = await store.get("SELECT 1 AS one FROM network LIMIT 1");
+    if (left === undefined) host.firewall.unload();
+  });
 }
 
 interface CheckedRequest {

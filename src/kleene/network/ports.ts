@@ -79,7 +79,9 @@ export async function publish(
     for (const other of own)
       if (excludes(published, other) && !agrees(published, other))
         throw new KleeError("INVALID", `${formatPublished(published)} is published twice`);
-    const [taken] = (await portsInRange(statements, published)).filter(({ port }) => excludes(published, port));
+    const [taken] = (await portsInRange(statements, published)).filter(
+      ({ containerId: other, port }) => other !== containerId && excludes(published, port),
+    );
     if (taken !== undefined)
       throw new KleeError(
         "CONFLICT",
@@ -149,7 +151,7 @@ async function findFree(
 async function portsInRange(
   statements: Statements,
   { protocol, hostPort }: PublishedOn,
-): Promise<{ readonly port: PublishedOn; readonly container: string }[]> {
+): Promise<{ readonly port: PublishedOn; readonly containerId: string; readonly container: string }[]> {
   const rows = await statements.all(
     `SELECT published_port.*, container.name AS container_name FROM published_port
      JOIN container ON container.id = published_port.container_id
@@ -160,6 +162,7 @@ async function portsInRange(
   );
   return rows.map((row) => ({
     port: publishedOn(row),
+    containerId: text(row, "container_id"),
     container: `${text(row, "container_name")} (${text(row, "container_id")})`,
   }));
 }

@@ -12,7 +12,7 @@ import { allNetworks, networkOf } from "../network/rows.ts";
 import { readBootId, writeBootId } from "../store/meta.ts";
 import type { Operation } from "../store/operations.ts";
 import { endOperation, listOperations } from "../store/operations.ts";
-import { currentPolicy } from "./rules.ts";
+import { reloadRules } from "./rules.ts";
 
 /** True when the host was booted since, or a command died half-way: the store may say more than the kernel holds. */
 export async function needsReconcile(context: Context): Promise<boolean> {
@@ -166,10 +166,4 @@ async function takeDownEnded(context: Context): Promise<string[]> {
     });
   }
   return done;
-}
-
-async function reloadRules(context: Context): Promise<void> {
-  const policy = await currentPolicy(context);
-  if (policy.networks.length === 0) context.host.firewall.unload();
-  else context.host.firewall.load(policy);
 }

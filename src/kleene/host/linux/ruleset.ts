@@ -110,6 +110,9 @@ const rules: readonly RuleText[] = [
   },
 ];
 
+/** How many rules the table has. */
+export const RULE_COUNT = 2 * rules.length;
+
 const words = {
   4: { FAMILY: "ip", N: "4", ICMP: "icmp", LOOPBACK: "127.0.0.0/8" },
   6: { FAMILY: "ip6", N: "6", ICMP: "icmpv6", LOOPBACK: "::1" },

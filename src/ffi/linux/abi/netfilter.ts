@@ -1,4 +1,4 @@
-// <linux/netfilter/nfnetlink.h>, <linux/netfilter/nfnetlink_conntrack.h>
+// <linux/netfilter.h>, <linux/netfilter/nfnetlink.h>, <linux/netfilter/nfnetlink_conntrack.h>, <linux/netfilter/nf_tables.h>
 import { struct, u8, u16 } from "../../struct.ts";
 
 export const nfgenmsg = struct("struct nfgenmsg", "linux/netfilter/nfnetlink.h", 4, {
@@ -12,6 +12,12 @@ export const constants = {
   NETLINK_NETFILTER: 12,
   NFNETLINK_V0: 0,
   NFNL_SUBSYS_CTNETLINK: 1,
+  NFNL_SUBSYS_NFTABLES: 10,
+  NFPROTO_INET: 1,
+
+  NFT_MSG_GETRULE: 7,
+  NFTA_RULE_TABLE: 1,
+
   IPCTNL_MSG_CT_GET: 1,
   IPCTNL_MSG_CT_DELETE: 2,
 
