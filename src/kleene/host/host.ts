@@ -46,9 +46,10 @@ export interface Interfaces {
   defaultInterface(): string | undefined;
   /**
    * Makes an interface and brings it up, marked as the network's.
+   * @param type default loopback.
    * @throws {KleeError} CONFLICT when the name exists, whoever made it.
    */
-  create(name: string, networkId: string, type: InterfaceType): void;
+  create(name: string, networkId: string, type?: InterfaceType): void;
   /** Removes the interface if it bears the network's mark; leaves any other alone. */
   remove(name: string, networkId: string): void;
   /**
