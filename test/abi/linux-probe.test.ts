@@ -10,6 +10,7 @@ import { constants as namespaces } from "../../src/ffi/linux/abi/namespace.ts";
 import * as netfilter from "../../src/ffi/linux/abi/netfilter.ts";
 import * as netlink from "../../src/ffi/linux/abi/netlink.ts";
 import * as rtnetlink from "../../src/ffi/linux/abi/rtnetlink.ts";
+import * as sockDiag from "../../src/ffi/linux/abi/sock-diag.ts";
 import { constants as socket } from "../../src/ffi/linux/abi/socket.ts";
 import type { Struct } from "../../src/ffi/struct.ts";
 import { needs } from "../support/gate.ts";
@@ -26,6 +27,7 @@ const headers = [
   "sys/mman.h",
   "sys/mount.h",
   "sys/socket.h",
+  "netinet/in.h",
   "linux/if.h",
   "linux/if_addr.h",
   "linux/if_link.h",
@@ -36,6 +38,8 @@ const headers = [
   "linux/netfilter/nfnetlink_conntrack.h",
   "linux/netlink.h",
   "linux/rtnetlink.h",
+  "linux/inet_diag.h",
+  "linux/sock_diag.h",
 ];
 
 /** C names of what klee's own words stand for. */
@@ -67,11 +71,12 @@ function structsOf(module: object): Struct[] {
   return Object.values(module).filter((value): value is Struct => "cName" in value);
 }
 
-const structs = [...structsOf(netlink), ...structsOf(rtnetlink), ...structsOf(netfilter)];
+const structs = [...structsOf(netlink), ...structsOf(rtnetlink), ...structsOf(netfilter), ...structsOf(sockDiag)];
 const constants: Readonly<Record<string, number>> = {
   ...netlink.constants,
   ...rtnetlink.constants,
   ...netfilter.constants,
+  ...sockDiag.constants,
   ...socket,
   ...file,
   ...namespaces,

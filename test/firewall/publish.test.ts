@@ -209,7 +209,7 @@ test("fail closed: rules that cannot be loaded stop the start, and nothing is ex
   waitUntil(() => machine.run("nft", "list", "tables").includes(name), "the foreign table");
   refused(["start", "second"], 125, /^klee: cannot load the firewall rules: nft: .*Operation not permitted/);
   assert.equal(await agents.ask("outside", "tcp", GATEWAY, 8081), "ECONNREFUSED");
-  owner.stdin.end();
+  owner.kill("SIGKILL");
   waitUntil(() => !machine.run("nft", "list", "tables").includes(name), "the foreign table to go");
   assert.match(ok("lsc", "-a"), /second .*stopped/);
   ok("start", "-d", "second");

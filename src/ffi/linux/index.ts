@@ -16,3 +16,4 @@ export * as nftables from "./nftables.ts";
 export * as address from "./rtnl/address.ts";
 export * as link from "./rtnl/link.ts";
 export * as route from "./rtnl/route.ts";
+export * as sockDiag from "./sock-diag.ts";

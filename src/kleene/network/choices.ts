@@ -30,7 +30,7 @@ export function chooseInterface(
   interfaces: readonly HostInterface[],
   networks: readonly Network[],
 ): string {
-  if (type === "custom") return chooseCustom(asked ?? "", interfaces, networks);
+  if (type === "custom") return chooseCustom(asked ?? "", networks);
   const taken = new Set(
     [...interfaces, ...networks.map((network) => ({ name: network.interface }))].map((i) => i.name),
   );
@@ -42,12 +42,19 @@ export function chooseInterface(
     if (!taken.has(`${INTERFACE_PREFIX}${number}`)) return `${INTERFACE_PREFIX}${number}`;
 }
 
-function chooseCustom(asked: string, interfaces: readonly HostInterface[], networks: readonly Network[]): string {
+function chooseCustom(asked: string, networks: readonly Network[]): string {
   const user = networks.find((network) => network.interface === asked);
   if (user !== undefined) throw new KleeError("CONFLICT", `interface ${asked} is the one of network ${user.name}`);
-  if (!interfaces.some(({ name }) => name === asked))
-    throw new KleeError("NOT_FOUND", `the host has no interface ${asked}; a network of the type custom needs one`);
   return asked;
+}
+
+/** @throws {KleeError} NOT_FOUND when a network of the type custom is to use an interface that is not there. */
+export function requireOwnInterface(
+  { type, interface: name }: CreateNetwork,
+  interfaces: readonly HostInterface[],
+): void {
+  if (type === "custom" && !interfaces.some((existing) => existing.name === name))
+    throw new KleeError("NOT_FOUND", `the host has no interface ${name}; a network of the type custom needs one`);
 }
 
 export function refuseNetworkOverlap(subnet: Subnet, networks: readonly Network[]): void {

@@ -13,7 +13,7 @@ import type {
 } from "../model.ts";
 import { text } from "../store/store.ts";
 import { addRules, currentPolicy, withRules } from "../system/rules.ts";
-import { chooseInterface, chooseNat, refuseHostOverlap, refuseNetworkOverlap } from "./choices.ts";
+import { chooseInterface, chooseNat, refuseHostOverlap, refuseNetworkOverlap, requireOwnInterface } from "./choices.ts";
 import { endpointsOf } from "./endpoints.ts";
 import { addFreeRange, takeAddress } from "./free-ranges.ts";
 import { chooseGateway, gatewaysOf, isNetworkType, makeInterface, networkTypes } from "./interface.ts";
@@ -41,6 +41,7 @@ export class Networks {
     host.checkSystem();
     const id = newId();
     const interfaces = host.interfaces.list();
+    requireOwnInterface(request, interfaces);
     for (const subnet of wanted.subnets) refuseHostOverlap(subnet, interfaces, wanted.type, request.interface);
     const nat = chooseNat(request, host.interfaces.defaultInterface(), interfaces);
     const network = await carryOut(

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { forgetConnections } from "../../../src/ffi/linux/conntrack.ts";
 import { openDescriptors } from "../../../src/ffi/linux/fd.ts";
 import { openNetfilter } from "../../../src/ffi/linux/netlink/socket.ts";
 import { countRules, openNft } from "../../../src/ffi/linux/nftables.ts";
+import { destroySockets, openSockDiag } from "../../../src/ffi/linux/sock-diag.ts";
 import { ip } from "../../kernel/containers.ts";
 import { needs } from "../../support/gate.ts";
 import { enterNetworkNamespace } from "../../support/namespaces.ts";
@@ -55,6 +57,27 @@ describe("connections that the kernel tracks, in a network namespace", needs("ro
     assert.equal(forgetConnections(socket, "10.2.3.2"), 1);
     assert.equal(forgetConnections(socket, "fd00::2"), 1);
     assert.equal(forgetConnections(socket, "fd00::1"), 0);
+  });
+
+  test("sockets bound to an address are ended, and no others", async () => {
+    for (const datagrams of sockets.splice(0)) datagrams.close();
+    const one = createServer((connection) => connection.on("error", () => {})).listen(4000, "10.2.3.1");
+    const other = createServer().listen(4000, "10.2.3.2");
+    await Promise.all([once(one, "listening"), once(other, "listening")]);
+    const client = connect({ port: 4000, host: "10.2.3.1", localAddress: "10.2.3.2" });
+    await once(client, "connect");
+    using socket = openSockDiag();
+    const ended = once(client, "error");
+    assert(destroySockets(socket, ["10.2.3.1", "fd00::9"]) >= 2, "the listener and its connection");
+    const [error] = await ended;
+    assert.match(String(error), /ECONNRESET|ECONNABORTED/);
+    const [refused] = await once(connect({ port: 4000, host: "10.2.3.1" }), "error");
+    assert.match(String(refused), /ECONNREFUSED/, "the listener hears no more");
+    const again = connect({ port: 4000, host: "10.2.3.2" });
+    await once(again, "connect");
+    again.destroy();
+    other.close();
+    one.close();
   });
 
   test("a table's rules are counted; of a table that is not there, there are none", () => {

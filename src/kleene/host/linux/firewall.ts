@@ -2,6 +2,7 @@ import { LibraryError, lazy } from "../../../ffi/library.ts";
 import { forgetConnections } from "../../../ffi/linux/conntrack.ts";
 import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
 import { countRules, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
+import { destroySockets, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { Policy, PolicyChange } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
@@ -67,10 +68,15 @@ function withdrawn({ add, remove }: PolicyChange): string[] {
   return addresses(remove).filter((address) => !kept.has(address));
 }
 
-/** Translated connections outlive the rules that made them: without this they would lead to the next container. */
+/**
+ * Translated connections outlive the rules that made them, and sockets the loss of their address: without this, both
+ * would come back to life with the next container that gets it.
+ */
 function forget(addresses: readonly string[]): void {
   if (addresses.length === 0) return;
   try {
+    using sockets = openSockDiag();
+    destroySockets(sockets, addresses);
     using socket = openNetfilter();
     for (const address of addresses) forgetConnections(socket, address);
   } catch (error) {
