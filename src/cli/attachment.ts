@@ -32,8 +32,8 @@ export function messagesTo(streams: Streams, { detach }: Connection): 1 | 2 {
 }
 
 /** Starts a command that klee does not wait for. */
-export async function startDetached(start: Start): Promise<Execution> {
-  const execution = await start({ stdio: unconnected });
+export async function startDetached(session: Session, start: Start): Promise<Execution> {
+  const execution = await start({ stdio: unconnected, onWarning: warnOn(session) });
   execution.detach();
   return execution;
 }
@@ -51,13 +51,13 @@ export async function follow(
   const { streams, signals } = session.context;
   const say = (text: string): void => streams.write(messagesTo(streams, connection), `${text}\n`);
   if (connection.detach) {
-    say(created((await startDetached(start)).id));
+    say(created((await startDetached(session, start)).id));
     return undefined;
   }
   const forwarder = new SignalForwarder(signals);
   try {
     const stdio = attachedStdio(session.context, connection);
-    const execution = await start({ stdio, onCreated: (id) => say(created(id)) });
+    const execution = await start({ stdio, onWarning: warnOn(session), onCreated: (id) => say(created(id)) });
     forwarder.attach(execution);
     await relay(session, connection, execution, forwarder);
     const result = await execution.exited;
@@ -67,6 +67,11 @@ export async function follow(
     forwarder.release();
   }
 }
+
+const warnOn =
+  (session: Session) =>
+  (message: string): void =>
+    session.report(`warning: ${message}`);
 
 /** What klee says of an execution that begins. */
 export function created(executionId: string): string {

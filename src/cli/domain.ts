@@ -1,4 +1,5 @@
 import type {
+  ConnectContainer,
   Container,
   ContainerInspection,
   ContainerListing,
@@ -10,6 +11,7 @@ import type {
   Image,
   Network,
   NetworkInspection,
+  NetworkRules,
   StartContainer,
 } from "../kleene/model.ts";
 
@@ -29,6 +31,10 @@ export interface Networks {
   /** @returns the id of what was removed, as all the other removals do. */
   remove(ref: string): Promise<string>;
   prune(): Promise<readonly string[]>;
+  connect(ref: string, container: string, wanted: ConnectContainer): Promise<void>;
+  disconnect(ref: string, container: string): Promise<void>;
+  /** @param ref undefined: of all networks. */
+  rules(ref: string | undefined): Promise<NetworkRules>;
 }
 
 export interface Containers {

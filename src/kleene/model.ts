@@ -1,7 +1,9 @@
+import type { Policy } from "./network/policy.ts";
+
 /** How a container sees the network: its own addresses, the host's, or none. */
 export type NetworkDriver = "ipnet" | "host" | "disabled";
 
-export type NetworkType = "loopback";
+export type NetworkType = "loopback" | "bridge" | "custom";
 
 /** Keys and their order are those of `klee network inspect`. */
 export interface Network {
@@ -38,10 +40,14 @@ export interface Mountpoint {
   readonly type: "nullfs";
 }
 
+/** Ports are numbers or ranges, `8000-8010`. */
 export interface PublishedPort {
   readonly container_port: string;
+  /** The host's address that it is published on; empty when it is on interfaces. */
+  readonly host_address: string;
   readonly host_port: string;
   readonly interfaces: readonly string[];
+  /** Where it leads: the container's addresses, empty where it has none of the family. */
   readonly ip_address: string;
   readonly ip_address6: string;
   readonly protocol: "tcp" | "udp";
@@ -106,7 +112,7 @@ export interface ContainerListing {
 export interface CreateNetwork {
   readonly name: string;
   readonly type?: string | undefined;
-  /** Name for the new interface; default: the lowest free `kleeneN`. */
+  /** Name for the new interface, default: the lowest free `kleeneN`; of the type custom, that of the user's own. */
   readonly interface?: string | undefined;
   readonly subnet?: string | undefined;
   readonly subnet6?: string | undefined;
@@ -118,6 +124,22 @@ export interface CreateNetwork {
   readonly icc?: boolean | undefined;
   /** No way out of the network. Default false. */
   readonly internal?: boolean | undefined;
+  /** The host's address in a network of type bridge; undefined or `auto`: the first of the subnet; empty: none. */
+  readonly gateway?: string | undefined;
+  readonly gateway6?: string | undefined;
+}
+
+export interface ConnectContainer {
+  /** Undefined: the lowest free one; empty: none. */
+  readonly ip?: string | undefined;
+  readonly ip6?: string | undefined;
+}
+
+/** klee's rules in the kernel. */
+export interface NetworkRules {
+  readonly policy: Policy;
+  /** The same in the language of the host's own tool. */
+  readonly text: string;
 }
 
 export interface CreateImage {
@@ -145,6 +167,8 @@ export interface CreateContainer {
   /** Undefined: the lowest free one; empty: none. */
   readonly ip?: string | undefined;
   readonly ip6?: string | undefined;
+  /** `[IF:|ADDR:]HOST[:CONT][/PROTO]` each. */
+  readonly publish?: readonly string[] | undefined;
   /** Undefined: a random `adjective_surname`. */
   readonly name?: string | undefined;
 }
@@ -165,6 +189,8 @@ export interface Stdio {
 
 export interface ExecutionOptions {
   readonly stdio: Stdio;
+  /** Called with a line for what will not work as one may expect, but is no reason to stop. */
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with the execution's id once all is checked, right before the command starts. */
   readonly onCreated?: ((executionId: string) => void) | undefined;
 }

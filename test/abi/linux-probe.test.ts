@@ -7,8 +7,10 @@ import { errnoTable } from "../../src/ffi/linux/abi/errno.ts";
 import { constants as file } from "../../src/ffi/linux/abi/file.ts";
 import { fileSystemMagics, mountFlags, unmountFlags } from "../../src/ffi/linux/abi/mount.ts";
 import { constants as namespaces } from "../../src/ffi/linux/abi/namespace.ts";
+import * as netfilter from "../../src/ffi/linux/abi/netfilter.ts";
 import * as netlink from "../../src/ffi/linux/abi/netlink.ts";
 import * as rtnetlink from "../../src/ffi/linux/abi/rtnetlink.ts";
+import * as sockDiag from "../../src/ffi/linux/abi/sock-diag.ts";
 import { constants as socket } from "../../src/ffi/linux/abi/socket.ts";
 import type { Struct } from "../../src/ffi/struct.ts";
 import { needs } from "../support/gate.ts";
@@ -25,12 +27,19 @@ const headers = [
   "sys/mman.h",
   "sys/mount.h",
   "sys/socket.h",
+  "netinet/in.h",
   "linux/if.h",
   "linux/if_addr.h",
   "linux/if_link.h",
   "linux/magic.h",
+  "linux/netfilter.h",
+  "linux/netfilter/nf_tables.h",
+  "linux/netfilter/nfnetlink.h",
+  "linux/netfilter/nfnetlink_conntrack.h",
   "linux/netlink.h",
   "linux/rtnetlink.h",
+  "linux/inet_diag.h",
+  "linux/sock_diag.h",
 ];
 
 /** C names of what klee's own words stand for. */
@@ -62,10 +71,12 @@ function structsOf(module: object): Struct[] {
   return Object.values(module).filter((value): value is Struct => "cName" in value);
 }
 
-const structs = [...structsOf(netlink), ...structsOf(rtnetlink)];
+const structs = [...structsOf(netlink), ...structsOf(rtnetlink), ...structsOf(netfilter), ...structsOf(sockDiag)];
 const constants: Readonly<Record<string, number>> = {
   ...netlink.constants,
   ...rtnetlink.constants,
+  ...netfilter.constants,
+  ...sockDiag.constants,
   ...socket,
   ...file,
   ...namespaces,

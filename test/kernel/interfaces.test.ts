@@ -67,6 +67,24 @@ describe("interfaces of the Linux host", needs("root", "ip"), () => {
     assert.equal(interfaces.list().length, 1);
   });
 
+  test("on the user's interface klee removes what it added, and takes nothing for its own that was there", () => {
+    ip("link", "add", "user0", "type", "bridge");
+    ip("address", "add", "192.0.2.1/32", "dev", "user0");
+    const conflict = (work: () => void, message: RegExp): void => assert.throws(work, { code: "CONFLICT", message });
+    conflict(() => interfaces.addAliases("user0", ["192.0.2.9/32"]), /was not made by klee/);
+    for (let round = 0; round < 2; round++) interfaces.addAliases("user0", ["192.0.2.5/32"], "user");
+    conflict(
+      () => interfaces.addAliases("user0", ["192.0.2.6/32", "192.0.2.1/32"], "user"),
+      /the host has it there already/,
+    );
+    assert.deepEqual(addressesSeen("user0"), ["192.0.2.1/32", "192.0.2.5/32"]);
+    interfaces.removeAliases("user0", ["192.0.2.1/32", "192.0.2.5/32"], "user");
+    assert.deepEqual(addressesSeen("user0"), ["192.0.2.1/32"]);
+    interfaces.create("kleene0", id);
+    conflict(() => interfaces.addAliases("kleene0", ["192.0.2.5/32"], "user"), /is one that klee made/);
+    ip("link", "del", "user0");
+  });
+
   test("the default interface is IPv4's, or IPv6's where there is no IPv4 route", () => {
     assert.equal(interfaces.defaultInterface(), undefined);
     for (const name of ["four", "six"]) {

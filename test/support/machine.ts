@@ -91,6 +91,11 @@ export class Machine implements Disposable {
     return child;
   }
 
+  /** Ends a process with the machine. */
+  track(child: ChildProcess): void {
+    this.#children.add(child);
+  }
+
   #outsideArguments(program: string, args: readonly string[]): string[] {
     return ["--net", `--target=${this.#outside.pid}`, program, ...args];
   }

@@ -3,6 +3,7 @@ import type { CreateNetwork, Network } from "../../kleene/model.ts";
 import { formatJson } from "../io/json.ts";
 import type { Session } from "../session.ts";
 import { type Listing, printListing } from "./listing.ts";
+import { connect, disconnect, rules } from "./network-connections.ts";
 import { addListingOptions, type ListingOptions, parseBool } from "./options.ts";
 import { removesMany } from "./prune.ts";
 import { forEach } from "./several.ts";
@@ -17,6 +18,8 @@ interface CreateOptions {
   readonly natIf?: string;
   readonly icc?: boolean;
   readonly internal?: boolean;
+  readonly gw?: string;
+  readonly gw6?: string;
 }
 
 const listing: Listing<Network> = {
@@ -33,6 +36,9 @@ export function registerNetwork(program: Command, session: Session): void {
   list(group, "ls", session);
   remove(group, "rm", session);
   prune(group, session);
+  connect(group, session);
+  disconnect(group, session);
+  rules(group, session);
   addShortcut(program, "isn", inspect, session);
   addShortcut(program, "lsn", list, session);
   addShortcut(program, "rmn", remove, session);
@@ -43,10 +49,12 @@ function create(parent: Command, session: Session): void {
     .command("create")
     .description("make a network and print its id")
     .argument("<name>", "name of the new network")
-    .option("-t, --type <type>", "loopback: an interface of the host's own (default)")
-    .option("-i, --interface <if>", "name of the new interface (default: the first free kleeneN)")
+    .option("-t, --type <type>", "loopback (default), bridge: with an address of the host, custom: on your -i")
+    .option("-i, --interface <if>", "name of the new interface (default: the first free kleeneN); custom: your own")
     .option("--subnet <cidr>", "IPv4 subnet, as in 10.2.3.0/24")
     .option("--subnet6 <cidr>", "IPv6 subnet, as in fd00:2:3::/64")
+    .option("--gw <address>", "bridge: the host's IPv4 address there (default: the first; '' for none)")
+    .option("--gw6 <address>", "bridge: the host's IPv6 address there (default: the first; '' for none)")
     .option("--nat <bool>", "translate addresses on the way out (default: true)", parseBool)
     .option("--no-nat", "the same as --nat=false")
     .option("--nat-if <if>", "interface to translate on (default: that of the default route)")
@@ -65,6 +73,8 @@ function create(parent: Command, session: Session): void {
           natInterface: options.natIf,
           icc: options.icc,
           internal: options.internal,
+          gateway: options.gw,
+          gateway6: options.gw6,
         };
         const { id } = await session.withKlee((klee) => klee.networks.create(request));
         session.print(id);

@@ -27,6 +27,13 @@ export interface ListingOptions {
   readonly trunc: boolean;
 }
 
+/** `--format`, of which the first choice is the default. */
+export function addFormatOption(command: Command, formats: readonly [string, ...string[]]): Command {
+  return command.addOption(
+    new Option("--format <format>", formats.join(" or ")).choices([...formats]).default(formats[0], formats[0]),
+  );
+}
+
 /** The options that all listings share. */
 export function addListingOptions(command: Command): Command {
   return command

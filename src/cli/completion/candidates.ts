@@ -136,7 +136,7 @@ async function values(
     case "driver":
       return ["ipnet", "host", "disabled"].map(plain);
     case "type":
-      return [plain("loopback")];
+      return ["loopback", "bridge", "custom"].map(plain);
     default:
       return [];
   }

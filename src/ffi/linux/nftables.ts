@@ -3,8 +3,11 @@ import { lazy, openLibrary } from "../library.ts";
 import { FieldError } from "../struct.ts";
 import { traceCall, traceStart, tracing } from "../trace.ts";
 import { constants } from "./abi/file.ts";
+import { constants as netfilter, nfgenmsg } from "./abi/netfilter.ts";
 import { Fd } from "./fd.ts";
 import { call, libc, syscallError } from "./libc.ts";
+import { encodeAttribute } from "./netlink/message.ts";
+import type { NetlinkSocket } from "./netlink/socket.ts";
 
 // <nftables/libnftables.h>
 const NFT_CTX_DEFAULT = 0;
@@ -13,6 +16,8 @@ const NFT_CTX_OUTPUT_JSON = 1 << 4;
 const ENOMEM = 12;
 /** How much of a command an error or the trace quotes, in characters. */
 const QUOTE_LENGTH = 120;
+/** How many of a command's errors are told. */
+const ERRORS_QUOTED = 2;
 
 interface Functions {
   nft_ctx_new(flags: number): bigint | null;
@@ -108,6 +113,27 @@ export function openNft(): Nft {
   };
 }
 
+/**
+ * How many rules an `inet` table has; 0 when there is no such table. Asks the kernel itself: whatever libnftables lists,
+ * it first reads all sets.
+ *
+ * @param socket of openNetfilter.
+ * @throws {SyscallError}
+ */
+export function countRules(socket: NetlinkSocket, table: string): number {
+  const name = encodeAttribute(netfilter.NFTA_RULE_TABLE, Buffer.from(`${table}\0`));
+  return socket.dump({
+    call: "NFT_MSG_GETRULE",
+    object: table,
+    type: (netfilter.NFNL_SUBSYS_NFTABLES << 8) | netfilter.NFT_MSG_GETRULE,
+    flags: 0,
+    body: Buffer.concat([
+      nfgenmsg.encode({ nfgen_family: netfilter.NFPROTO_INET, version: netfilter.NFNETLINK_V0 }),
+      name,
+    ]),
+  }).length;
+}
+
 /** A file without a name that holds the text, memfd_create(2). */
 function memoryFile(text: string): Fd {
   const fd = new Fd(
@@ -137,7 +163,11 @@ function oneLine(words: string): string {
     if (error?.[1] !== undefined || last === undefined) errors.push({ words: error?.[1] ?? line, line: undefined });
     else last.line ??= quote(line);
   }
-  const texts = errors.map((error) => error.words + (error.line === undefined ? "" : ` (in: ${error.line})`));
+  // When the kernel refuses a whole transaction, each of its commands is an error: the first few tell all.
+  const texts = errors
+    .slice(0, ERRORS_QUOTED)
+    .map((error) => error.words + (error.line === undefined ? "" : ` (in: ${error.line})`));
+  if (errors.length > ERRORS_QUOTED) texts.push(`${errors.length - ERRORS_QUOTED} more`);
   return texts.length === 0 ? "failed without a word" : texts.join("; ");
 }
 

@@ -1,9 +1,11 @@
-import type { JailParameters } from "../host/host.ts";
-import type { Endpoint, Network } from "../model.ts";
+import type { InterfaceMaker, JailAddresses, JailParameters } from "../host/host.ts";
+import type { Endpoint, Network, PublishedPort } from "../model.ts";
 import { endpointsOf } from "../network/endpoints.ts";
-import type { PolicyEndpoint } from "../network/policy.ts";
-import { networkOf } from "../network/rows.ts";
+import type { PolicyContainer, PublishedOn } from "../network/policy.ts";
+import { formatRange } from "../network/publish.ts";
+import { networkOf, policyNetwork } from "../network/rows.ts";
 import type { Statements } from "../store/store.ts";
+import type { StoredContainer } from "./rows.ts";
 
 /** A container's endpoint and the network it lies in. */
 export interface Attachment {
@@ -22,13 +24,58 @@ export async function attachmentsOf(statements: Statements, id: string): Promise
   return attachments;
 }
 
-export function policyEndpoints(attachments: readonly Attachment[], parameters: JailParameters): PolicyEndpoint[] {
-  return attachments.map(({ endpoint, network }) => ({
-    containerId: endpoint.container_id,
-    networkId: network.id,
-    ipv4: endpoint.ip_address,
-    ipv6: endpoint.ip_address6,
-    icc: network.icc,
-    rawSockets: parameters.rawSockets,
-  }));
+/** What the firewall must know of a running container. */
+export function policyContainer(
+  { id, name }: StoredContainer,
+  attachments: readonly Attachment[],
+  ports: readonly PublishedOn[],
+  { rawSockets }: JailParameters,
+): PolicyContainer {
+  return {
+    id,
+    name,
+    rawSockets,
+    attachments: attachments.map(({ endpoint, network }) => ({
+      network: policyNetwork(network),
+      ipv4: endpoint.ip_address,
+      ipv6: endpoint.ip_address6,
+    })),
+    ports,
+  };
+}
+
+/** The addresses that an endpoint adds to its network's interface. */
+export function aliasesOf({ ip_address, ip_address6 }: Endpoint): string[] {
+  return [...(ip_address === "" ? [] : [`${ip_address}/32`]), ...(ip_address6 === "" ? [] : [`${ip_address6}/128`])];
+}
+
+/** Who made a network's interface. */
+export function makerOf({ type }: Network): InterfaceMaker {
+  return type === "custom" ? "user" : "klee";
+}
+
+/** A container's addresses, the first one of a family being its primary one. */
+export function addressesOf(attachments: readonly Attachment[]): JailAddresses {
+  const present = (address: string): boolean => address !== "";
+  return {
+    ipv4: attachments.map(({ endpoint }) => endpoint.ip_address).filter(present),
+    ipv6: attachments.map(({ endpoint }) => endpoint.ip_address6).filter(present),
+  };
+}
+
+/** A container's published ports as `klee container inspect` shows them. */
+export function publicPorts(ports: readonly PublishedOn[], attachments: readonly Attachment[]): PublishedPort[] {
+  const { ipv4, ipv6 } = addressesOf(attachments);
+  return ports.map((port) => {
+    const reaches = (family: 4 | 6): boolean => port.address === "" || port.address.includes(":") === (family === 6);
+    return {
+      container_port: formatRange(port.containerPort),
+      host_address: port.address,
+      host_port: formatRange(port.hostPort),
+      interfaces: port.interface === "" ? [] : [port.interface],
+      ip_address: (reaches(4) && ipv4[0]) || "",
+      ip_address6: (reaches(6) && ipv6[0]) || "",
+      protocol: port.protocol,
+    };
+  });
 }

@@ -13,7 +13,10 @@ import type {
   StartContainer,
 } from "../model.ts";
 import { endpointsOf } from "../network/endpoints.ts";
+import { publishedBy } from "../network/ports.ts";
+import type { Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
+import { attachmentsOf, publicPorts } from "./attachments.ts";
 import { createContainer, deleteContainer } from "./create.ts";
 import { mountpointsOf, nameTaken, type StoredContainer, storedContainer } from "./rows.ts";
 import {
@@ -111,7 +114,7 @@ export class Containers {
     const { store } = this.#context;
     const container = storedContainer(await resolve(store, "container", reference));
     return {
-      container: this.#present(container),
+      container: await this.#present(container),
       container_endpoints: await endpointsOf(store, { containerId: container.id }),
       container_mountpoints: await mountpointsOf(store, container.id),
     };
@@ -148,7 +151,7 @@ export class Containers {
       } catch (error) {
         throw nameTaken(error, name);
       }
-      return this.#present({ ...container, name });
+      return this.#present({ ...container, name }, statements);
     });
   }
 
@@ -173,7 +176,8 @@ export class Containers {
     return this.#context.host.jails.running().has(container.id);
   }
 
-  #present(container: StoredContainer): Container {
+  async #present(container: StoredContainer, statements: Statements = this.#context.store): Promise<Container> {
+    const ports = await publishedBy(statements, container.id);
     return {
       cmd: container.cmd,
       created: container.created,
@@ -185,7 +189,7 @@ export class Containers {
       name: container.name,
       network_driver: container.driver,
       persist: container.persist,
-      public_ports: container.publicPorts,
+      public_ports: publicPorts(ports, await attachmentsOf(statements, container.id)),
       running: this.#isRunning(container),
       user: container.user,
     };

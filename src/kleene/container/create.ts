@@ -5,6 +5,8 @@ import { checkName, newId, resolve, timestamp } from "../identity.ts";
 import { imageForContainer } from "../image/images.ts";
 import type { CreateContainer } from "../model.ts";
 import { checkWanted, connect, disconnectAll } from "../network/endpoints.ts";
+import { placeRequests, portsInUse, publish } from "../network/ports.ts";
+import { parsePublish } from "../network/publish.ts";
 import { networkOf } from "../network/rows.ts";
 import type { Statements } from "../store/store.ts";
 import { checkEnvironment } from "./environment.ts";
@@ -25,12 +27,14 @@ export async function createContainer(context: Context, request: CreateContainer
   const driver = driverOf(request);
   if (request.name !== undefined) checkName("container", request.name);
   checkEnvironment(request.env ?? []);
+  const wantedPorts = (request.publish ?? []).map(parsePublish);
   checkWanted({ ip: request.ip, ip6: request.ip6 });
   const mounts = (request.mounts ?? []).map((mount) => parseMount(id, mount));
   refuseRepeated(mounts);
   const jailParam = withDefaults(request.jailParams ?? []);
   host.jails.parseParameters(jailParam, id);
   host.checkSystem();
+  const ports = placeRequests(wantedPorts, host);
   const interfaces = request.network === undefined ? [] : host.interfaces.list();
   const dataset = host.storage.containerDataset(root, id);
 
@@ -49,7 +53,6 @@ export async function createContainer(context: Context, request: CreateContainer
         user: request.user || image.user,
         jailParam,
         driver,
-        publicPorts: [],
         dataset,
         created: timestamp(),
         persist: request.persist ?? false,
@@ -57,9 +60,10 @@ export async function createContainer(context: Context, request: CreateContainer
       };
       await insertContainer(statements, container);
       await insertMounts(statements, mounts);
+      await publish(statements, id, ports, portsInUse(host));
       if (request.network !== undefined) {
         const network = networkOf(await resolve(statements, "network", request.network));
-        await connect(statements, id, network, { ip: request.ip, ip6: request.ip6 }, interfaces);
+        await connect(statements, newId(), id, network, { ip: request.ip, ip6: request.ip6 }, interfaces);
       }
       return container;
     },

@@ -1,5 +1,5 @@
 import { KleeError } from "../errors.ts";
-import type { CreateContainer, Mountpoint, NetworkDriver, PublishedPort } from "../model.ts";
+import type { CreateContainer, Mountpoint, NetworkDriver } from "../model.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { flag, list, StoreConflict, text } from "../store/store.ts";
 
@@ -13,7 +13,6 @@ export interface StoredContainer {
   readonly user: string;
   readonly jailParam: readonly string[];
   readonly driver: NetworkDriver;
-  readonly publicPorts: readonly PublishedPort[];
   readonly dataset: string;
   readonly created: string;
   readonly persist: boolean;
@@ -24,9 +23,9 @@ export interface StoredContainer {
 export async function insertContainer(statements: Statements, container: StoredContainer): Promise<void> {
   try {
     await statements.run(
-      `INSERT INTO container (id, name, image_id, cmd, env, user, jail_param, network_driver, public_ports, dataset,
+      `INSERT INTO container (id, name, image_id, cmd, env, user, jail_param, network_driver, dataset,
                               created, persist, execution)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
       container.id,
       container.name,
       container.imageId,
@@ -35,7 +34,6 @@ export async function insertContainer(statements: Statements, container: StoredC
       container.user,
       JSON.stringify(container.jailParam),
       container.driver,
-      JSON.stringify(container.publicPorts),
       container.dataset,
       container.created,
       Number(container.persist),
@@ -74,7 +72,6 @@ export function storedContainer(row: Row): StoredContainer {
     user: text(row, "user"),
     jailParam: list(row, "jail_param"),
     driver,
-    publicPorts: [],
     dataset: text(row, "dataset"),
     created: text(row, "created"),
     persist: flag(row, "persist"),
@@ -96,6 +93,8 @@ export function driverOf(request: CreateContainer): NetworkDriver {
     );
   if (request.network !== undefined && driver !== "ipnet")
     throw new KleeError("INVALID", `containers with the '${driver}' network-driver cannot connect to networks`);
+  if (driver !== "ipnet" && (request.publish ?? []).length > 0)
+    throw new KleeError("INVALID", `cannot publish ports of a container using the '${driver}' network driver`);
   if (request.network === undefined && (request.ip !== undefined || request.ip6 !== undefined))
     throw new KleeError("INVALID", "an address needs a network: give -n NETWORK with --ip or --ip6");
   return driver;

@@ -5,9 +5,11 @@ import { KleeError } from "../errors.ts";
 import type { CommandSpec, JailParameters, JailProcess, JailSpec } from "../host/host.ts";
 import { newId, notFound } from "../identity.ts";
 import { imageById } from "../image/images.ts";
-import type { Endpoint, ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
-import { changeRules } from "../system/rules.ts";
-import { attachmentsOf, policyEndpoints } from "./attachments.ts";
+import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
+import { containerPolicy } from "../network/policy.ts";
+import { publishedBy, shadowed } from "../network/ports.ts";
+import { addRules, withRules } from "../system/rules.ts";
+import { addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
 import { containerById, mountpointsOf, type StoredContainer, setExecution } from "./rows.ts";
 
@@ -58,23 +60,22 @@ export async function startContainer(
       await setExecution(statements, id, executionId);
       return {
         attachments: await attachmentsOf(statements, id),
+        ports: await publishedBy(statements, id),
         image: await imageById(statements, container.imageId),
         mounts: await mountpointsOf(statements, id),
       };
     },
-    async ({ attachments, image, mounts }, undo) => {
+    async ({ attachments, ports, image, mounts }, undo) => {
       undo.push(() => takeDown(context, { ...container, execution: executionId }));
+      for (const warning of await shadowed(context.store, host, ports)) options.onWarning?.(warning);
       for (const { endpoint, network } of attachments)
-        host.interfaces.addAliases(network.interface, prefixed(endpoint));
-      const elements = policyEndpoints(attachments, parameters);
-      if (elements.length > 0) await changeRules(context, { add: { endpoints: elements } });
+        host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+      if (attachments.length > 0)
+        await addRules(context, containerPolicy(policyContainer(container, attachments, ports, parameters)));
       const spec: JailSpec = {
         id,
         driver: container.driver,
-        addresses: {
-          ipv4: attachments.map(({ endpoint }) => endpoint.ip_address).filter((address) => address !== ""),
-          ipv6: attachments.map(({ endpoint }) => endpoint.ip_address6).filter((address) => address !== ""),
-        },
+        addresses: addressesOf(attachments),
         parameters,
         root: host.storage.rootOf(root, id, image.dataset),
         mounts,
@@ -114,10 +115,15 @@ export async function takeDown(context: Context, container: StoredContainer): Pr
   await host.jails.remove(id);
   const attachments = await attachmentsOf(store, id);
   const parameters = host.jails.parseParameters(container.jailParam, id);
-  const elements = policyEndpoints(attachments, parameters);
-  if (elements.length > 0) await changeRules(context, { remove: { endpoints: elements } });
-  for (const { endpoint, network } of attachments) host.interfaces.removeAliases(network.interface, prefixed(endpoint));
-  await setExecution(store, id, null);
+  const ports = await publishedBy(store, id);
+  if (attachments.length === 0) return setExecution(store, id, null);
+  const policy = containerPolicy(policyContainer(container, attachments, ports, parameters));
+  await withRules(context, async (change) => {
+    await change({ remove: policy });
+    for (const { endpoint, network } of attachments)
+      host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+    await setExecution(store, id, null);
+  });
 }
 
 /**
@@ -134,11 +140,6 @@ export async function takeDownAfter(context: Context, id: string, executionId: s
     if (!(error instanceof KleeError && error.code === "NOT_FOUND")) throw error;
   });
 }
-
-const prefixed = (endpoint: Endpoint): string[] => [
-  ...(endpoint.ip_address === "" ? [] : [`${endpoint.ip_address}/32`]),
-  ...(endpoint.ip_address6 === "" ? [] : [`${endpoint.ip_address6}/128`]),
-];
 
 function commandSpec(
   container: StoredContainer,

@@ -23,6 +23,8 @@ export interface Host {
    * Disposing releases it.
    */
   lock(path: string): Promise<Disposable>;
+  /** Sockets that listen, of the host and of its containers. Absent where the host does not tell. */
+  listeners?(): HostListener[];
   /**
    * Checks that klee can change this host: privileges and kernel features, each with its own message.
    * @throws {KleeError} PERMISSION or UNSUPPORTED, with the remedy.
@@ -44,25 +46,48 @@ export interface Interfaces {
   defaultInterface(): string | undefined;
   /**
    * Makes an interface and brings it up, marked as the network's.
+   * @param type default loopback.
    * @throws {KleeError} CONFLICT when the name exists, whoever made it.
    */
-  create(name: string, networkId: string): void;
+  create(name: string, networkId: string, type?: InterfaceType): void;
   /** Removes the interface if it bears the network's mark; leaves any other alone. */
   remove(name: string, networkId: string): void;
-  /** Adds a /32 or /128 alias; one that is there already is no error. */
-  addAliases(name: string, addresses: readonly string[]): void;
-  removeAliases(name: string, addresses: readonly string[]): void;
+  /**
+   * Adds addresses with their prefix lengths; one that klee added already is no error.
+   * @param maker who made the interface; default klee. On the user's own one, an address is klee's only if klee added it.
+   * @throws {KleeError} CONFLICT when another interface has one of them, or the user's own one has it already.
+   */
+  addAliases(name: string, addresses: readonly string[], maker?: InterfaceMaker): void;
+  /** Removes addresses that klee added, and no others. */
+  removeAliases(name: string, addresses: readonly string[], maker?: InterfaceMaker): void;
+}
+
+/** What klee makes: an interface that passes nothing on, or a bridge. */
+export type InterfaceType = "loopback" | "bridge";
+export type InterfaceMaker = "klee" | "user";
+
+/** A socket of the host that waits for connections or datagrams. */
+export interface HostListener {
+  readonly protocol: "tcp" | "udp";
+  /** `0.0.0.0` or `::` for all of the family. */
+  readonly address: string;
+  readonly port: number;
 }
 
 export interface Firewall {
   /** Replaces all of klee's rules by those of the policy, atomically. */
   load(policy: Policy): void;
-  /** Adds and removes what changed, atomically; nothing else is reloaded. */
+  /**
+   * Adds and removes what changed, atomically; nothing else is reloaded. Connections of addresses that are removed end:
+   * their next holder inherits none.
+   */
   change(change: PolicyChange): void;
   /** Removes klee's rules altogether. */
   unload(): void;
   /** Are klee's rules in the kernel? */
   loaded(): boolean;
+  /** The policy in the language of the host's own tool, nft(8) or pf.conf(5), commented by network and container. */
+  describe(policy: Policy): string;
 }
 
 /** Where a container's root comes from. Made by `Storage`, understood by `Jails` of the same host. */
@@ -156,6 +181,8 @@ export interface Jails {
   running(): Map<string, number>;
   /** Any trace of this container in the kernel, running or not? */
   exists(id: string): boolean;
+  /** Gives a running jail these addresses in place of those it has; the first one of a family is its primary one. */
+  changeAddresses(spec: Pick<JailSpec, "id" | "driver" | "addresses" | "parameters">): Promise<void>;
   /** Sends a signal to every process of the jail. */
   signalAll(id: string, signal: number): void;
   /** Resolves true once no process is left in the jail, false at the deadline. */

@@ -1,6 +1,5 @@
 import { KleeError } from "../errors.ts";
 import type { HostInterface } from "../host/host.ts";
-import { newId } from "../identity.ts";
 import type { Endpoint, Network } from "../model.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
@@ -27,6 +26,7 @@ export function checkWanted(wanted: WantedAddresses): void {
 /** Connects a container to a network: takes its addresses and writes the endpoint. Belongs inside one transaction. */
 export async function connect(
   statements: Statements,
+  endpointId: string,
   containerId: string,
   network: Network,
   wanted: WantedAddresses,
@@ -44,7 +44,7 @@ export async function connect(
     throw new KleeError("INVALID", `the container would have no address in network ${network.name}`);
   await statements.run(
     "INSERT INTO endpoint (id, container_id, network_id, ip_address, ip_address6) VALUES (?, ?, ?, ?, ?)",
-    newId(),
+    endpointId,
     containerId,
     network.id,
     ip,
@@ -55,16 +55,24 @@ export async function connect(
 /** Gives a container's addresses back and removes its endpoints. Belongs inside one transaction. */
 export async function disconnectAll(statements: Statements, containerId: string): Promise<void> {
   const rows = await statements.all("SELECT * FROM endpoint WHERE container_id = ?", containerId);
-  for (const row of rows) {
-    for (const [family, column] of [
-      [4, "ip_address"],
-      [6, "ip_address6"],
-    ] as const) {
-      const address = text(row, column);
-      if (address !== "") await giveBack(statements, text(row, "network_id"), family, addressToNumber(address));
-    }
+  for (const row of rows) await removeEndpoint(statements, row);
+}
+
+/** Gives one endpoint's addresses back and removes it, if it is there. Belongs inside one transaction. */
+export async function disconnect(statements: Statements, endpointId: string): Promise<void> {
+  const row = await statements.get("SELECT * FROM endpoint WHERE id = ?", endpointId);
+  if (row !== undefined) await removeEndpoint(statements, row);
+}
+
+async function removeEndpoint(statements: Statements, row: Row): Promise<void> {
+  for (const [family, column] of [
+    [4, "ip_address"],
+    [6, "ip_address6"],
+  ] as const) {
+    const address = text(row, column);
+    if (address !== "") await giveBack(statements, text(row, "network_id"), family, addressToNumber(address));
   }
-  await statements.run("DELETE FROM endpoint WHERE container_id = ?", containerId);
+  await statements.run("DELETE FROM endpoint WHERE id = ?", text(row, "id"));
 }
 
 async function take(
@@ -96,17 +104,17 @@ async function take(
   if (!contains(subnet, address))
     throw new KleeError("CONFLICT", `address ${canonical} is outside ${cidr} of network ${network.name}`);
   const owner = hostAddresses.get(address);
-  if (owner !== undefined)
-    throw new KleeError("CONFLICT", `address ${canonical} is in use by the host's interface ${owner}`);
-  if (await takeAddress(statements, network.id, family, address)) return canonical;
-  if (address < subnet.firstUsable || address > subnet.lastUsable)
-    throw new KleeError("CONFLICT", `address ${canonical} is the network or broadcast address of ${cidr}`);
   const holder = await statements.get(
     `SELECT container_id FROM endpoint WHERE network_id = ? AND ${family === 4 ? "ip_address" : "ip_address6"} = ?`,
     network.id,
     canonical,
   );
-  const who = holder === undefined ? "" : ` by container ${text(holder, "container_id")}`;
+  if (owner !== undefined && holder === undefined)
+    throw new KleeError("CONFLICT", `address ${canonical} is in use by the host's interface ${owner}`);
+  if (await takeAddress(statements, network.id, family, address)) return canonical;
+  if (address < subnet.firstUsable || address > subnet.lastUsable)
+    throw new KleeError("CONFLICT", `address ${canonical} is the network or broadcast address of ${cidr}`);
+  const who = holder === undefined ? ", as the gateway" : ` by container ${text(holder, "container_id")}`;
   throw new KleeError("CONFLICT", `address ${canonical} is already in use${who}`);
 }
 
@@ -114,7 +122,8 @@ async function take(
 function addressesOf(family: Family, network: Network, interfaces: readonly HostInterface[]): Map<bigint, string> {
   const found = new Map<bigint, string>();
   for (const { name, addresses } of interfaces) {
-    if (name === network.interface) continue;
+    // A custom network's interface is the host's: what it has there is not free either.
+    if (name === network.interface && network.type !== "custom") continue;
     for (const addressWithPrefix of addresses) {
       const [address = ""] = addressWithPrefix.split("/");
       if (familyOf(address) === family) found.set(addressToNumber(address), name);
@@ -146,4 +155,10 @@ function endpointOf(row: Row): Endpoint {
     ip_address6: text(row, "ip_address6"),
     network_id: text(row, "network_name"),
   };
+}
+
+/** All addresses of all containers. */
+export async function containerAddresses(statements: Statements): Promise<Set<string>> {
+  const rows = await statements.all("SELECT ip_address, ip_address6 FROM endpoint");
+  return new Set(rows.flatMap((row) => [text(row, "ip_address"), text(row, "ip_address6")]));
 }

@@ -1,20 +1,27 @@
+import { connectContainer, disconnectContainer } from "../container/connection.ts";
 import type { Context } from "../context.ts";
 import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
-import type { HostInterface } from "../host/host.ts";
 import { checkName, newId, resolve } from "../identity.ts";
-import type { CreateNetwork, Network, NetworkInspection } from "../model.ts";
+import type {
+  ConnectContainer,
+  CreateNetwork,
+  Network,
+  NetworkInspection,
+  NetworkRules,
+  NetworkType,
+} from "../model.ts";
 import { text } from "../store/store.ts";
-import { changeRules } from "../system/rules.ts";
+import { addRules, currentPolicy, withRules } from "../system/rules.ts";
+import { chooseInterface, chooseNat, refuseHostOverlap, refuseNetworkOverlap, requireOwnInterface } from "./choices.ts";
 import { endpointsOf } from "./endpoints.ts";
-import { addFreeRange } from "./free-ranges.ts";
+import { addFreeRange, takeAddress } from "./free-ranges.ts";
+import { chooseGateway, gatewaysOf, isNetworkType, makeInterface, networkTypes } from "./interface.ts";
+import { checkInterfaceName } from "./interface-name.ts";
+import { policyOfNetwork } from "./policy.ts";
 import { allNetworks, insertNetwork, networkOf, policyNetwork } from "./rows.ts";
 import type { Subnet } from "./subnet.ts";
-import { networkOfAddress, overlaps, parseSubnet, storedSubnet } from "./subnet.ts";
-
-const INTERFACE_PREFIX = "kleene";
-/** IFNAMSIZ less the NUL: the longest interface name of both systems. */
-const INTERFACE_NAME_MAX = 15;
+import { addressToNumber, parseSubnet } from "./subnet.ts";
 
 /** Networks: an interface of klee's own, one subnet per family, and the rules between their containers and the rest. */
 export class Networks {
@@ -34,7 +41,8 @@ export class Networks {
     host.checkSystem();
     const id = newId();
     const interfaces = host.interfaces.list();
-    for (const subnet of wanted.subnets) refuseHostOverlap(subnet, interfaces);
+    requireOwnInterface(request, interfaces);
+    for (const subnet of wanted.subnets) refuseHostOverlap(subnet, interfaces, wanted.type, request.interface);
     const nat = chooseNat(request, host.interfaces.defaultInterface(), interfaces);
     const network = await carryOut(
       this.#context,
@@ -44,27 +52,29 @@ export class Networks {
         const others = await allNetworks(statements);
         for (const subnet of wanted.subnets) refuseNetworkOverlap(subnet, others);
         const planned: Network = {
-          gateway: "<auto>",
-          gateway6: "<auto>",
+          gateway: chooseGateway(wanted, 4, request.gateway),
+          gateway6: chooseGateway(wanted, 6, request.gateway6),
           icc: request.icc ?? true,
           id,
-          interface: chooseInterface(request.interface, interfaces, others),
+          interface: chooseInterface(wanted.type, request.interface, interfaces, others),
           internal: request.internal ?? false,
           name: request.name,
           nat,
           subnet: wanted.subnets.find((subnet) => subnet.family === 4)?.cidr ?? "",
           subnet6: wanted.subnets.find((subnet) => subnet.family === 6)?.cidr ?? "",
-          type: "loopback",
+          type: wanted.type,
         };
         await insertNetwork(statements, planned);
         for (const subnet of wanted.subnets) await addFreeRange(statements, id, subnet);
+        for (const { family, address } of gatewaysOf(planned))
+          await takeAddress(statements, id, family, addressToNumber(address));
         return planned;
       },
       async (planned, undo) => {
         undo.push(() => this.#context.store.run("DELETE FROM network WHERE id = ?", id));
-        host.interfaces.create(planned.interface, id);
         undo.push(() => host.interfaces.remove(planned.interface, id));
-        await changeRules(this.#context, { add: { networks: [policyNetwork(planned)] } });
+        makeInterface(host, planned);
+        await addRules(this.#context, { networks: [policyNetwork(planned)] });
         return planned;
       },
     );
@@ -80,6 +90,31 @@ export class Networks {
   /** All networks, by name. */
   async list(): Promise<Network[]> {
     return allNetworks(this.#context.store);
+  }
+
+  /**
+   * Connects a container to a network, at once if it runs.
+   * @throws {KleeError} INVALID for a malformed address; CONFLICT when it is connected already or the address is taken.
+   */
+  connect(reference: string, container: string, wanted: ConnectContainer): Promise<void> {
+    return connectContainer(this.#context, reference, container, wanted);
+  }
+
+  /**
+   * Takes a container out of a network, at once if it runs.
+   * @throws {KleeError} CONFLICT when it is not connected to it.
+   */
+  disconnect(reference: string, container: string): Promise<void> {
+    return disconnectContainer(this.#context, reference, container);
+  }
+
+  /** klee's rules for all networks, or for one and what runs in it. */
+  async rules(reference: string | undefined): Promise<NetworkRules> {
+    const { store, host } = this.#context;
+    const all = await currentPolicy(this.#context);
+    if (reference === undefined) return { policy: all, text: host.firewall.describe(all) };
+    const policy = policyOfNetwork(all, networkOf(await resolve(store, "network", reference)).id);
+    return { policy, text: host.firewall.describe(policy) };
   }
 
   /**
@@ -122,22 +157,35 @@ export class Networks {
 /** Takes a network out of the kernel, then out of the store. Repeating it does no harm. */
 export async function removeFromHost(context: Context, network: Network): Promise<void> {
   const { store, host } = context;
-  await changeRules(context, { remove: { networks: [policyNetwork(network)] } });
-  host.interfaces.remove(network.interface, network.id);
-  await store.run("DELETE FROM network WHERE id = ?", network.id);
-  const left = await store.get("SELECT 1 AS one FROM network LIMIT 1");
-  if (left === undefined) host.firewall.unload();
+  await withRules(context, async (change) => {
+    await change({ remove: { networks: [policyNetwork(network)] } });
+    if (network.type !== "custom") host.interfaces.remove(network.interface, network.id);
+    await store.run("DELETE FROM network WHERE id = ?", network.id);
+    const left = await store.get("SELECT 1 AS one FROM network LIMIT 1");
+    if (left === undefined) host.firewall.unload();
+  });
 }
 
 interface CheckedRequest {
+  readonly type: NetworkType;
   readonly subnets: readonly Subnet[];
 }
 
 function checkRequest(request: CreateNetwork): CheckedRequest {
   checkName("network", request.name);
   const type = request.type ?? "loopback";
-  if (type !== "loopback")
-    throw new KleeError("INVALID", `unknown network type ${JSON.stringify(type)}; available: loopback`);
+  if (!isNetworkType(type))
+    throw new KleeError(
+      "INVALID",
+      `unknown network type ${JSON.stringify(type)}; available: ${networkTypes.join(", ")}`,
+    );
+  if (type === "custom" && request.interface === undefined)
+    throw new KleeError("INVALID", "a network of the type custom uses an interface of your own: give -i INTERFACE");
+  if (type !== "bridge" && (request.gateway ?? request.gateway6) !== undefined)
+    throw new KleeError(
+      "INVALID",
+      `a network of the type ${type} has no gateway: --gw and --gw6 are for the type bridge`,
+    );
   if (request.interface !== undefined) checkInterfaceName(request.interface);
   if (request.natInterface !== undefined) {
     if (request.nat === false) throw new KleeError("INVALID", "--nat-if has no meaning with --nat=false");
@@ -148,56 +196,5 @@ function checkRequest(request: CreateNetwork): CheckedRequest {
   if (request.subnet6) subnets.push(parseSubnet("subnet6", 6, request.subnet6));
   if (subnets.length === 0)
     throw new KleeError("INVALID", "a network needs addresses: give --subnet, --subnet6 or both");
-  return { subnets };
-}
-
-function checkInterfaceName(name: string): void {
-  if (name.length > INTERFACE_NAME_MAX || !/^[a-zA-Z][a-zA-Z0-9_.-]*$/.test(name))
-    throw new KleeError(
-      "INVALID",
-      `invalid interface name ${JSON.stringify(name)}: use letters, digits, '_', '.' and '-', a letter first, ${INTERFACE_NAME_MAX} at most`,
-    );
-}
-
-function chooseNat(request: CreateNetwork, gateway: string | undefined, interfaces: readonly HostInterface[]): string {
-  if (request.nat === false || request.internal === true) return "";
-  const chosen = request.natInterface;
-  if (chosen === undefined) return gateway ?? "";
-  if (!interfaces.some((existing) => existing.name === chosen))
-    throw new KleeError("NOT_FOUND", `cannot translate addresses on ${chosen}: the host has no such interface`);
-  return chosen;
-}
-
-/** The lowest `kleeneN` that is free on the host and in the store, or the one asked for if it is free on both. */
-function chooseInterface(
-  asked: string | undefined,
-  interfaces: readonly HostInterface[],
-  networks: readonly Network[],
-): string {
-  const taken = new Set(
-    [...interfaces, ...networks.map((network) => ({ name: network.interface }))].map((i) => i.name),
-  );
-  if (asked !== undefined) {
-    if (taken.has(asked)) throw new KleeError("CONFLICT", `interface ${asked} exists already; choose another name`);
-    return asked;
-  }
-  for (let number = 0; ; number += 1)
-    if (!taken.has(`${INTERFACE_PREFIX}${number}`)) return `${INTERFACE_PREFIX}${number}`;
-}
-
-function refuseNetworkOverlap(subnet: Subnet, networks: readonly Network[]): void {
-  for (const network of networks)
-    for (const cidr of [network.subnet, network.subnet6])
-      if (cidr !== "" && overlaps(subnet, storedSubnet(cidr)))
-        throw new KleeError("CONFLICT", `subnet ${subnet.cidr} overlaps ${cidr} of network ${network.name}`);
-}
-
-/** A subnet that the host is attached to itself would cut the host off from it. */
-function refuseHostOverlap(subnet: Subnet, interfaces: readonly HostInterface[]): void {
-  for (const { name, addresses, networkId } of interfaces) {
-    if (networkId !== undefined) continue;
-    for (const address of addresses)
-      if (overlaps(subnet, networkOfAddress(address)))
-        throw new KleeError("CONFLICT", `subnet ${subnet.cidr} overlaps ${address} of the host's interface ${name}`);
-  }
+  return { type, subnets };
 }

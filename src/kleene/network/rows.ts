@@ -1,7 +1,8 @@
 import { KleeError } from "../errors.ts";
-import type { Network } from "../model.ts";
+import type { Network, NetworkType } from "../model.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { flag, StoreConflict, text } from "../store/store.ts";
+import { isNetworkType, NO_GATEWAY } from "./interface.ts";
 import type { PolicyNetwork } from "./policy.ts";
 
 export async function insertNetwork(statements: Statements, network: Network): Promise<void> {
@@ -44,11 +45,28 @@ export function networkOf(row: Row): Network {
     nat: text(row, "nat"),
     subnet: text(row, "subnet"),
     subnet6: text(row, "subnet6"),
-    type: "loopback",
+    type: networkType(text(row, "type")),
   };
 }
 
+function networkType(type: string): NetworkType {
+  if (!isNetworkType(type)) throw new KleeError("HOST", `the store is damaged: network type ${type}`);
+  return type;
+}
+
 export function policyNetwork(network: Network): PolicyNetwork {
-  const { id, subnet, subnet6, nat, icc, internal } = network;
-  return { id, interface: network.interface, subnet, subnet6, nat, icc, internal };
+  const { id, name, subnet, subnet6, nat, icc, internal } = network;
+  return {
+    id,
+    name,
+    interface: network.interface,
+    exclusive: network.type !== "custom",
+    subnet,
+    subnet6,
+    gateway: network.gateway === NO_GATEWAY ? "" : network.gateway,
+    gateway6: network.gateway6 === NO_GATEWAY ? "" : network.gateway6,
+    nat,
+    icc,
+    internal,
+  };
 }

@@ -39,6 +39,16 @@ const migrations: readonly (readonly string[])[] = [
        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, object TEXT NOT NULL, process TEXT NOT NULL,
        started TEXT NOT NULL) STRICT`,
   ],
+  [
+    // Of a range, the first container port belongs to the first host port.
+    `CREATE TABLE published_port (
+       container_id TEXT NOT NULL REFERENCES container ON DELETE CASCADE, protocol TEXT NOT NULL,
+       interface TEXT NOT NULL, address TEXT NOT NULL, host_first INTEGER NOT NULL, host_last INTEGER NOT NULL,
+       container_first INTEGER NOT NULL) STRICT`,
+    `CREATE INDEX published_port_host ON published_port (protocol, host_first)`,
+    `CREATE INDEX published_port_container ON published_port (container_id)`,
+    `ALTER TABLE container DROP COLUMN public_ports`,
+  ],
 ];
 
 /** Applies the changes that this database lacks. Any number of processes may do so at once. */

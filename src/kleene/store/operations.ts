@@ -10,12 +10,14 @@ export type OperationKind =
   | "create container"
   | "start container"
   | "stop container"
-  | "remove container";
+  | "remove container"
+  | "connect container"
+  | "disconnect container";
 
 export interface Operation {
   readonly rowid: number;
   readonly kind: OperationKind;
-  /** Id of the network, image or container. */
+  /** Id of the network, image, container or endpoint. */
   readonly object: string;
   /** Process that does the work, as `Host.processIdentity` names it. */
   readonly process: string;

@@ -1,15 +1,18 @@
+import { aliasesOf, attachmentsOf, makerOf } from "../container/attachments.ts";
+import { withdrawEndpoint } from "../container/connection.ts";
 import { removeStopped } from "../container/containers.ts";
 import { containerById, type StoredContainer, storedContainer } from "../container/rows.ts";
 import { takeDown, withContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
 import { KleeError, messageOf } from "../errors.ts";
 import type { Network } from "../model.ts";
+import { makeInterface } from "../network/interface.ts";
 import { removeFromHost } from "../network/networks.ts";
 import { allNetworks, networkOf } from "../network/rows.ts";
 import { readBootId, writeBootId } from "../store/meta.ts";
 import type { Operation } from "../store/operations.ts";
 import { endOperation, listOperations } from "../store/operations.ts";
-import { currentPolicy } from "./rules.ts";
+import { reloadRules } from "./rules.ts";
 
 /** True when the host was booted since, or a command died half-way: the store may say more than the kernel holds. */
 export async function needsReconcile(context: Context): Promise<boolean> {
@@ -39,6 +42,7 @@ export async function reconcile(context: Context): Promise<string[]> {
     repaired.push(...restoreInterfaces(context, await allNetworks(store)));
     repaired.push(...(await takeDownEnded(context)));
     await reloadRules(context);
+    await restoreAliases(context);
     await writeBootId(store, host.bootId());
     return repaired;
   } finally {
@@ -59,7 +63,7 @@ export async function findProblems(context: Context): Promise<string[]> {
   const networks = await allNetworks(store);
   const owners = new Map(host.interfaces.list().map(({ name, networkId }) => [name, networkId]));
   for (const network of networks)
-    if (owners.get(network.interface) !== network.id)
+    if (network.type === "custom" ? !owners.has(network.interface) : owners.get(network.interface) !== network.id)
       problems.push(`network ${network.name}: its interface ${network.interface} is missing`);
   const running = host.jails.running();
   for (const row of await store.all("SELECT * FROM container WHERE execution IS NOT NULL")) {
@@ -97,6 +101,9 @@ async function settle(context: Context, operation: Operation): Promise<string | 
       if (!found) await host.storage.removeContainer(root, object);
       return `${kind} ${object} was interrupted: removed it`;
     }
+    case "connect container":
+    case "disconnect container":
+      return (await withdrawEndpoint(context, object)) ? `${kind} was interrupted: disconnected it` : undefined;
     case "start container":
     case "stop container": {
       await locked(context, object, async (container) => {
@@ -127,13 +134,24 @@ function restoreInterfaces({ host }: Context, networks: readonly Network[]): str
   const owners = new Map(host.interfaces.list().map(({ name, networkId }) => [name, networkId]));
   const restored: string[] = [];
   for (const network of networks) {
-    if (owners.get(network.interface) === network.id) continue;
+    if (network.type === "custom" || owners.get(network.interface) === network.id) continue;
     // One that an earlier repair was killed over has no mark yet.
     host.interfaces.remove(network.interface, network.id);
-    host.interfaces.create(network.interface, network.id);
+    makeInterface(host, network);
     restored.push(`network ${network.name}: made interface ${network.interface} again`);
   }
   return restored;
+}
+
+/** Gives the containers that run the addresses back which went with an interface. The rules for them are there. */
+async function restoreAliases(context: Context): Promise<void> {
+  const { store, host } = context;
+  for (const id of host.jails.running().keys())
+    await locked(context, id, async () => {
+      if (!host.jails.running().has(id)) return;
+      for (const { endpoint, network } of await attachmentsOf(store, id))
+        host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+    });
 }
 
 /** Containers that have a run in the store and none in the kernel. */
@@ -148,10 +166,4 @@ async function takeDownEnded(context: Context): Promise<string[]> {
     });
   }
   return done;
-}
-
-async function reloadRules(context: Context): Promise<void> {
-  const policy = await currentPolicy(context);
-  if (policy.networks.length === 0) context.host.firewall.unload();
-  else context.host.firewall.load(policy);
 }

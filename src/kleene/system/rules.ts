@@ -1,33 +1,70 @@
-import { attachmentsOf, policyEndpoints } from "../container/attachments.ts";
-import { containerById } from "../container/rows.ts";
+import { attachmentsOf, policyContainer } from "../container/attachments.ts";
+import { storedContainer } from "../container/rows.ts";
 import type { Context } from "../context.ts";
-import type { Policy, PolicyChange, PolicyEndpoint } from "../network/policy.ts";
+import { type Policy, type PolicyChange, type PolicyContainer, policyOf } from "../network/policy.ts";
+import { publishedBy } from "../network/ports.ts";
 import { allNetworks, policyNetwork } from "../network/rows.ts";
 
+export type ChangeRules = (change: PolicyChange) => Promise<void>;
+
 /**
- * Changes klee's rules in the kernel. Where somebody took them away (`nft flush ruleset`), all of them are loaded again
- * first: no container is ever reachable, or let out, without them.
+ * Changes klee's rules and the rows that they follow from as one: no other command loads the rules anew between the
+ * two. What is withdrawn stays withdrawn, what is added stays.
  */
-export async function changeRules(context: Context, change: PolicyChange): Promise<void> {
+export async function withRules<T>(context: Context, work: (change: ChangeRules) => Promise<T>): Promise<T> {
+  const lock = await context.host.lock(`${context.root}/locks/firewall`);
+  try {
+    return await work((change) => changeRules(context, change));
+  } finally {
+    lock[Symbol.dispose]();
+  }
+}
+
+/** {@link withRules} for a change whose rows are there already. */
+export function addRules(context: Context, add: Partial<Policy>): Promise<void> {
+  return withRules(context, (change) => change({ add }));
+}
+
+/** Loads the rules that the store asks for, in place of those in the kernel. */
+export function reloadRules(context: Context): Promise<void> {
+  return withRules(context, async () => {
+    const policy = await currentPolicy(context);
+    if (policy.networks.length === 0) context.host.firewall.unload();
+    else context.host.firewall.load(policy);
+  });
+}
+
+/**
+ * Where somebody took klee's rules away (`nft flush ruleset`), or changed them, all of them are loaded again first: no
+ * container is ever reachable, or let out, without them.
+ */
+async function changeRules(context: Context, change: PolicyChange): Promise<void> {
   const { firewall } = context.host;
-  if (!firewall.loaded()) firewall.load(await currentPolicy(context));
+  if (firewall.loaded()) {
+    try {
+      return firewall.change(change);
+    } catch {
+      // The kernel does not hold what it should. If the cause is another one, loading fails as well and says so.
+    }
+  }
+  firewall.load(await currentPolicy(context));
   firewall.change(change);
 }
 
-/** The rules for all networks and for the containers that run. */
+/** The rules for all networks, and for the containers that are to run: from before they start to when they are down. */
 export async function currentPolicy(context: Context): Promise<Policy> {
   const networks = (await allNetworks(context.store)).map(policyNetwork);
-  return { networks, endpoints: await runningEndpoints(context) };
+  return policyOf(networks, await runningContainers(context));
 }
 
-/** What the firewall must know of all containers that run. */
-async function runningEndpoints(context: Context): Promise<PolicyEndpoint[]> {
-  const elements: PolicyEndpoint[] = [];
-  for (const id of context.host.jails.running().keys()) {
-    const container = await containerById(context.store, id);
-    if (container === undefined) continue;
-    const parameters = context.host.jails.parseParameters(container.jailParam, id);
-    elements.push(...policyEndpoints(await attachmentsOf(context.store, id), parameters));
+async function runningContainers({ store, host }: Context): Promise<PolicyContainer[]> {
+  const found: PolicyContainer[] = [];
+  for (const row of await store.all("SELECT * FROM container WHERE execution IS NOT NULL")) {
+    const container = storedContainer(row);
+    const { id } = container;
+    const parameters = host.jails.parseParameters(container.jailParam, id);
+    const attachments = await attachmentsOf(store, id);
+    found.push(policyContainer(container, attachments, await publishedBy(store, id), parameters));
   }
-  return elements;
+  return found;
 }

@@ -21,7 +21,7 @@ async function offered(line: string): Promise<string[]> {
 
 const lines: readonly (readonly [line: string, words: readonly string[]])[] = [
   ["net", ["network"]],
-  ["network ", ["create", "inspect", "ls", "rm", "prune"]],
+  ["network ", ["create", "inspect", "ls", "rm", "prune", "connect", "disconnect", "rules"]],
   ["system ", ["check", "reconcile", "cleanup"]],
   ["network inspect ", ["testnet"]],
   ["container exec h", ["hungry_knuth"]],

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CreateContainer, CreateImage, CreateNetwork, Image, Network } from "../../../src/kleene/model.ts";
+import type {
+  ConnectContainer,
+  ContainerInspection,
+  CreateContainer,
+  CreateImage,
+  CreateNetwork,
+  Image,
+  Network,
+  NetworkRules,
+  PublishedPort,
+} from "../../../src/kleene/model.ts";
 import { FakeCli, FakeExecution, klee, type Outcome, recorder } from "./fake.ts";
 import { freebsd, hungryKnuth, testnet } from "./samples.ts";
 
@@ -26,7 +36,7 @@ async function exec(...argv: readonly string[]): Promise<{ reference: string; re
   const outcome = await klee(
     {
       containers: {
-        exec: async (reference, { stdio: _stdio, onCreated: _onCreated, ...request }) => {
+        exec: async (reference, { stdio: _stdio, onWarning: _onWarning, onCreated: _onCreated, ...request }) => {
           calls.push({ reference, request: given(request) });
           return new FakeExecution({ status: 0, containerEnded: false });
         },
@@ -60,6 +70,75 @@ test("network create takes all its options, before or after the name", async () 
     icc: false,
     internal: true,
   });
+});
+
+test("network create: the gateway of a bridge", async () => {
+  const { request } = await network("-t", "bridge", "--gw", "10.0.0.9", "--gw6=", "n");
+  assert.deepEqual(request, { name: "n", type: "bridge", gateway: "10.0.0.9", gateway6: "" });
+});
+
+test("-p may be given several times", async () => {
+  const { request } = await container("create", "-p", "8080:80", "--publish", "em0:53:53/udp", "image");
+  assert.deepEqual(request, { image: "image", command: [], publish: ["8080:80", "em0:53:53/udp"] });
+});
+
+test("connect and disconnect print nothing", async () => {
+  const connect = recorder<[string, string, ConnectContainer], void>(undefined);
+  const disconnect = recorder<[string, string], void>(undefined);
+  const networks = { connect: connect.record, disconnect: disconnect.record };
+  const connected = await klee({ networks }, ["network", "connect", "--ip", "10.2.3.50", "testnet", "web"]);
+  assert.deepEqual(connected, { status: 0, stdout: "", stderr: "" });
+  assert.deepEqual(connect.calls, [["testnet", "web", { ip: "10.2.3.50" }]]);
+  const disconnected = await klee({ networks }, ["network", "disconnect", "testnet", "web"]);
+  assert.deepEqual(disconnected, { status: 0, stdout: "", stderr: "" });
+  assert.deepEqual(disconnect.calls, [["testnet", "web"]]);
+});
+
+test("network rules prints the host's text, or the model as JSON", async () => {
+  const policy = { networks: [], endpoints: [], pairs: [], ports: [] };
+  const rules = recorder<[string | undefined], NetworkRules>({ policy, text: "table inet klee\n" });
+  const networks = { rules: rules.record };
+  assert.equal((await klee({ networks }, ["network", "rules"])).stdout, "table inet klee\n");
+  const json = await klee({ networks }, ["network", "rules", "--format", "json", "testnet"]);
+  assert.deepEqual(JSON.parse(json.stdout), policy);
+  assert.deepEqual(rules.calls, [[undefined], ["testnet"]]);
+  assert.equal((await klee({ networks }, ["network", "rules", "--format", "xml"])).status, 2);
+});
+
+const published: PublishedPort = {
+  container_port: "90-92",
+  host_address: "2001:db8::2",
+  host_port: "8000-8002",
+  interfaces: [],
+  ip_address: "",
+  ip_address6: "fd00::1",
+  protocol: "udp",
+};
+const onInterface = {
+  ...published,
+  container_port: "80",
+  host_address: "",
+  host_port: "8080",
+  protocol: "tcp",
+} as const;
+
+test("container port: all, one of a range, none", async () => {
+  const ports = [published, { ...onInterface, interfaces: ["em0"] }];
+  const inspect = async (): Promise<ContainerInspection> => ({
+    container: { ...hungryKnuth, public_ports: ports },
+    container_endpoints: [],
+    container_mountpoints: [],
+  });
+  const port = (...args: readonly string[]): ReturnType<typeof klee> =>
+    klee({ containers: { inspect } }, ["container", "port", "web", ...args]);
+  assert.equal((await port()).stdout, "90-92/udp -> [2001:db8::2]:8000-8002\n80/tcp -> em0:8080\n");
+  assert.equal((await port("91/udp")).stdout, "90-92/udp -> [2001:db8::2]:8000-8002\n");
+  assert.equal((await port("80")).stdout, "80/tcp -> em0:8080\n");
+  assert.deepEqual(JSON.parse((await port("--format", "json")).stdout), ports);
+  const none = await port("91");
+  assert.deepEqual([none.status, none.stdout], [1, ""]);
+  assert.match(none.stderr, /^klee: no published port 91 of container hungry_knuth\n$/);
+  assert.equal((await port("http")).status, 2);
 });
 
 for (const [word, value] of Object.entries({

@@ -16,6 +16,7 @@ interface CreateOptions {
   readonly network?: string;
   readonly ip?: string;
   readonly ip6?: string;
+  readonly publish?: readonly string[];
   readonly name?: string;
 }
 
@@ -82,6 +83,11 @@ function addCreateOptions(command: Command): Command {
     .option("-n, --network <network>", "network to connect to")
     .option("--ip <address>", "IPv4 address (default: the first free one; '' for none)")
     .option("--ip6 <address>", "IPv6 address (default: the first free one; '' for none)")
+    .option(
+      "-p, --publish <[if:|addr:]host[:cont][/proto]>",
+      "publish a port or a range of them, 8080:80, on the gateway interface, another or an address; host port 0: any free one; repeatable",
+      collect,
+    )
     .option("--name <name>", "name of the container (default: a random one)");
 }
 
@@ -98,6 +104,7 @@ function requestOf(image: string, words: readonly string[], options: CreateOptio
     network: options.network,
     ip: options.ip,
     ip6: options.ip6,
+    publish: options.publish,
     name: options.name,
   };
 }

@@ -4,6 +4,7 @@ import { addShortcut } from "../shortcuts.ts";
 import { create, run } from "./create.ts";
 import { prune, remove, rename, restart, stop } from "./lifecycle.ts";
 import { inspect, list } from "./listing.ts";
+import { port } from "./port.ts";
 import { exec, start } from "./start.ts";
 
 /** Adds `klee container` and its shortcuts. */
@@ -18,6 +19,7 @@ export function registerContainer(program: Command, session: Session): void {
   list(group, "ls", session);
   remove(group, "rm", session);
   rename(group, session);
+  port(group, session);
   prune(group, session);
   addShortcut(program, "isc", inspect, session);
   addShortcut(program, "lsc", list, session);

@@ -29,7 +29,7 @@ export function restart(parent: Command, name: string, session: Session): void {
       session.action((references: string[]) =>
         session.withKlee(({ containers }) =>
           forEach(session, references, async (reference) => {
-            const { id, containerId } = await startDetached((how) => containers.restart(reference, how));
+            const { id, containerId } = await startDetached(session, (how) => containers.restart(reference, how));
             session.print(containerId);
             session.print(created(id));
           }),

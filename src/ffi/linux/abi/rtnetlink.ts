@@ -64,6 +64,7 @@ export const constants = {
 
   IFA_ADDRESS: 1,
   IFA_LOCAL: 2,
+  IFA_PROTO: 11,
   IFA_F_NODAD: 0x02,
 
   RTA_DST: 1,

@@ -1,5 +1,6 @@
 import type { SyscallError } from "../../errno.ts";
 import { traceCall, traceStart, tracing } from "../../trace.ts";
+import { constants as netfilter } from "../abi/netfilter.ts";
 import { constants as nl } from "../abi/netlink.ts";
 import { errnoName, syscallError } from "../libc.ts";
 import { decodeAcknowledgement, decodeMessages, encodeMessage, type Message } from "./message.ts";
@@ -159,6 +160,11 @@ export class NetlinkSocket implements Disposable {
 /** Opens a socket for links, addresses and routes, rtnetlink(7). @throws {SyscallError} */
 export function openRtnetlink(): NetlinkSocket {
   return new NetlinkSocket(openTransport(nl.NETLINK_ROUTE, "rtnetlink"));
+}
+
+/** Opens a socket for connection tracking and nftables, nfnetlink. @throws {SyscallError} */
+export function openNetfilter(): NetlinkSocket {
+  return new NetlinkSocket(openTransport(netfilter.NETLINK_NETFILTER, "nfnetlink"));
 }
 
 function report(request: Request, errno: number, text: string | undefined, startedAt: bigint): SyscallError {

@@ -13,6 +13,8 @@ export interface LinkAddress {
   readonly address: string;
   /** In bits. */
   readonly prefixLength: number;
+  /** Who added it, IFA_PROTO of Linux 5.18; 0: not told. */
+  readonly protocol: number;
 }
 
 /** The interface whose addresses are meant; the name is for errors and the trace alone. */
@@ -32,8 +34,9 @@ export function listAddresses(socket: NetlinkSocket): LinkAddress[] {
 
 /**
  * Adds addresses in one batch. IPv6 ones are usable at once: no duplicate address detection.
- * Equivalent to: `ip address add ADDRESS dev LINK [nodad]` for each.
+ * Equivalent to: `ip address add ADDRESS dev LINK [nodad] [proto PROTOCOL]` for each.
  *
+ * @param protocol a number that tells who added them, 1 to 255.
  * @returns for each address in order its error, or undefined. EEXIST: this interface has it already; the kernel allows
  *   the same address on two interfaces.
  * @throws {SyscallError} when the batch as such fails.
@@ -42,8 +45,9 @@ export function addAddresses(
   socket: NetlinkSocket,
   link: LinkReference,
   addresses: readonly Prefix[],
+  protocol = 0,
 ): (SyscallError | undefined)[] {
-  return socket.batch(addresses.map((address) => newAddress(link, address))).map(({ error }) => error);
+  return socket.batch(addresses.map((address) => newAddress(link, address, protocol))).map(({ error }) => error);
 }
 
 /**
@@ -61,14 +65,17 @@ export function removeAddresses(
 }
 
 /** The message of `ip address add ADDRESS dev LINK`. */
-export function newAddress(link: LinkReference, address: Prefix): Request {
+export function newAddress(link: LinkReference, address: Prefix, protocol = 0): Request {
   const flags = address.family === "inet6" ? rt.IFA_F_NODAD : 0;
   return {
     call: "RTM_NEWADDR",
     object: describe(link, address),
     type: rt.RTM_NEWADDR,
     flags: nl.NLM_F_CREATE | nl.NLM_F_EXCL,
-    body: addressBody(link, address, flags),
+    body: Buffer.concat([
+      addressBody(link, address, flags),
+      ...(protocol === 0 ? [] : [encodeAttribute(rt.IFA_PROTO, Buffer.from([protocol]))]),
+    ]),
   };
 }
 
@@ -96,6 +103,7 @@ export function decodeLinkAddress(message: Message): LinkAddress | undefined {
     family: header.ifa_family === so.AF_INET ? "inet" : "inet6",
     address: formatAddress(bytes),
     prefixLength: header.ifa_prefixlen,
+    protocol: attributes.get(rt.IFA_PROTO)?.[0] ?? 0,
   };
 }
 

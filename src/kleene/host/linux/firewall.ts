@@ -1,9 +1,13 @@
 import { LibraryError, lazy } from "../../../ffi/library.ts";
-import { type Nft, openNft } from "../../../ffi/linux/nftables.ts";
+import { forgetConnections } from "../../../ffi/linux/conntrack.ts";
+import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
+import { countRules, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
+import { destroySockets, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { Policy, PolicyChange } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
-import { changeText, loadText, unloadText } from "./ruleset.ts";
+import { describePolicy } from "./description.ts";
+import { changeText, loadText, RULE_COUNT, unloadText } from "./ruleset.ts";
 
 /** klee's rules in nftables: one table of klee's own, changed by libnftables in single transactions. */
 export class LinuxFirewall implements Firewall {
@@ -22,15 +26,29 @@ export class LinuxFirewall implements Firewall {
   change(change: PolicyChange): void {
     const text = changeText(this.#table, change);
     if (text !== "") this.#run("cannot change the firewall rules", text);
+    forget(withdrawn(change));
   }
 
   unload(): void {
-    if (this.loaded()) this.#run("cannot remove the firewall rules", unloadText(this.#table));
+    if (this.#ruleCount() > 0) this.#run("cannot remove the firewall rules", unloadText(this.#table));
   }
 
   loaded(): boolean {
-    const tables = this.#run("cannot read the firewall's tables", "list tables inet");
-    return tables.split("\n").includes(`table inet ${this.#table}`);
+    return this.#ruleCount() === RULE_COUNT;
+  }
+
+  describe(policy: Policy): string {
+    return describePolicy(this.#table, policy);
+  }
+
+  /** How many rules the kernel holds of klee's; an old version's table, or one that was flushed, has another number. */
+  #ruleCount(): number {
+    try {
+      using socket = openNetfilter();
+      return countRules(socket, this.#table);
+    } catch (error) {
+      throw hostFailure("cannot read the firewall's rules", error);
+    }
   }
 
   #run(what: string, text: string): string {
@@ -39,6 +57,30 @@ export class LinuxFirewall implements Firewall {
     } catch (error) {
       throw hostFailure(what, error);
     }
+  }
+}
+
+/** Addresses that no container has after the change. */
+function withdrawn({ add, remove }: PolicyChange): string[] {
+  const addresses = ({ endpoints = [] }: Partial<Policy> = {}): string[] =>
+    endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]).filter((address) => address !== "");
+  const kept = new Set(addresses(add));
+  return addresses(remove).filter((address) => !kept.has(address));
+}
+
+/**
+ * Translated connections outlive the rules that made them, and sockets the loss of their address: without this, both
+ * would come back to life with the next container that gets it.
+ */
+function forget(addresses: readonly string[]): void {
+  if (addresses.length === 0) return;
+  try {
+    using sockets = openSockDiag();
+    destroySockets(sockets, addresses);
+    using socket = openNetfilter();
+    for (const address of addresses) forgetConnections(socket, address);
+  } catch (error) {
+    throw hostFailure(`cannot end the connections of ${addresses.join(", ")}`, error);
   }
 }
 

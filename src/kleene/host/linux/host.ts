@@ -2,11 +2,12 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { lockFile } from "../../../ffi/linux/flock.ts";
 import { hostFailure } from "../../errors.ts";
-import type { Host } from "../host.ts";
+import type { Host, HostListener } from "../host.ts";
 import { Confinement } from "./confinement/confinement.ts";
 import { LinuxFirewall } from "./firewall.ts";
 import { LinuxInterfaces } from "./interfaces.ts";
 import { LinuxJails } from "./jails.ts";
+import { listListeners } from "./listeners.ts";
 import { LinuxStorage } from "./storage.ts";
 
 const DEFAULT_ROOT = "/var/lib/klee";
@@ -45,6 +46,10 @@ export class LinuxHost implements Host {
     } catch (error) {
       throw hostFailure("cannot lock", error);
     }
+  }
+
+  listeners(): HostListener[] {
+    return listListeners();
   }
 
   checkSystem(): void {

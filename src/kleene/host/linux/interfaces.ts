@@ -5,13 +5,19 @@ import { addAddresses, listAddresses, removeAddresses } from "../../../ffi/linux
 import { createLink, deleteLink, findLink, type Link, listLinks } from "../../../ffi/linux/rtnl/link.ts";
 import { findAddressHolders, findDefaultRoute } from "../../../ffi/linux/rtnl/route.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type { HostInterface, Interfaces } from "../host.ts";
+import type { HostInterface, InterfaceMaker, Interfaces } from "../host.ts";
 import { markOf } from "./confinement/mark.ts";
 
-/** What takes the place of FreeBSD's `lo` clone: each holds addresses and passes no packet on. The bridge has no ports. */
+/**
+ * What takes the place of FreeBSD's `lo` clone: each holds addresses and passes no packet on. The bridge has no ports.
+ * A network of the type bridge is the same here: its containers have addresses on the host's side of it.
+ */
 const KINDS = ["bridge", "dummy"];
 /** Begins the alias text (`ip link set alias`) of klee's interfaces; the network's id follows. */
 const MARK = "klee ";
+
+/** Marks addresses as klee's, `ip address show` says `proto 0x6b`: a number that neither kernel nor iproute2 uses. */
+const ALIAS_PROTOCOL = 0x6b;
 
 addRemedyHook((call, code) => {
   if (call === "RTM_NEWLINK" && code === "EOPNOTSUPP") return "load the kernel module bridge or dummy";
@@ -62,30 +68,34 @@ export class LinuxInterfaces implements Interfaces {
     });
   }
 
-  addAliases(name: string, addresses: readonly string[]): void {
+  addAliases(name: string, addresses: readonly string[], maker: InterfaceMaker = "klee"): void {
     if (addresses.length === 0) return;
     withSocket(`cannot add ${bare(addresses)} to ${name}`, (socket) => {
-      const link = ownLink(socket, name);
+      const link = linkOf(socket, name, maker);
       const prefixes = addresses.map(parsePrefix);
       refuseForeignHolders(socket, link, prefixes);
-      const errors = addAddresses(socket, link, prefixes);
-      const failed = errors.findIndex((error) => error !== undefined && error.code !== "EEXIST");
+      const errors = addAddresses(socket, link, prefixes, ALIAS_PROTOCOL);
+      const own = maker === "klee" ? () => true : ownAliases(socket, link);
+      const failed = errors.findIndex(
+        (error, index) => error !== undefined && !(error.code === "EEXIST" && own(addresses[index] ?? "")),
+      );
       if (failed < 0) return;
       removeAddresses(
         socket,
         link,
         prefixes.filter((_, index) => errors[index] === undefined),
       );
-      throw hostFailure(`cannot add ${bare(addresses.slice(failed, failed + 1))} to ${name}`, errors[failed]);
+      throw addFailure(name, addresses.slice(failed, failed + 1), errors[failed]);
     });
   }
 
-  removeAliases(name: string, addresses: readonly string[]): void {
+  removeAliases(name: string, addresses: readonly string[], maker: InterfaceMaker = "klee"): void {
     if (addresses.length === 0) return;
     withSocket(`cannot remove ${bare(addresses)} from ${name}`, (socket) => {
       const link = findLink(socket, name);
-      if (link === undefined || markedNetwork(link) === undefined) return;
-      const errors = removeAddresses(socket, link, addresses.map(parsePrefix));
+      if (link === undefined || (markedNetwork(link) !== undefined) !== (maker === "klee")) return;
+      const gone = maker === "klee" ? addresses : addresses.filter(ownAliases(socket, link));
+      const errors = removeAddresses(socket, link, gone.map(parsePrefix));
       const failed = errors.find((error) => error !== undefined && error.code !== "EADDRNOTAVAIL");
       if (failed !== undefined) throw failed;
     });
@@ -109,13 +119,31 @@ function markedNetwork({ alias }: Link): string | undefined {
 const isOf = (link: Link, networkId: string): boolean =>
   link.alias === undefined ? link.group === markOf(networkId) : markedNetwork(link) === networkId;
 
-/** @throws {KleeError} CONFLICT when the interface is not klee's, NOT_FOUND when there is none. */
-function ownLink(socket: NetlinkSocket, name: string): Link {
+/** @throws {KleeError} CONFLICT when the interface is not who made it's, NOT_FOUND when there is none. */
+function linkOf(socket: NetlinkSocket, name: string, maker: InterfaceMaker): Link {
   const link = findLink(socket, name);
   if (link === undefined) throw new KleeError("NOT_FOUND", `interface ${name} does not exist`);
-  if (markedNetwork(link) === undefined)
+  const marked = markedNetwork(link) !== undefined;
+  if (maker === "klee" && !marked)
     throw new KleeError("CONFLICT", `interface ${name} was not made by klee: its addresses are left alone`);
+  if (maker === "user" && marked) throw new KleeError("CONFLICT", `interface ${name} is one that klee made`);
   return link;
+}
+
+/** Tells which addresses of an interface, `10.2.3.1/32`, klee added. */
+function ownAliases(socket: NetlinkSocket, link: Link): (address: string) => boolean {
+  const own = new Set(
+    listAddresses(socket)
+      .filter(({ linkIndex, protocol }) => linkIndex === link.index && protocol === ALIAS_PROTOCOL)
+      .map(({ address, prefixLength }) => `${address}/${prefixLength}`),
+  );
+  return (address) => own.has(address);
+}
+
+function addFailure(name: string, addresses: readonly string[], error: unknown): KleeError {
+  if (hasCode(error, "EEXIST"))
+    return new KleeError("CONFLICT", `cannot add ${bare(addresses)} to ${name}: the host has it there already`);
+  return hostFailure(`cannot add ${bare(addresses)} to ${name}`, error);
 }
 
 /** The kernel lets two interfaces have one address; which of them would then answer is left to chance. */

@@ -73,6 +73,14 @@ export class LinuxJails implements Jails {
     return this.#confinement.exists(id);
   }
 
+  async changeAddresses({ id, driver, addresses, parameters }: Parameters<Jails["changeAddresses"]>[0]): Promise<void> {
+    try {
+      this.#confinement.update(id, { driver, ...addresses, rawSockets: parameters.rawSockets });
+    } catch (error) {
+      throw hostFailure(`cannot change the addresses of container ${id}`, error);
+    }
+  }
+
   signalAll(id: string, signal: number): void {
     for (const pid of this.#confinement.processes(id)) {
       try {

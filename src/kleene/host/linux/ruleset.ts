@@ -1,132 +1,162 @@
-import type { Policy, PolicyChange, PolicyEndpoint, PolicyNetwork } from "../../network/policy.ts";
-import { markOf } from "./confinement/mark.ts";
+import type { Policy, PolicyChange } from "../../network/policy.ts";
+import { declarations, difference, elementsOf, elementText } from "./elements.ts";
 
 /**
  * klee's policy as nft(8) text: one table, a constant number of rules, everything that varies in sets and maps.
  *
  * All containers share the host's stack, so their traffic is the host's own: what one sends passes `output`, what
- * reaches one from another host `input`, and between two containers both, over lo; never `forward`.
+ * reaches one from another host `input`, and between two containers both, over lo; never `forward`. A rule here can
+ * only take away: a packet that it accepts goes on to the tables of others, and what they drop stays dropped.
  */
-type SetName =
-  | "networks4"
-  | "networks6"
-  | "translated4"
-  | "translated6"
-  | "icc4"
-  | "icc6"
-  | "internal4"
-  | "internal6"
-  | "self4"
-  | "self6"
-  | "raw4"
-  | "raw6"
-  | "own4"
-  | "own6";
+interface RuleText {
+  readonly chain: string;
+  /** FAMILY is ip or ip6, N is 4 or 6, ICMP is icmp or icmpv6, LOOPBACK is the family's. */
+  readonly text: string;
+  readonly comment?: string;
+}
 
-const setTypes: Readonly<Record<SetName, string>> = {
-  networks4: "type ipv4_addr; flags interval",
-  networks6: "type ipv6_addr; flags interval",
-  translated4: "type ifname . ipv4_addr; flags interval",
-  translated6: "type ifname . ipv6_addr; flags interval",
-  icc4: "type ipv4_addr . ipv4_addr; flags interval",
-  icc6: "type ipv6_addr . ipv6_addr; flags interval",
-  internal4: "type ipv4_addr; flags interval",
-  internal6: "type ipv6_addr; flags interval",
-  self4: "type ipv4_addr . ipv4_addr",
-  self6: "type ipv6_addr . ipv6_addr",
-  raw4: "type mark : ipv4_addr",
-  raw6: "type mark : ipv6_addr",
-  own4: "type mark . ipv4_addr",
-  own6: "type mark . ipv6_addr",
+const chains: Readonly<Record<string, string>> = {
+  source: "type filter hook output priority raw; policy accept;",
+  prerouting: "type nat hook prerouting priority dstnat; policy accept;",
+  local_redirect: "type nat hook output priority -100; policy accept;",
+  output: "type filter hook output priority filter; policy accept;",
+  input: "type filter hook input priority filter; policy accept;",
+  postrouting: "type nat hook postrouting priority srcnat; policy accept;",
 };
-const sets = Object.keys(setTypes) as SetName[];
-const keyword = (set: SetName): "map" | "set" => (set.startsWith("raw") ? "map" : "set");
 
-const rules = (table: string): string => `
-add chain inet ${table} output_source { type filter hook output priority raw; policy accept; }
-add chain inet ${table} output { type filter hook output priority filter; policy accept; }
-add chain inet ${table} input { type filter hook input priority filter; policy accept; }
-add chain inet ${table} postrouting { type nat hook postrouting priority srcnat; policy accept; }
-add rule inet ${table} output_source meta mark . ip saddr @own4 return comment "raw socket, own source"
-add rule inet ${table} output_source meta mark . ip6 saddr @own6 return
-add rule inet ${table} output_source ip saddr set meta mark map @raw4 comment "raw socket: a jail's source is its own"
-add rule inet ${table} output_source ip6 saddr set meta mark map @raw6
-add rule inet ${table} output ip saddr . ip daddr @self4 accept comment "a container reaches itself"
-add rule inet ${table} output ip6 saddr . ip6 daddr @self6 accept
-add rule inet ${table} output ip saddr . ip daddr @icc4 accept comment "within one network"
-add rule inet ${table} output ip6 saddr . ip6 daddr @icc6 accept
-add rule inet ${table} output ip saddr @networks4 ip daddr @networks4 reject with icmp admin-prohibited comment "networks are apart"
-add rule inet ${table} output ip6 saddr @networks6 ip6 daddr @networks6 reject with icmpv6 admin-prohibited
-add rule inet ${table} output ip saddr @internal4 reject with icmp admin-prohibited comment "no way out"
-add rule inet ${table} output ip6 saddr @internal6 reject with icmpv6 admin-prohibited
-add rule inet ${table} input iifname != "lo" ct state { established, related } accept
-add rule inet ${table} input iifname != "lo" ip daddr @networks4 drop comment "from outside: replies only"
-add rule inet ${table} input iifname != "lo" ip6 daddr @networks6 drop
-add rule inet ${table} postrouting oifname . ip saddr @translated4 ip daddr != @networks4 masquerade
-add rule inet ${table} postrouting oifname . ip6 saddr @translated6 ip6 daddr != @networks6 masquerade
-`;
+const REFUSE = "reject with ICMP admin-prohibited";
+const PORT = "meta l4proto . th dport";
 
-type Elements = Map<SetName, string[]>;
+const rules: readonly RuleText[] = [
+  { chain: "source", text: "meta mark . FAMILY saddr @ownN return", comment: "raw socket, own source" },
+  { chain: "source", text: "FAMILY saddr set meta mark map @rawN", comment: "raw socket: its source is its own" },
+
+  {
+    chain: "prerouting",
+    text: `FAMILY daddr != @networksN fib daddr type local dnat FAMILY to FAMILY daddr . ${PORT} map @by_addressN`,
+    comment: "published on an address",
+  },
+  {
+    chain: "prerouting",
+    text: `FAMILY daddr != @networksN fib daddr . iif type local dnat FAMILY to iifname . ${PORT} map @by_interfaceN`,
+    comment: "published on an interface",
+  },
+  {
+    chain: "prerouting",
+    text: `FAMILY daddr != @networksN fib daddr type local dnat FAMILY to ${PORT} map @anywhereN`,
+    comment: "published on all addresses",
+  },
+
+  {
+    chain: "local_redirect",
+    text: `FAMILY daddr != @networksN fib daddr type local dnat FAMILY to FAMILY daddr . ${PORT} map @by_addressN`,
+    comment: "published, from the host itself",
+  },
+  {
+    chain: "local_redirect",
+    text: `FAMILY daddr != @networksN fib daddr type local dnat FAMILY to ${PORT} map @locallyN`,
+  },
+
+  {
+    chain: "output",
+    text: "FAMILY saddr @networksN ct state established,related ct direction reply accept",
+    comment: "replies",
+  },
+  { chain: "output", text: "FAMILY saddr . FAMILY daddr @peersN accept", comment: "a container reaches itself" },
+  {
+    chain: "output",
+    text: "FAMILY saddr . FAMILY daddr @pairsN FAMILY daddr @networksN accept",
+    comment: "within one network",
+  },
+  { chain: "output", text: "FAMILY saddr . FAMILY daddr @gatewaysN accept", comment: "the host's side of it" },
+  { chain: "output", text: `FAMILY saddr @internalN ${REFUSE}`, comment: "no way out" },
+  {
+    chain: "output",
+    text: `FAMILY saddr @networksN FAMILY daddr . ${PORT} @publishedN accept`,
+    comment: "published, at the container's address",
+  },
+  {
+    chain: "output",
+    text: `FAMILY saddr @networksN FAMILY daddr @networksN ${REFUSE}`,
+    comment: "networks are apart",
+  },
+
+  {
+    chain: "input",
+    text: 'iifname != "lo" FAMILY saddr @networksN drop',
+    comment: "no container is outside",
+  },
+  {
+    chain: "input",
+    text: 'iifname != "lo" FAMILY daddr @networksN ct state established,related accept',
+    comment: "replies",
+  },
+  {
+    chain: "input",
+    text: `iifname != "lo" ct status dnat FAMILY daddr . ${PORT} @publishedN accept`,
+    comment: "published",
+  },
+  { chain: "input", text: 'iifname != "lo" FAMILY daddr @networksN drop', comment: "nothing else from outside" },
+
+  {
+    chain: "postrouting",
+    text: "FAMILY saddr LOOPBACK ct status dnat snat FAMILY to FAMILY daddr",
+    comment: "published, from the host's loopback: containers cannot answer to it",
+  },
+  {
+    chain: "postrouting",
+    text: "oifname . FAMILY saddr @translatedN FAMILY daddr != @networksN masquerade",
+    comment: "NAT",
+  },
+];
+
+/** How many rules the table has. */
+export const RULE_COUNT = 2 * rules.length;
+
+const words = {
+  4: { FAMILY: "ip", N: "4", ICMP: "icmp", LOOPBACK: "127.0.0.0/8" },
+  6: { FAMILY: "ip6", N: "6", ICMP: "icmpv6", LOOPBACK: "::1" },
+} as const;
+
+/** The rules of a chain: one for each family. */
+function rulesOf(chain: string): string[] {
+  return rules
+    .filter((rule) => rule.chain === chain)
+    .flatMap(({ text, comment }) =>
+      ([4, 6] as const).map((family) => {
+        const filled = text.replace(/FAMILY|ICMP|LOOPBACK|(?<=@\w+)N\b/g, (word) => words[family][word as "N"]);
+        return comment === undefined ? filled : `${filled} comment "${comment}"`;
+      }),
+    );
+}
+
+/** The table without elements: what is the same for every policy. Takes the place of one that is there. */
+export function frameText(table: string): string {
+  const lines = [`table inet ${table}`, `delete table inet ${table}`, `table inet ${table} {`];
+  for (const [name, keyword, body] of declarations) lines.push(`  ${keyword} ${name} ${body}`);
+  for (const [name, hook] of Object.entries(chains))
+    lines.push(`  chain ${name} {`, `    ${hook}`, ...rulesOf(name).map((rule) => `    ${rule}`), "  }");
+  return `${lines.join("\n")}\n}\n`;
+}
 
 /** Replaces the table by one that holds the whole policy. One transaction. */
 export function loadText(table: string, policy: Policy): string {
-  const lines = [`add table inet ${table}`, `delete table inet ${table}`, `add table inet ${table}`];
-  for (const set of sets) lines.push(`add ${keyword(set)} inet ${table} ${set} { ${setTypes[set]}; }`);
-  return `${lines.join("\n")}${rules(table)}${elementText("add", table, elementsOf(policy.networks, policy.endpoints))}`;
+  return frameText(table) + elementText("add", table, elementsOf(policy));
 }
 
 /** Adds and removes elements. Empty when nothing changes. */
-export function changeText(table: string, change: PolicyChange): string {
-  const removed = elementsOf(change.remove?.networks ?? [], change.remove?.endpoints ?? []);
-  const added = elementsOf(change.add?.networks ?? [], change.add?.endpoints ?? []);
+export function changeText(table: string, { add = {}, remove = {} }: PolicyChange): string {
+  const before = elementsOf(remove);
+  const after = elementsOf(add);
+  const gone = difference(before, after);
   return (
     // `add` of what is there is no error and `delete` of what is missing is one: adding first makes removal idempotent.
-    elementText("add", table, removed) + elementText("delete", table, removed) + elementText("add", table, added)
+    elementText("add", table, gone) +
+    elementText("delete", table, gone) +
+    elementText("add", table, difference(after, before))
   );
 }
 
 export function unloadText(table: string): string {
   return `add table inet ${table}\ndelete table inet ${table}\n`;
-}
-
-function elementText(verb: "add" | "delete", table: string, elements: Elements): string {
-  let lines = "";
-  for (const [set, values] of elements) lines += `${verb} element inet ${table} ${set} { ${values.join(", ")} }\n`;
-  return lines;
-}
-
-function elementsOf(networks: readonly PolicyNetwork[], endpoints: readonly PolicyEndpoint[]): Elements {
-  const elements: Elements = new Map();
-  const put = (set: SetName, value: string): void => {
-    elements.set(set, [...(elements.get(set) ?? []), value]);
-  };
-  for (const { subnet, subnet6, nat, icc, internal } of networks) {
-    for (const [family, cidr] of [
-      [4, subnet],
-      [6, subnet6],
-    ] as const) {
-      if (cidr === "") continue;
-      put(`networks${family}`, cidr);
-      if (nat !== "") put(`translated${family}`, `"${nat}" . ${cidr}`);
-      if (icc) put(`icc${family}`, `${cidr} . ${cidr}`);
-      if (internal) put(`internal${family}`, cidr);
-    }
-  }
-  const primary = new Set<string>();
-  for (const { containerId, ipv4, ipv6, icc, rawSockets } of endpoints) {
-    for (const [family, address] of [
-      [4, ipv4],
-      [6, ipv6],
-    ] as const) {
-      if (address === "") continue;
-      if (!icc) put(`self${family}`, `${address} . ${address}`);
-      if (!rawSockets) continue;
-      const mark = markOf(containerId);
-      put(`own${family}`, `${mark} . ${address}`);
-      // The first address of each family is the one that a packet of foreign source gets.
-      if (!primary.has(`${mark}/${family}`)) put(`raw${family}`, `${mark} : ${address}`);
-      primary.add(`${mark}/${family}`);
-    }
-  }
-  return elements;
 }

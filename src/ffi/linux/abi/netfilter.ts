@@ -1,0 +1,37 @@
+// <linux/netfilter.h>, <linux/netfilter/nfnetlink.h>, <linux/netfilter/nfnetlink_conntrack.h>, <linux/netfilter/nf_tables.h>
+import { struct, u8, u16 } from "../../struct.ts";
+
+export const nfgenmsg = struct("struct nfgenmsg", "linux/netfilter/nfnetlink.h", 4, {
+  nfgen_family: [0, u8],
+  version: [1, u8],
+  /** In network byte order. */
+  res_id: [2, u16],
+});
+
+export const constants = {
+  NETLINK_NETFILTER: 12,
+  NFNETLINK_V0: 0,
+  NFNL_SUBSYS_CTNETLINK: 1,
+  NFNL_SUBSYS_NFTABLES: 10,
+  NFPROTO_INET: 1,
+
+  NFT_MSG_GETRULE: 7,
+  NFTA_RULE_TABLE: 1,
+
+  IPCTNL_MSG_CT_GET: 1,
+  IPCTNL_MSG_CT_DELETE: 2,
+
+  CTA_TUPLE_ORIG: 1,
+  CTA_TUPLE_REPLY: 2,
+  CTA_ID: 12,
+  CTA_ZONE: 18,
+  CTA_FILTER: 25,
+  CTA_TUPLE_IP: 1,
+  CTA_IP_V4_SRC: 1,
+  CTA_IP_V6_SRC: 3,
+  CTA_FILTER_ORIG_FLAGS: 1,
+  CTA_FILTER_REPLY_FLAGS: 2,
+} as const;
+
+/** Bits of CTA_FILTER_*_FLAGS, which no public header has: net/netfilter/nf_internals.h. */
+export const filterFlags = { CTA_FILTER_F_CTA_IP_SRC: 1 << 0 } as const;

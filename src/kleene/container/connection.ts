@@ -1,0 +1,153 @@
+import type { Context } from "../context.ts";
+import { carryOut } from "../context.ts";
+import { KleeError } from "../errors.ts";
+import { newId, resolve } from "../identity.ts";
+import type { ConnectContainer } from "../model.ts";
+import { checkWanted, connect, disconnect } from "../network/endpoints.ts";
+import { containerPolicy, type Policy } from "../network/policy.ts";
+import { publishedBy } from "../network/ports.ts";
+import { networkOf } from "../network/rows.ts";
+import { text } from "../store/store.ts";
+import { type ChangeRules, withRules } from "../system/rules.ts";
+import { type Attachment, addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import { containerById, type StoredContainer } from "./rows.ts";
+import { withContainer } from "./run.ts";
+
+/**
+ * Connects a container to one more network; while it runs, at once. Its primary addresses stay what they are.
+ * @throws {KleeError} CONFLICT when it is connected already, has no network of its own, or no address is free.
+ */
+export async function connectContainer(
+  context: Context,
+  networkReference: string,
+  containerReference: string,
+  wanted: ConnectContainer,
+): Promise<void> {
+  const { store, host } = context;
+  const addresses = { ip: wanted.ip, ip6: wanted.ip6 };
+  checkWanted(addresses);
+  const { id } = networkOf(await resolve(store, "network", networkReference));
+  await withResolved(context, containerReference, async (container) => {
+    if (container.driver !== "ipnet")
+      throw new KleeError(
+        "CONFLICT",
+        `containers with the '${container.driver}' network-driver cannot connect to networks`,
+      );
+    const interfaces = host.interfaces.list();
+    const endpointId = newId();
+    await carryOut(
+      context,
+      "connect container",
+      endpointId,
+      async (statements) => {
+        const network = networkOf(await resolve(statements, "network", id));
+        const before = await attachmentsOf(statements, container.id);
+        if (before.some((attachment) => attachment.network.id === id))
+          throw new KleeError(
+            "CONFLICT",
+            `container already connected to the network: ${container.name}, ${network.name}`,
+          );
+        await connect(statements, endpointId, container.id, network, addresses, interfaces);
+        return { before, after: await attachmentsOf(statements, container.id) };
+      },
+      async ({ before, after }, undo) => {
+        undo.push(() => withdraw(context, container, endpointId));
+        if (!isRunning(context, container)) return;
+        for (const { endpoint, network } of after)
+          if (endpoint.id === endpointId)
+            host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+        await withRules(context, (change) => exchange(context, container, change, before, after));
+      },
+    );
+  });
+}
+
+/**
+ * Takes a container out of a network; while it runs, at once.
+ * @throws {KleeError} CONFLICT when it is not connected to it.
+ */
+export async function disconnectContainer(
+  context: Context,
+  networkReference: string,
+  containerReference: string,
+): Promise<void> {
+  const network = networkOf(await resolve(context.store, "network", networkReference));
+  await withResolved(context, containerReference, async (container) => {
+    const attachments = await attachmentsOf(context.store, container.id);
+    const found = attachments.find((attachment) => attachment.network.id === network.id);
+    if (found === undefined)
+      throw new KleeError("CONFLICT", `container ${container.name} is not connected to network ${network.name}`);
+    await carryOut(
+      context,
+      "disconnect container",
+      found.endpoint.id,
+      () => Promise.resolve(),
+      () => withdraw(context, container, found.endpoint.id),
+    );
+  });
+}
+
+/** Finishes what was cut off while an endpoint was made or removed: it goes. */
+export async function withdrawEndpoint(context: Context, endpointId: string): Promise<boolean> {
+  const row = await context.store.get("SELECT container_id FROM endpoint WHERE id = ?", endpointId);
+  if (row === undefined) return false;
+  await withContainer(context, text(row, "container_id"), (container) => withdraw(context, container, endpointId));
+  return true;
+}
+
+/**
+ * Removes an endpoint: first the container loses the address, then the rules and the connections, then the interface,
+ * and only then may others have it. Idempotent. The caller holds the container's lock.
+ */
+async function withdraw(context: Context, container: StoredContainer, endpointId: string): Promise<void> {
+  const { store, host } = context;
+  const before = await attachmentsOf(store, container.id);
+  const gone = before.find(({ endpoint }) => endpoint.id === endpointId);
+  if (gone === undefined) return;
+  await withRules(context, async (change) => {
+    if (isRunning(context, container)) {
+      const after = before.filter((attachment) => attachment !== gone);
+      await exchange(context, container, change, before, after);
+      const { endpoint, network } = gone;
+      host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+    }
+    await store.transaction((statements) => disconnect(statements, endpointId));
+  });
+}
+
+/**
+ * Gives a running container other addresses. It has those that it gains only once the rules for them are there, and
+ * those that it loses no longer when theirs go.
+ */
+async function exchange(
+  context: Context,
+  container: StoredContainer,
+  change: ChangeRules,
+  before: readonly Attachment[],
+  after: readonly Attachment[],
+): Promise<void> {
+  const { jails } = context.host;
+  const { id, driver } = container;
+  const parameters = jails.parseParameters(container.jailParam, id);
+  const ports = await publishedBy(context.store, id);
+  const policy = (attachments: readonly Attachment[]): Policy =>
+    containerPolicy(policyContainer(container, attachments, ports, parameters));
+  const rules = (): Promise<void> => change({ remove: policy(before), add: policy(after) });
+  if (after.length > before.length) await rules();
+  await jails.changeAddresses({ id, driver, addresses: addressesOf(after), parameters });
+  if (after.length <= before.length) await rules();
+}
+
+function isRunning({ host }: Context, { id }: StoredContainer): boolean {
+  return host.jails.running().has(id);
+}
+
+async function withResolved(
+  context: Context,
+  reference: string,
+  work: (container: StoredContainer) => Promise<void>,
+): Promise<void> {
+  const id = text(await resolve(context.store, "container", reference), "id");
+  context.host.checkSystem();
+  if ((await containerById(context.store, id)) !== undefined) await withContainer(context, id, work);
+}

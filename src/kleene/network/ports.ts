@@ -1,0 +1,194 @@
+import { randomInt } from "node:crypto";
+import { KleeError } from "../errors.ts";
+import type { Host, HostInterface } from "../host/host.ts";
+import type { Row, Statements } from "../store/store.ts";
+import { text } from "../store/store.ts";
+import { containerAddresses } from "./endpoints.ts";
+import type { PortRange, Protocol, PublishedOn } from "./policy.ts";
+import { agrees, excludes, formatPublished, hides, type PublishRequest, sizeOf } from "./publish.ts";
+import { addressToNumber, familyOf } from "./subnet.ts";
+
+/** Ports that no service is registered for, RFC 6335: where a free one is looked for. */
+const DYNAMIC: PortRange = { first: 49_152, last: 65_535 };
+
+/** A request whose place on the host is known. */
+export type PlacedRequest = PublishRequest & Pick<PublishedOn, "interface" | "address">;
+
+/**
+ * Finds where each port is to be published: by default on the interface of the host's default route.
+ * @throws {KleeError} NOT_FOUND when the host has no such interface or address.
+ */
+export function placeRequests(requests: readonly PublishRequest[], host: Pick<Host, "interfaces">): PlacedRequest[] {
+  if (requests.length === 0) return [];
+  const interfaces = host.interfaces.list();
+  const gateway = requests.some((request) => isAnywhere(request)) ? host.interfaces.defaultInterface() : undefined;
+  return requests.map((request) => {
+    if (request.interface !== "") requireInterface(interfaces, request.interface);
+    if (request.address !== "") requireAddress(interfaces, request.address);
+    if (!isAnywhere(request)) return request;
+    if (gateway === undefined)
+      throw new KleeError(
+        "NOT_FOUND",
+        "the host has no default route; name the interface: -p INTERFACE:HOST:CONTAINER",
+      );
+    return { ...request, interface: gateway };
+  });
+}
+
+const isAnywhere = (request: PublishRequest): boolean => request.interface === "" && request.address === "";
+
+function requireInterface(interfaces: readonly HostInterface[], name: string): void {
+  const found = interfaces.find((existing) => existing.name === name);
+  if (found === undefined)
+    throw new KleeError("NOT_FOUND", `cannot publish on ${name}: the host has no such interface`);
+  if (found.networkId !== undefined)
+    throw new KleeError("CONFLICT", `cannot publish on ${name}: it is the interface of a network`);
+}
+
+function requireAddress(interfaces: readonly HostInterface[], address: string): void {
+  if (address === "0.0.0.0" || address === "::") return;
+  const value = addressToNumber(address);
+  const family = familyOf(address);
+  const has = ({ networkId, addresses }: HostInterface): boolean =>
+    networkId === undefined &&
+    addresses.some((held) => {
+      const [bare = ""] = held.split("/");
+      return familyOf(bare) === family && addressToNumber(bare) === value;
+    });
+  if (!interfaces.some(has) && !address.startsWith("127."))
+    throw new KleeError("NOT_FOUND", `cannot publish on ${address}: it is no address of the host`);
+}
+
+/**
+ * Takes the ports for a container. Belongs inside one transaction.
+ * @param inUse is this port of the host taken by somebody else? A free one is looked for elsewhere then.
+ * @throws {KleeError} CONFLICT naming the container that has a port.
+ */
+export async function publish(
+  statements: Statements,
+  containerId: string,
+  requests: readonly PlacedRequest[],
+  inUse: (protocol: Protocol, port: number) => boolean,
+): Promise<void> {
+  const own: PublishedOn[] = [];
+  for (const request of requests) {
+    const { protocol, interface: name, address, containerPort } = request;
+    const place = { protocol, interface: name, address, containerPort };
+    const at = (hostPort: PortRange): PublishedOn => ({ ...place, hostPort });
+    const published = request.hostPort ? at(request.hostPort) : await findFree(statements, at, own, inUse);
+    for (const other of own)
+      if (excludes(published, other) && !agrees(published, other))
+        throw new KleeError("INVALID", `${formatPublished(published)} is published twice`);
+    const [taken] = (await portsInRange(statements, published)).filter(
+      ({ containerId: other, port }) => other !== containerId && excludes(published, port),
+    );
+    if (taken !== undefined)
+      throw new KleeError(
+        "CONFLICT",
+        `cannot publish ${formatPublished(published)}: container ${taken.container} publishes ${formatPublished(taken.port)}`,
+      );
+    own.push(published);
+    await insert(statements, containerId, published);
+  }
+}
+
+/** Tells which ports sockets of the host listen on. Asks the host once, and only when it has to. */
+export function portsInUse(host: Pick<Host, "listeners">): (protocol: Protocol, port: number) => boolean {
+  let known: Set<string> | undefined;
+  return (protocol, port) => {
+    known ??= new Set(host.listeners?.().map((listener) => `${listener.protocol} ${listener.port}`));
+    return known.has(`${protocol} ${port}`);
+  };
+}
+
+/** A line for each published port that hides a listening socket of the host; no port hides one of a container. */
+export async function shadowed(
+  statements: Statements,
+  host: Pick<Host, "listeners">,
+  ports: readonly PublishedOn[],
+): Promise<string[]> {
+  if (ports.length === 0 || host.listeners === undefined) return [];
+  const containers = await containerAddresses(statements);
+  const listeners = host.listeners().filter(({ address }) => !containers.has(address));
+  return ports.flatMap((port) => {
+    const hidden = listeners.find((listener) => hides(port, listener));
+    if (hidden === undefined) return [];
+    const place = `${hidden.address.includes(":") ? `[${hidden.address}]` : hidden.address}:${hidden.port}`;
+    return [
+      `publishing ${formatPublished(port)} hides the host's own listener on ${place}/${hidden.protocol} while the container runs`,
+    ];
+  });
+}
+
+/** The ports of a container, in the order in which they were asked for. */
+export async function publishedBy(statements: Statements, containerId: string): Promise<PublishedOn[]> {
+  return (await statements.all("SELECT * FROM published_port WHERE container_id = ? ORDER BY rowid", containerId)).map(
+    publishedOn,
+  );
+}
+
+async function findFree(
+  statements: Statements,
+  at: (hostPort: PortRange) => PublishedOn,
+  own: readonly PublishedOn[],
+  inUse: (protocol: Protocol, port: number) => boolean,
+): Promise<PublishedOn> {
+  const all = at(DYNAMIC);
+  const taken = [...own, ...(await portsInRange(statements, all)).map(({ port }) => port)];
+  const size = sizeOf(all.containerPort);
+  const starts = sizeOf(DYNAMIC) - size + 1;
+  const offset = starts > 0 ? randomInt(starts) : 0;
+  for (let step = 0; step < starts; step += 1) {
+    const first = DYNAMIC.first + ((offset + step) % starts);
+    const candidate = at({ first, last: first + size - 1 });
+    const ports = Array.from({ length: size }, (_, index) => first + index);
+    if (taken.some((other) => excludes(candidate, other))) continue;
+    if (!ports.some((port) => inUse(candidate.protocol, port))) return candidate;
+  }
+  throw new KleeError("CONFLICT", `no ${size} free ports are left between ${DYNAMIC.first} and ${DYNAMIC.last}`);
+}
+
+async function portsInRange(
+  statements: Statements,
+  { protocol, hostPort }: PublishedOn,
+): Promise<{ readonly port: PublishedOn; readonly containerId: string; readonly container: string }[]> {
+  const rows = await statements.all(
+    `SELECT published_port.*, container.name AS container_name FROM published_port
+     JOIN container ON container.id = published_port.container_id
+     WHERE protocol = ? AND host_first <= ? AND host_last >= ?`,
+    protocol,
+    hostPort.last,
+    hostPort.first,
+  );
+  return rows.map((row) => ({
+    port: publishedOn(row),
+    containerId: text(row, "container_id"),
+    container: `${text(row, "container_name")} (${text(row, "container_id")})`,
+  }));
+}
+
+function insert(statements: Statements, containerId: string, port: PublishedOn): Promise<void> {
+  return statements.run(
+    `INSERT INTO published_port (container_id, protocol, interface, address, host_first, host_last, container_first)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    containerId,
+    port.protocol,
+    port.interface,
+    port.address,
+    port.hostPort.first,
+    port.hostPort.last,
+    port.containerPort.first,
+  );
+}
+
+function publishedOn(row: Row): PublishedOn {
+  const hostPort = { first: Number(row.host_first), last: Number(row.host_last) };
+  const first = Number(row.container_first);
+  return {
+    protocol: text(row, "protocol") === "udp" ? "udp" : "tcp",
+    interface: text(row, "interface"),
+    address: text(row, "address"),
+    hostPort,
+    containerPort: { first, last: first + hostPort.last - hostPort.first },
+  };
+}
