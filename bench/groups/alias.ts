@@ -29,7 +29,7 @@ export const alias: Group = {
   async measure(scale): Promise<Measured> {
     enterNetworkNamespace();
     using socket = openRtnetlink();
-    createLink(socket, { name: INTERFACE, kinds: ["dummy", "bridge"], alias: "bench" });
+    createLink(socket, { name: INTERFACE, kinds: ["dummy", "bridge"], group: 0, alias: "bench" });
     const link = findLink(socket, INTERFACE);
     if (link === undefined) throw new Error(`${INTERFACE} was not made`);
     using floor = new Floor("alias", [String(link.index)]);
