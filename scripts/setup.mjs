@@ -115,7 +115,16 @@ try {
   );
   once(
     "build",
-    ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json", "scripts/build.mjs", "native", "src"],
+    [
+      "package.json",
+      "package-lock.json",
+      "tsconfig.json",
+      "tsconfig.build.json",
+      "scripts/build.mjs",
+      "scripts/bundle.mjs",
+      "native",
+      "src",
+    ],
     ["dist/klee.cjs", "native/klee.node", "native/klee-supervisor"],
     () => run(process.execPath, ["scripts/build.mjs"]),
   );

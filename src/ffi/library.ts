@@ -13,8 +13,18 @@ let loadedKoffi: Koffi | undefined;
 
 /** koffi itself, loaded on first use: a command that makes no kernel call does not pay for it. */
 export function getKoffi(): Koffi {
-  loadedKoffi ??= require("koffi") as Koffi;
+  loadedKoffi ??= loadKoffi();
   return loadedKoffi;
+}
+
+/** koffi's own loader takes some 4 ms to find its addon; it is asked only where the addon is not in the usual place. */
+function loadKoffi(): Koffi {
+  const { platform, arch } = process;
+  try {
+    return require(`@koromix/koffi-${platform}-${arch}/${platform}_${arch}/koffi.node`) as Koffi;
+  } catch {
+    return require("koffi") as Koffi;
+  }
 }
 
 /** No candidate of a library could be opened. */

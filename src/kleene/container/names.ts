@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import { KleeError } from "../errors.ts";
 
 const ADJECTIVES = `
@@ -48,7 +47,7 @@ export function randomName(taken: (name: string) => boolean): string {
 const draw = (): string => `${pick(ADJECTIVES)}_${pick(SURNAMES)}`;
 
 function pick(words: readonly string[]): string {
-  const word = words[randomInt(words.length)];
+  const word = words[Math.floor(Math.random() * words.length)];
   if (word === undefined) throw new RangeError("an empty list of words");
   return word;
 }

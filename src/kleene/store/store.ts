@@ -1,10 +1,8 @@
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
 import type sqlite3 from "sqlite3";
 import { KleeError, messageOf } from "../errors.ts";
 import { migrate } from "./migrations.ts";
 
-type Sqlite = typeof sqlite3;
 type Value = string | number | bigint | null;
 export type Row = Record<string, string | number | null>;
 
@@ -40,7 +38,7 @@ export class Store implements Statements {
   static async open(root: string): Promise<Store> {
     const path = `${root}/klee.sqlite`;
     prepareFiles(root, path);
-    const { Database, OPEN_READWRITE } = createRequire(import.meta.url)("sqlite3") as Sqlite;
+    const { Database, OPEN_READWRITE } = (await import("sqlite3")).default;
     const database = await new Promise<sqlite3.Database>((resolve, reject) => {
       const opened: sqlite3.Database = new Database(path, OPEN_READWRITE, (error) =>
         error ? reject(storeFailure(path, error)) : resolve(opened),

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { lazy } from "../../../ffi/library.ts";
 import { lockFile } from "../../../ffi/linux/flock.ts";
 import { hostFailure } from "../../errors.ts";
 import type { Host, HostListener } from "../host.ts";
@@ -18,13 +19,18 @@ export class LinuxHost implements Host {
   readonly defaultRoot = DEFAULT_ROOT;
   readonly interfaces = new LinuxInterfaces();
   readonly storage = new LinuxStorage();
-  readonly firewall: LinuxFirewall;
+  readonly #firewall: () => LinuxFirewall;
   readonly jails: LinuxJails;
 
   /** @param root the store's directory when it is not the default one: such a store has a firewall table of its own. */
   constructor(root: string | undefined) {
-    this.firewall = new LinuxFirewall(tableOf(root ?? DEFAULT_ROOT));
+    // Made on demand: its name may need a hash, and most commands change no rule.
+    this.#firewall = lazy(() => new LinuxFirewall(tableOf(root ?? DEFAULT_ROOT)));
     this.jails = new LinuxJails(new Confinement());
+  }
+
+  get firewall(): LinuxFirewall {
+    return this.#firewall();
   }
 
   bootId(): string {

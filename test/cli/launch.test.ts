@@ -1,0 +1,49 @@
+/** The built command: it starts whatever V8 thinks of its compiled form, and loads no more of Node than it uses. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), "klee-launch-"));
+after(() => rmSync(directory, { recursive: true, force: true }));
+for (const file of ["klee.cjs", "klee-program.cjs", "klee-program.cjs.compiled"])
+  cpSync(join(root, "dist", file), join(directory, "dist", file));
+for (const file of ["package.json", "node_modules"]) symlinkSync(join(root, file), join(directory, file));
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+
+function klee(nodeOptions: readonly string[], ...args: string[]) {
+  const argv = [...nodeOptions, join(directory, "dist/klee.cjs"), ...args];
+  const { status, stdout, stderr } = spawnSync(process.execPath, argv, {
+    encoding: "utf8",
+    env: { PATH: process.env.PATH, KLEE_ROOT: join(directory, "store") },
+  });
+  return { status, stdout, stderr };
+}
+
+test("nothing is loaded of Node that the command does not use", () => {
+  const hook = join(directory, "loaded.cjs");
+  writeFileSync(hook, 'process.on("exit", () => require("fs").writeSync(2, process.moduleLoadList.join("\\n")));');
+  const { stderr } = klee(["--require", hook], "--version");
+  const loaded = stderr.split("\n");
+  assert.ok(loaded.includes("NativeModule fs"));
+  for (const name of ["child_process", "crypto", "net", "stream", "tty", "zlib"])
+    assert.ok(!loaded.includes(`NativeModule ${name}`), name);
+});
+
+test("a compiled form that V8 refuses, or none, makes no difference", () => {
+  const expected = { status: 0, stdout: `${version}\n`, stderr: "" };
+  assert.deepEqual(klee([], "--version"), expected);
+  // Other flags than those it was compiled under, as another version would have.
+  assert.deepEqual(klee(["--no-lazy"], "--version"), expected);
+  const compiled = join(directory, "dist/klee-program.cjs.compiled");
+  writeFileSync(compiled, readFileSync(compiled).subarray(0, 1000));
+  assert.deepEqual(klee([], "--version"), expected);
+  writeFileSync(compiled, "");
+  assert.deepEqual(klee([], "--version"), expected);
+  rmSync(compiled);
+  assert.deepEqual(klee([], "--version"), expected);
+});
