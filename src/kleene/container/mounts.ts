@@ -8,7 +8,9 @@ import type { Statements } from "../store/store.ts";
  * @throws {KleeError} INVALID.
  */
 export function parseMount(containerId: string, mount: string): Mountpoint {
-  const refuse = (why: string): KleeError => new KleeError("INVALID", `invalid mount format '${mount}': ${why}`);
+  const refuse = (why: string): KleeError => new KleeError("INVALID", `invalid mount format '${printable(mount)}': ${why}`);
+  // No path has one, and the kernel would read a shorter path.
+  if (mount.includes("\0")) throw new KleeError("INVALID", "invalid mount format: a NUL is in it");
   const parts = mount.split(":");
   if (parts.length > 3) throw refuse("at most 3 elements separated by ':'");
   if (parts.length < 2) throw refuse("at least 2 elements separated by ':'");
@@ -26,6 +28,9 @@ export function parseMount(containerId: string, mount: string): Mountpoint {
     type: "nullfs",
   };
 }
+
+/** As JSON writes it, without the quotes: nothing in it moves a terminal's cursor. */
+const printable = (text: string): string => JSON.stringify(text).slice(1, -1);
 
 /** Two mounts on one destination would hide one of them. */
 export function refuseRepeated(mounts: readonly Mountpoint[]): void {

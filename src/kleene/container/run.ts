@@ -135,7 +135,14 @@ export async function takeDownAfter(context: Context, id: string, executionId: s
   if ((await containerById(context.store, id)) === undefined) return;
   await withContainer(context, id, async (container) => {
     if (container.execution !== executionId || context.host.jails.running().has(id)) return;
-    await takeDown(context, container);
+    // Once the jail has gone, the supervisor takes it for done: should this process die now, the row tells the next one.
+    await carryOut(
+      context,
+      "stop container",
+      id,
+      () => Promise.resolve(),
+      () => takeDown(context, container),
+    );
   }).catch((error: unknown) => {
     if (!(error instanceof KleeError && error.code === "NOT_FOUND")) throw error;
   });

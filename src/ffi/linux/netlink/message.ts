@@ -67,6 +67,16 @@ export function encodeU32(type: number, value: number): Buffer {
 }
 
 /**
+ * The value of a 32-bit attribute.
+ *
+ * @throws {NetlinkFormatError} when it is shorter.
+ */
+export function decodeU32(value: Buffer): number {
+  if (value.length < 4) throw new NetlinkFormatError(`netlink attribute: ${value.length} bytes for 32 bits`);
+  return value.readUInt32LE(0);
+}
+
+/**
  * Splits what one recv(2) returned into its messages.
  *
  * @throws {NetlinkFormatError} when a length does not fit.
@@ -128,5 +138,8 @@ export function decodeAcknowledgement(message: Message): Acknowledgement {
 function attributesOffset({ body, flags, type }: Message): number {
   if (type === nl.NLMSG_DONE) return 4;
   if ((flags & nl.NLM_F_CAPPED) !== 0) return nlmsgerr.size;
-  return 4 + align(nlmsgerr.decode(body).msg.nlmsg_len);
+  const length = nlmsgerr.decode(body).msg.nlmsg_len;
+  if (4 + length > body.length)
+    throw new NetlinkFormatError(`netlink error message: request of ${length} bytes in ${body.length}`);
+  return 4 + align(length);
 }

@@ -1,7 +1,7 @@
 import { type AddressFamily, formatAddress, type Prefix } from "../../inet.ts";
 import { constants as rt, rtmsg, rtnexthop } from "../abi/rtnetlink.ts";
 import { constants as so } from "../abi/socket.ts";
-import { type Attributes, decodeAttributes, encodeAttribute, encodeU32, type Message } from "../netlink/message.ts";
+import { type Attributes, decodeAttributes, decodeU32, encodeAttribute, encodeU32, type Message } from "../netlink/message.ts";
 import type { NetlinkSocket, Request } from "../netlink/socket.ts";
 
 /** A default route that packets can take. */
@@ -55,12 +55,12 @@ export function decodeDefaultRoute(message: Message, family: AddressFamily): Def
   const header = rtmsg.decode(message.body);
   const attributes = decodeAttributes(message.body, rtmsg.size);
   // The filter of the request is only a hint: kernels before 4.20 send all tables and families.
-  const table = attributes.get(rt.RTA_TABLE)?.readUInt32LE(0) ?? header.rtm_table;
+  const table = number32(attributes, rt.RTA_TABLE) ?? header.rtm_table;
   if (header.rtm_family !== number(family) || table !== rt.RT_TABLE_MAIN) return undefined;
   if (header.rtm_dst_len !== 0 || header.rtm_type !== rt.RTN_UNICAST) return undefined;
   const linkIndex = outputLink(attributes, header.rtm_flags);
   if (linkIndex === undefined) return undefined;
-  return { linkIndex, metric: attributes.get(rt.RTA_PRIORITY)?.readUInt32LE(0) ?? 0 };
+  return { linkIndex, metric: number32(attributes, rt.RTA_PRIORITY) ?? 0 };
 }
 
 /** The route's interface; of several next hops the first that is alive. */
@@ -68,7 +68,7 @@ function outputLink(attributes: Attributes, flags: number): number | undefined {
   const hops = attributes.get(rt.RTA_MULTIPATH);
   if (hops === undefined) {
     if ((flags & rt.RTNH_F_DEAD) !== 0) return undefined;
-    return attributes.get(rt.RTA_OIF)?.readUInt32LE(0);
+    return number32(attributes, rt.RTA_OIF);
   }
   for (let offset = 0; offset + rtnexthop.size <= hops.length; ) {
     const hop = rtnexthop.decode(hops, offset);
@@ -82,7 +82,7 @@ function decodeHolder(reply: Message, address: Prefix): number | undefined {
   const header = rtmsg.decode(reply.body);
   const whole = header.rtm_dst_len === address.bytes.length * 8;
   if (header.rtm_type !== rt.RTN_LOCAL || !whole) return undefined;
-  return decodeAttributes(reply.body, rtmsg.size).get(rt.RTA_OIF)?.readUInt32LE(0);
+  return number32(decodeAttributes(reply.body, rtmsg.size), rt.RTA_OIF);
 }
 
 function getRoutes(family: AddressFamily): Request {
@@ -99,6 +99,11 @@ function getRoute({ family, bytes }: Prefix): Request {
   });
   const body = Buffer.concat([header, encodeAttribute(rt.RTA_DST, bytes)]);
   return { call: "RTM_GETROUTE", object: formatAddress(bytes), type: rt.RTM_GETROUTE, flags: 0, body };
+}
+
+function number32(attributes: Attributes, type: number): number | undefined {
+  const value = attributes.get(type);
+  return value && decodeU32(value);
 }
 
 function number(family: AddressFamily): number {
