@@ -29,6 +29,7 @@ export { SyscallError } from "../errno.ts";
 export { FieldError } from "../struct.ts";
 export { setTrace } from "../trace.ts";
 export { errnoTable } from "./abi/errno.ts";
+export * as devfs from "./devfs.ts";
 export * as ifaddr from "./ifaddr.ts";
 export * as ifaddrs from "./ifaddrs.ts";
 export * as ifclone from "./ifclone.ts";
@@ -45,4 +46,10 @@ export type {
   JailValue,
   JailValues,
 } from "./jail-params.ts";
-export { boundPrototypes } from "./libc.ts";
+export * as kld from "./kld.ts";
+export { type BoundFunction, boundFunctions, type LibraryName } from "./libc.ts";
+export * as mount from "./mount.ts";
+export * as rctl from "./rctl.ts";
+export * as route from "./route.ts";
+export * as sysctl from "./sysctl.ts";
+export * as zfs from "./zfs.ts";
