@@ -22,7 +22,7 @@ export const MAXPATHLEN = 1024;
 export const PF_TABLE_NAME_SIZE = 32;
 export const PF_RULE_LABEL_SIZE = 64;
 export const PF_TAG_NAME_SIZE = 64;
-export const PF_QNAME_SIZE = 64;
+export const PF_ANCHOR_NAME_SIZE = 64;
 
 /** Direction of a rule; PF_INOUT is either. */
 export const PF_INOUT = 0;
@@ -184,6 +184,13 @@ export const pfiocTrans = struct("struct pfioc_trans", "net/pfvar.h", 16, {
   array: [8, pointer],
 });
 
+/** A child of an anchor, by its place among them. */
+export const pfiocRuleset = struct("struct pfioc_ruleset", "net/pfvar.h", 1092, {
+  nr: [0, u32],
+  path: [4, path],
+  name: [1028, cString(PF_ANCHOR_NAME_SIZE)],
+});
+
 export const pfrAddr = struct("struct pfr_addr", "net/pfvar.h", 20, {
   pfra_u: [0, address],
   pfra_af: [16, u8],
@@ -241,9 +248,10 @@ export const DIOCCHANGERULE = pf("DIOCCHANGERULE", 26, pfiocRule);
 export const DIOCKILLSTATESNV = pf("DIOCKILLSTATESNV", 41, pfiocNv);
 export const DIOCBEGINADDRS = pf("DIOCBEGINADDRS", 51, pfiocPooladdr);
 export const DIOCADDADDR = pf("DIOCADDADDR", 52, pfiocPooladdr);
+export const DIOCGETRULESETS = pf("DIOCGETRULESETS", 58, pfiocRuleset);
+export const DIOCGETRULESET = pf("DIOCGETRULESET", 59, pfiocRuleset);
 export const DIOCRCLRTABLES = pf("DIOCRCLRTABLES", 60, pfiocTable);
 export const DIOCRADDTABLES = pf("DIOCRADDTABLES", 61, pfiocTable);
-export const DIOCRDELTABLES = pf("DIOCRDELTABLES", 62, pfiocTable);
 export const DIOCRGETTABLES = pf("DIOCRGETTABLES", 63, pfiocTable);
 export const DIOCRADDADDRS = pf("DIOCRADDADDRS", 67, pfiocTable);
 export const DIOCRDELADDRS = pf("DIOCRDELADDRS", 68, pfiocTable);

@@ -3,11 +3,14 @@ import {
   DIOCCHANGERULE,
   DIOCGETRULENV,
   DIOCGETRULES,
+  DIOCGETRULESET,
+  DIOCGETRULESETS,
   PF_CHANGE_ADD_HEAD,
   PF_CHANGE_ADD_TAIL,
   PF_CHANGE_GET_TICKET,
   PF_CHANGE_REMOVE,
   pfiocRule,
+  pfiocRuleset,
 } from "../abi/pf.ts";
 import { DIOCGETRULE } from "../abi/pf14.ts";
 import type { IoctlCall } from "../control.ts";
@@ -93,6 +96,27 @@ export function readRules(pf: PfDevice, anchor: string, ruleset: PfRuleset): Loa
   });
 }
 
+/**
+ * Names of the anchors within an anchor; of none where there is no such anchor.
+ *
+ * @throws {SyscallError}
+ */
+export function childAnchors(pf: PfDevice, path: string): string[] {
+  return retryBusy(() => {
+    const ask = (ioctl: typeof DIOCGETRULESET, nr: number) =>
+      pfiocRuleset.decode(
+        pf.ioctl({ ioctl, object: path || "main", argument: pfiocRuleset.encode({ nr, path }) }).argument,
+      );
+    try {
+      const { nr: count } = ask(DIOCGETRULESETS, 0);
+      return Array.from({ length: count }, (_, nr) => ask(DIOCGETRULESET, nr).name);
+    } catch (error) {
+      if (error instanceof SyscallError && error.code === "ENOENT") return [];
+      throw error;
+    }
+  });
+}
+
 /** The ruleset of an anchor that calls of it evaluate. */
 const callActions = { filter: "pass", nat: "nat", rdr: "rdr" } as const;
 const allRulesets: readonly PfRuleset[] = ["nat", "rdr", "filter"];
@@ -125,12 +149,21 @@ export function encodeMainAddition(
   };
 }
 
-/** Names an anchor call may have for this anchor: pf tells those from the main ruleset with or without the slash. */
-const calls = (loaded: LoadedRule, anchor: string): boolean => loaded.anchorCall.replace(/^\//, "") === anchor;
+/** The rule of the main ruleset that calls an anchor; pf names that with or without a slash in front. */
+function findCall(pf: PfDevice, ruleset: PfRuleset, anchor: string): LoadedRule | undefined {
+  return retryBusy(() => {
+    const { count, ticket } = decodeRulesQuery(pf.ioctl(encodeRulesQuery("", ruleset)).argument);
+    for (let number = 0; number < count; number++) {
+      const loaded = readRule(pf, "", ruleset, ticket, number);
+      if (loaded.anchorCall.replace(/^\//, "") === anchor) return loaded;
+    }
+    return undefined;
+  });
+}
 
 /** Rulesets of the main ruleset that do not call an anchor. @throws {SyscallError} */
 export function missingCalls(pf: PfDevice, anchor: string): PfRuleset[] {
-  return allRulesets.filter((ruleset) => !readRules(pf, "", ruleset).some((loaded) => calls(loaded, anchor)));
+  return allRulesets.filter((ruleset) => findCall(pf, ruleset, anchor) === undefined);
 }
 
 /**
@@ -147,7 +180,7 @@ export function ensureCalls(pf: PfDevice, anchor: string): PfRuleset[] {
     retryBusy(() => {
       // The ticket first: a change by another program after it makes the addition fail, and all begins again.
       const ticket = changeTicket(pf, ruleset);
-      if (readRules(pf, "", ruleset).some((loaded) => calls(loaded, anchor))) return;
+      if (findCall(pf, ruleset, anchor) !== undefined) return;
       pf.ioctl(encodeMainAddition(rule, "first", ticket, preparePool(pf, rule)));
     }, DISTURBED);
   }
@@ -159,7 +192,7 @@ export function removeCalls(pf: PfDevice, anchor: string): void {
   for (const ruleset of allRulesets) {
     retryBusy(() => {
       const ticket = changeTicket(pf, ruleset);
-      const found = readRules(pf, "", ruleset).find((loaded) => calls(loaded, anchor));
+      const found = findCall(pf, ruleset, anchor);
       if (found === undefined) return;
       const argument = pfiocRule.encode({
         action: PF_CHANGE_REMOVE,

@@ -2,6 +2,7 @@ import { SyscallError } from "../../errno.ts";
 import type { Ioctl } from "../../ioc.ts";
 import {
   DIOCRADDADDRS,
+  DIOCRADDTABLES,
   DIOCRCLRTABLES,
   DIOCRDELADDRS,
   DIOCRGETADDRS,
@@ -90,6 +91,17 @@ export function encodeTableChange(
     esize: pfrAddr.size,
     flags: PFR_FLAG_ATOMIC,
   });
+}
+
+/** The call that makes an empty table, which stays without rules that use it. */
+export function encodeTableCreation(anchor: string, table: string): IoctlCall {
+  const buffer = pfrTable.encode({ pfrt_anchor: anchor, pfrt_name: table, pfrt_flags: PFR_TFLAG_PERSIST });
+  return encodeTableRequest({ ioctl: DIOCRADDTABLES, anchor: "", table: "", buffer, esize: pfrTable.size });
+}
+
+/** Makes an empty table; one that is there stays as it is. @throws {SyscallError} */
+export function createTable(pf: PfDevice, anchor: string, table: string): void {
+  pf.ioctl({ ...encodeTableCreation(anchor, table), object: `${anchor} <${table}>` });
 }
 
 /** Adds addresses to a table, at once; those in it already stay. @throws {SyscallError} ESRCH when there is no table. */
