@@ -1,9 +1,11 @@
 import type { Ioctl } from "../ioc.ts";
 import { addressOf } from "../library.ts";
+import { O_CLOEXEC, O_RDONLY, O_RDWR } from "./abi/fcntl.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "./abi/socket.ts";
 import { cFunction, syscall } from "./libc.ts";
 
 const socket = cFunction<[number, number, number], number>("int socket(int domain, int type, int protocol)");
+const open = cFunction<[string, number], number>("int open(const char *path, int flags, ...)");
 const close = cFunction<[number], number>("int close(int fd)");
 const ioctl = cFunction<[number, number, "void *", Buffer], number>("int ioctl(int fd, unsigned long request, ...)");
 
@@ -51,6 +53,21 @@ export function interfaceIoctl(call: IoctlCall): IoctlReply {
   try {
     return ioctlOn(fd, call);
   } finally {
-    syscall({ call: "close", object: String(fd) }, () => close(fd));
+    closeDevice(fd);
   }
+}
+
+/**
+ * Opens a device or directory to make ioctls on, open(2).
+ *
+ * @throws {SyscallError} ENOENT when there is no such file (for a device: its driver is not loaded).
+ */
+export function openDevice(path: string, access: "read" | "write"): number {
+  const flags = (access === "read" ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+  return syscall({ call: "open", object: path }, () => open(path, flags));
+}
+
+/** Closes a descriptor, close(2). */
+export function closeDevice(fd: number): void {
+  syscall({ call: "close", object: String(fd) }, () => close(fd));
 }

@@ -1,5 +1,5 @@
 /**
- * FreeBSD's jails and network interfaces by their system calls, for amd64 and other 64-bit little-endian machines:
+ * FreeBSD's jails, network interfaces, packet filter, mounts and datasets by their system calls, for amd64 and other 64-bit little-endian machines:
  * FreeBSD 12.1 to 15.0. Verified by the headers of 14.2 and 15.0 and by recorded replies of a 12.1 kernel.
  *
  * Importing opens no library; the first call opens libc. What each call sends is made by the `encode` functions, which
@@ -29,6 +29,7 @@ export { SyscallError } from "../errno.ts";
 export { FieldError } from "../struct.ts";
 export { setTrace } from "../trace.ts";
 export { errnoTable } from "./abi/errno.ts";
+export * as devfs from "./devfs.ts";
 export * as ifaddr from "./ifaddr.ts";
 export * as ifaddrs from "./ifaddrs.ts";
 export * as ifclone from "./ifclone.ts";
@@ -45,4 +46,11 @@ export type {
   JailValue,
   JailValues,
 } from "./jail-params.ts";
-export { boundPrototypes } from "./libc.ts";
+export * as kld from "./kld.ts";
+export { type BoundFunction, boundFunctions, type LibraryName } from "./libc.ts";
+export * as mount from "./mount.ts";
+export * as pf from "./pf/index.ts";
+export * as rctl from "./rctl.ts";
+export * as route from "./route.ts";
+export * as sysctl from "./sysctl.ts";
+export * as zfs from "./zfs.ts";

@@ -1,6 +1,7 @@
 import { SyscallError } from "../errno.ts";
 import { decodeCString, FieldError } from "../struct.ts";
 import { JAIL_ATTACH, JAIL_CREATE, JAIL_DYING, JAIL_UPDATE } from "./abi/jail.ts";
+import { JAIL_GET_DESC, JAIL_OWN_DESC, JAIL_USE_DESC } from "./abi/jail15.ts";
 import { type IovMemory, type IovPair, layOutIovec, lengthAt, valueAt } from "./iovec.ts";
 import {
   decodeJailValue,
@@ -19,6 +20,9 @@ const jail_get = cFunction<[Buffer, number, number], number>("int jail_get(void 
 const jail_attach = cFunction<[number], number>("int jail_attach(int jid)");
 const jail_remove = cFunction<[number], number>("int jail_remove(int jid)");
 
+const jail_attach_jd = cFunction<[number], number>("int jail_attach_jd(int fd)");
+const jail_remove_jd = cFunction<[number], number>("int jail_remove_jd(int fd)");
+
 const actionFlags = { create: JAIL_CREATE, update: JAIL_UPDATE, attach: JAIL_ATTACH } as const;
 /** What jail_set(2) is to do; attaching puts the calling process into the jail, for good. */
 export type JailAction = keyof typeof actionFlags;
@@ -30,6 +34,7 @@ export function jailFlags(actions: readonly JailAction[]): number {
 
 /** Room for the kernel's message, as large as libjail's. */
 const ERRMSG_SIZE = 1024;
+const INT_SIZE = 4;
 /** How often a query is repeated when a value grew between being measured and being read. */
 const QUERY_ATTEMPTS = 4;
 
@@ -188,4 +193,31 @@ export function jailAttach(jid: number): void {
  */
 export function jailRemove(jid: number): void {
   syscall({ call: "jail_remove", object: String(jid) }, () => jail_remove(jid));
+}
+
+/**
+ * A descriptor of a jail, from FreeBSD 15 on; it names this jail even when another one gets its id. Close it after use.
+ *
+ * @param options `own`: the jail is removed when the last descriptor that owns it is closed.
+ * @throws {SyscallError} EINVAL on an older kernel, ENOENT when there is no such jail.
+ */
+export function jailDescriptor(key: JailKey, options: { readonly own?: boolean } = {}): number {
+  const pairs = [...encodeJailParams(key), room("desc", INT_SIZE)];
+  const { iov } = callJail("jail_get", describeKey(key), pairs, options.own ? JAIL_OWN_DESC : JAIL_GET_DESC);
+  return valueAt(iov, pairs.length - 1).readInt32LE(0);
+}
+
+/** Id of the jail that a descriptor is of, from FreeBSD 15 on. @throws {SyscallError} ENOENT when it is gone. */
+export function jailOfDescriptor(fd: number): number {
+  return callJail("jail_get", `descriptor ${fd}`, encodeJailParams({ desc: fd }), JAIL_USE_DESC).jid;
+}
+
+/** {@link jailAttach} by descriptor, from FreeBSD 15 on. */
+export function jailAttachDescriptor(fd: number): void {
+  syscall({ call: "jail_attach_jd", object: String(fd) }, () => jail_attach_jd(fd));
+}
+
+/** {@link jailRemove} by descriptor, from FreeBSD 15 on. */
+export function jailRemoveDescriptor(fd: number): void {
+  syscall({ call: "jail_remove_jd", object: String(fd) }, () => jail_remove_jd(fd));
 }

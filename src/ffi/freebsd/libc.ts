@@ -1,26 +1,50 @@
 import { SyscallError } from "../errno.ts";
-import { getKoffi, lastErrno, lazy, openLibrary } from "../library.ts";
+import { getKoffi, type Library, lastErrno, lazy, openLibrary } from "../library.ts";
 import { decodeCString } from "../struct.ts";
 import { traceCall, traceStart } from "../trace.ts";
 import { errnoTable } from "./abi/errno.ts";
 
+/** Libraries whose functions are bound: common name to the file names tried, in order. */
+const libraries = {
+  libc: ["libc.so.7"],
+  libzfs_core: ["/lib/libzfs_core.so.2", "/lib/libzfs_core.so.3", "libzfs_core.so"],
+  libnvpair: ["/lib/libnvpair.so.2", "/lib/libnvpair.so.3", "libnvpair.so"],
+} as const;
+
+/** A library that the bindings call. */
+export type LibraryName = keyof typeof libraries;
+
 /**
- * The C library: `libc.so.7`, or the library that the environment's KLEE_LIBC names, which stands in for it function by
- * function. Opened on the first call, never by an import.
+ * Opened on the first call, never by an import. Where the environment's KLEE_LIBC names a library, that one stands in
+ * for all of them, function by function.
  */
-const library = lazy(() => openLibrary("libc", [process.env.KLEE_LIBC || "libc.so.7"]));
+const opened = Object.fromEntries(
+  Object.entries(libraries).map(([name, candidates]) => [
+    name,
+    lazy(() => openLibrary(name, process.env.KLEE_LIBC ? [process.env.KLEE_LIBC] : candidates)),
+  ]),
+) as Readonly<Record<LibraryName, () => Library>>;
 
-const bound: string[] = [];
+/** A C function that the loaded modules bind. */
+export interface BoundFunction {
+  readonly prototype: string;
+  readonly library: LibraryName;
+}
 
-/** Prototypes of the C functions that the loaded modules bind, as bound. */
-export function boundPrototypes(): readonly string[] {
+const bound: BoundFunction[] = [];
+
+/** The C functions that the loaded modules bind, as bound. */
+export function boundFunctions(): readonly BoundFunction[] {
   return bound;
 }
 
-/** Declares a function of libc by its C prototype. It is looked up when first called. */
-export function cFunction<A extends readonly unknown[], R>(prototype: string): (...args: A) => R {
-  bound.push(prototype);
-  const resolve = lazy(() => library().func(prototype) as (...args: A) => R);
+/** Declares a function by its C prototype. It is looked up when first called. */
+export function cFunction<A extends readonly unknown[], R>(
+  prototype: string,
+  library: LibraryName = "libc",
+): (...args: A) => R {
+  bound.push({ prototype, library });
+  const resolve = lazy(() => opened[library]().func(prototype) as (...args: A) => R);
   return (...args) => resolve()(...args);
 }
 
@@ -41,15 +65,27 @@ export interface CallDescription {
  * @throws {SyscallError} with FreeBSD's errno name, also where a stand-in library runs on another system.
  */
 export function syscall(description: CallDescription, invoke: () => number): number {
-  const { call, object } = description;
+  return traced(description, invoke, (result) => (result === -1 ? lastErrno() : 0));
+}
+
+/** As {@link syscall}, for a function that returns 0 or an errno. */
+export function errnoCall(description: CallDescription, invoke: () => number): void {
+  traced(description, invoke, (result) => result);
+}
+
+function traced(
+  { call, object, kernelText }: CallDescription,
+  invoke: () => number,
+  errnoOf: (result: number) => number,
+): number {
   const startedAt = traceStart();
   const result = invoke();
-  if (result !== -1) {
+  const errno = errnoOf(result);
+  if (errno === 0) {
     traceCall(call, object, result, startedAt);
     return result;
   }
-  const errno = lastErrno();
-  const error = new SyscallError({ call, object, errno, table: errnoTable, kernelText: description.kernelText?.() });
+  const error = new SyscallError({ call, object, errno, table: errnoTable, kernelText: kernelText?.() });
   traceCall(call, object, error.code, startedAt);
   throw error;
 }

@@ -7,6 +7,10 @@ export interface AbiModule {
   readonly name: string;
   /** Headers to include, in order. */
   readonly headers: readonly string[];
+  /** First release that has it all, where that is not the oldest one. */
+  readonly since: string | undefined;
+  /** First release that has it no more. */
+  readonly until: string | undefined;
   readonly structs: readonly Struct[];
   readonly ioctls: readonly Ioctl[];
   /** C name to value. */
@@ -37,11 +41,13 @@ export async function readDeclarations(): Promise<AbiModule[]> {
       else if (typeof value === "number" || typeof value === "bigint") constants[key] = value;
       else if (key === "errnoTable")
         for (const [number, [code]] of Object.entries(value as object)) constants[code] = Number(number);
-      else if (key !== "headers") throw new Error(`abi/${name} exports ${key}, which no test covers`);
+      else if (!["headers", "since", "until"].includes(key))
+        throw new Error(`abi/${name} exports ${key}, which no test covers`);
     }
     const headers = name === "errno.ts" ? ["sys/errno.h"] : (exported.headers as readonly string[] | undefined);
     if (headers === undefined) throw new Error(`abi/${name} does not say which headers declare what it exports`);
-    modules.push({ name, headers, structs, ioctls, constants });
+    const { since, until } = exported as { since?: string; until?: string };
+    modules.push({ name, headers, since, until, structs, ioctls, constants });
   }
   return modules;
 }

@@ -79,6 +79,7 @@ for (const { zig: version, freebsd } of releases) {
     assert.ok(zig !== undefined, `${missing} (KLEE_TEST_ALLOW_SKIP=1 skips it)`);
     let count = 0;
     for (const module of await readDeclarations()) {
+      if (freebsd < (module.since ?? "") || freebsd >= (module.until ?? "99")) continue;
       const { source, assertions } = probe(module);
       assert.notEqual(assertions, 0, `abi/${module.name} declares nothing`);
       for (const target of targets) {

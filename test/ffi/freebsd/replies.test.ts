@@ -13,7 +13,7 @@ import { type IovPair, layOutIovec } from "../../../src/ffi/freebsd/iovec.ts";
 import { encodeJailQuery, jailFlags } from "../../../src/ffi/freebsd/jail.ts";
 import { decodeJailValue, encodeJailParams, type JailParams, room } from "../../../src/ffi/freebsd/jail-params.ts";
 import { decodeCString } from "../../../src/ffi/struct.ts";
-import { type Reply, readReplies, SYS } from "./replies.ts";
+import { RECORDED_CALLS, type Reply, readReplies, SYS } from "./replies.ts";
 
 /** What we would send for the recorded operation, and what its answer must mean. */
 type Expectation = (reply: Reply) => void;
@@ -233,7 +233,7 @@ const expectations: readonly Expectation[] = [
 ];
 
 test("what is sent, and read, is byte for byte what a running kernel was sent and replied", (t) => {
-  const replies = readReplies();
+  const replies = readReplies("replies.jsonl");
   assert.equal(replies.length, expectations.length, "each recorded call is used, once");
   for (const [index, expectation] of expectations.entries()) {
     const reply = replies[index];
@@ -244,7 +244,7 @@ test("what is sent, and read, is byte for byte what a running kernel was sent an
       throw new Error(`record ${index}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }
   }
-  t.diagnostic(`${replies.length} recorded calls used`);
+  t.diagnostic(`${replies.length} of ${RECORDED_CALLS} recorded calls used`);
 });
 
 test("a recorded refusal reads as one line with the kernel's words", () => {

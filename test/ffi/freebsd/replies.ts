@@ -1,7 +1,20 @@
 import { readFileSync } from "node:fs";
 
 /** System call numbers of FreeBSD, sys/syscall.h. */
-export const SYS = { ioctl: 54, socket: 97, jail_attach: 436, jail_get: 506, jail_set: 507, jail_remove: 508 } as const;
+export const SYS = {
+  ioctl: 54,
+  socket: 97,
+  jail_attach: 436,
+  jail_get: 506,
+  jail_set: 507,
+  jail_remove: 508,
+  open: 5,
+  sysctl: 202,
+  nmount: 378,
+  rctl_get_racct: 525,
+  rctl_get_rules: 526,
+  rctl_add_rule: 528,
+} as const;
 
 /**
  * One call that a running FreeBSD 12.1-STABLE amd64 kernel answered. Pointers among the bytes are zeroed. Calls made
@@ -21,10 +34,13 @@ export interface Reply {
   readonly out: Readonly<Record<string, string>> | null;
 }
 
-/** The recorded calls in their order, each with its own or its batch's input buffers. */
-export function readReplies(): Reply[] {
+/** How many calls the recording holds in all; those not used are the payloads' own, on sockets, files and processes. */
+export const RECORDED_CALLS = 189;
+
+/** The recorded calls of a file in their order, each with its own or its batch's input buffers. */
+export function readReplies(file: "replies.jsonl" | "replies-pf.jsonl" | "replies-system.jsonl"): Reply[] {
   let batch: readonly string[] = [];
-  const text = readFileSync(new URL("replies.jsonl", import.meta.url), "utf8");
+  const text = readFileSync(new URL(file, import.meta.url), "utf8");
   return text
     .trimEnd()
     .split("\n")

@@ -1,0 +1,7 @@
+/** Headers that a C probe of this module includes, in order. */
+export const headers = ["fcntl.h"] as const;
+
+export const O_RDONLY = 0x0;
+export const O_RDWR = 0x2;
+/** Close the descriptor on execve(2). */
+export const O_CLOEXEC = 0x100000;

@@ -1,0 +1,107 @@
+import { SyscallError } from "../../errno.ts";
+import { DIOCGETSTATUSNV, DIOCSTART, DIOCSTOP, pfiocNv } from "../abi/pf.ts";
+import { DIOCGETSTATUS, pfStatus } from "../abi/pf14.ts";
+import { closeDevice, type IoctlCall, type IoctlReply, ioctlOn, openDevice } from "../control.ts";
+import { type NvList, packNvlist, unpackNvlist } from "./nvlist.ts";
+
+const PF_DEVICE = "/dev/pf";
+/** First guess at the room for an answer in name-value form, in bytes; it doubles while ENOSPC says it is short. */
+const NV_ROOM = 8192;
+const NV_ROOM_LIMIT = 1 << 20;
+
+/** pf opened for reading and writing, pf(4). Dispose of it after use. */
+export class PfDevice implements Disposable {
+  readonly #fd: number;
+
+  /** @throws {SyscallError} ENOENT when the module pf is not loaded, EPERM or EACCES when the caller may not. */
+  constructor(path: string = PF_DEVICE) {
+    this.#fd = openDevice(path, "write");
+  }
+
+  [Symbol.dispose](): void {
+    closeDevice(this.#fd);
+  }
+
+  /** Makes one of pf's ioctls. @throws {SyscallError} named after it. */
+  ioctl(call: IoctlCall): IoctlReply {
+    return ioctlOn(this.#fd, call);
+  }
+}
+
+/** Runs with pf open. */
+export function withPf<T>(use: (pf: PfDevice) => T): T {
+  using pf = new PfDevice();
+  return use(pf);
+}
+
+/** Does this kernel lack the request? pf answers so to numbers it does not know. */
+export function isUnknownRequest(error: unknown): boolean {
+  return error instanceof SyscallError && (error.code === "ENODEV" || error.code === "ENOTTY");
+}
+
+/** The call that sends a list and has room for one in answer. */
+export function encodeNvCall(ioctl: IoctlCall["ioctl"], object: string, request: NvList, room: number): IoctlCall {
+  const packed = packNvlist(request);
+  const data = Buffer.alloc(Math.max(room, packed.length));
+  packed.copy(data);
+  return {
+    ioctl,
+    object,
+    argument: pfiocNv.encode({ len: BigInt(packed.length), size: BigInt(data.length) }),
+    pointee: { at: pfiocNv.fields.data[0], data },
+  };
+}
+
+/** Makes a request in name-value form. @throws {SyscallError} */
+export function nvRequest(pf: PfDevice, ioctl: IoctlCall["ioctl"], object: string, request: NvList): NvList {
+  for (let room = NV_ROOM; ; room *= 2) {
+    try {
+      const { argument, pointee } = pf.ioctl(encodeNvCall(ioctl, object, request, room));
+      return unpackNvlist(pointee.subarray(0, Number(pfiocNv.decode(argument).len)));
+    } catch (error) {
+      const short = error instanceof SyscallError && error.code === "ENOSPC";
+      if (!short || room >= NV_ROOM_LIMIT) throw error;
+    }
+  }
+}
+
+/** The call that asks pf for its state, up to FreeBSD 14. */
+export function encodeStatusQuery(): IoctlCall {
+  return { ioctl: DIOCGETSTATUS, object: "", argument: pfStatus.encode({}) };
+}
+
+/** Is pf filtering? */
+export function isRunning(pf: PfDevice): boolean {
+  try {
+    return pfStatus.decode(pf.ioctl(encodeStatusQuery()).argument).running !== 0;
+  } catch (error) {
+    if (!isUnknownRequest(error)) throw error;
+    return nvRequest(pf, DIOCGETSTATUSNV, "", {}).running === true;
+  }
+}
+
+/** The calls that have pf filter, and have it stop. */
+export const encodeStart = (): IoctlCall => ({ ioctl: DIOCSTART, object: "", argument: Buffer.alloc(0) });
+export const encodeStop = (): IoctlCall => ({ ioctl: DIOCSTOP, object: "", argument: Buffer.alloc(0) });
+
+/**
+ * Has pf filter, by the rules it has: for an administrator to decide. That it does already is no error.
+ *
+ * @throws {SyscallError} ENODEV where the kernel lacks the request (15 without COMPAT_FREEBSD14): use pfctl -e.
+ */
+export function start(pf: PfDevice): void {
+  unlessAlready(() => pf.ioctl(encodeStart()), "EEXIST");
+}
+
+/** Has pf filter no more; that it does not is no error. */
+export function stop(pf: PfDevice): void {
+  unlessAlready(() => pf.ioctl(encodeStop()), "ENOENT");
+}
+
+function unlessAlready(act: () => unknown, code: string): void {
+  try {
+    act();
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.code === code)) throw error;
+  }
+}

@@ -1,0 +1,206 @@
+import { SyscallError } from "../../errno.ts";
+import {
+  DIOCCHANGERULE,
+  DIOCGETRULENV,
+  DIOCGETRULES,
+  DIOCGETRULESET,
+  DIOCGETRULESETS,
+  PF_CHANGE_ADD_HEAD,
+  PF_CHANGE_ADD_TAIL,
+  PF_CHANGE_GET_TICKET,
+  PF_CHANGE_REMOVE,
+  pfiocRule,
+  pfiocRuleset,
+} from "../abi/pf.ts";
+import { DIOCGETRULE } from "../abi/pf14.ts";
+import type { IoctlCall } from "../control.ts";
+import { isUnknownRequest, nvRequest, type PfDevice } from "./device.ts";
+import { decodeRule, type PfRule, type PfRuleset, ruleFields, rulesetAction } from "./rule.ts";
+import { decodeNvRule } from "./rule-nv.ts";
+import { preparePool, retryBusy } from "./transaction.ts";
+
+/** A rule as it is loaded. */
+export interface LoadedRule {
+  /** Place in the ruleset, from 0. */
+  readonly number: number;
+  /** The anchor it calls, as pf.conf(5) would name it; empty for a plain rule. */
+  readonly anchorCall: string;
+  /** Undefined for what {@link PfRule} has no words for. */
+  readonly rule: PfRule | undefined;
+}
+
+/** The call that counts the rules of a ruleset and gives its ticket. */
+export function encodeRulesQuery(anchor: string, ruleset: PfRuleset): IoctlCall {
+  return {
+    ioctl: DIOCGETRULES,
+    object: `${anchor || "main"} ${ruleset}`,
+    argument: pfiocRule.encode({ anchor, rule: { action: rulesetAction(ruleset) } }),
+  };
+}
+
+/** Number of rules, and the ticket with which to ask for them. */
+export function decodeRulesQuery(argument: Buffer): { readonly count: number; readonly ticket: number } {
+  const { nr, ticket } = pfiocRule.decode(argument);
+  return { count: nr, ticket };
+}
+
+/** The call that reads a rule, up to FreeBSD 14. */
+export function encodeRuleQuery(anchor: string, ruleset: PfRuleset, ticket: number, number: number): IoctlCall {
+  return {
+    ioctl: DIOCGETRULE,
+    object: `${anchor || "main"} ${ruleset} ${number}`,
+    argument: pfiocRule.encode({ ticket, nr: number, anchor, rule: { action: rulesetAction(ruleset) } }),
+  };
+}
+
+/** Reads the answer. */
+export function decodeRuleQuery(argument: Buffer): LoadedRule {
+  const { nr, anchor_call } = pfiocRule.decode(argument);
+  return { number: nr, anchorCall: anchor_call, rule: decodeRule(argument, pfiocRule.fields.rule[0]) };
+}
+
+function readRule(pf: PfDevice, anchor: string, ruleset: PfRuleset, ticket: number, number: number): LoadedRule {
+  try {
+    return decodeRuleQuery(pf.ioctl(encodeRuleQuery(anchor, ruleset, ticket, number)).argument);
+  } catch (error) {
+    if (!isUnknownRequest(error)) throw error;
+    const answer = nvRequest(pf, DIOCGETRULENV, `${anchor || "main"} ${ruleset} ${number}`, {
+      anchor,
+      ruleset: BigInt(rulesetAction(ruleset)),
+      ticket: BigInt(ticket),
+      nr: BigInt(number),
+    });
+    return { number, ...decodeNvRule(answer) };
+  }
+}
+
+/** Number of rules in a ruleset; 0 where there is no such anchor. @throws {SyscallError} */
+export function ruleCount(pf: PfDevice, anchor: string, ruleset: PfRuleset): number {
+  try {
+    return decodeRulesQuery(pf.ioctl(encodeRulesQuery(anchor, ruleset)).argument).count;
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "EINVAL") return 0;
+    throw error;
+  }
+}
+
+/**
+ * The rules of a ruleset; it is read again when it changes meanwhile.
+ *
+ * @throws {SyscallError} EINVAL when there is no such anchor.
+ */
+export function readRules(pf: PfDevice, anchor: string, ruleset: PfRuleset): LoadedRule[] {
+  return retryBusy(() => {
+    const { count, ticket } = decodeRulesQuery(pf.ioctl(encodeRulesQuery(anchor, ruleset)).argument);
+    return Array.from({ length: count }, (_, number) => readRule(pf, anchor, ruleset, ticket, number));
+  });
+}
+
+/**
+ * Names of the anchors within an anchor; of none where there is no such anchor.
+ *
+ * @throws {SyscallError}
+ */
+export function childAnchors(pf: PfDevice, path: string): string[] {
+  return retryBusy(() => {
+    const ask = (ioctl: typeof DIOCGETRULESET, nr: number) =>
+      pfiocRuleset.decode(
+        pf.ioctl({ ioctl, object: path || "main", argument: pfiocRuleset.encode({ nr, path }) }).argument,
+      );
+    try {
+      const { nr: count } = ask(DIOCGETRULESETS, 0);
+      return Array.from({ length: count }, (_, nr) => ask(DIOCGETRULESET, nr).name);
+    } catch (error) {
+      if (error instanceof SyscallError && error.code === "ENOENT") return [];
+      throw error;
+    }
+  });
+}
+
+/** The ruleset of an anchor that calls of it evaluate. */
+const callActions = { filter: "pass", nat: "nat", rdr: "rdr" } as const;
+const allRulesets: readonly PfRuleset[] = ["nat", "rdr", "filter"];
+/** What a change answers when the ruleset or the pool buffer was changed by another program meanwhile. */
+const DISTURBED = ["EBUSY", "EINVAL"];
+
+function changeTicket(pf: PfDevice, ruleset: PfRuleset): number {
+  const argument = pfiocRule.encode({ action: PF_CHANGE_GET_TICKET, rule: { action: rulesetAction(ruleset) } });
+  const reply = pf.ioctl({ ioctl: DIOCCHANGERULE, object: `main ${ruleset}`, argument });
+  return pfiocRule.decode(reply.argument).ticket;
+}
+
+/** The call that adds a rule to the main ruleset, in front of all others or after them. */
+export function encodeMainAddition(
+  rule: PfRule,
+  place: "first" | "last",
+  ticket: number,
+  poolTicket: number,
+): IoctlCall {
+  return {
+    ioctl: DIOCCHANGERULE,
+    object: `main ${rule.anchorCall ?? rule.action}`,
+    argument: pfiocRule.encode({
+      action: place === "first" ? PF_CHANGE_ADD_HEAD : PF_CHANGE_ADD_TAIL,
+      ticket,
+      pool_ticket: poolTicket,
+      anchor_call: rule.anchorCall ?? "",
+      rule: ruleFields(rule),
+    }),
+  };
+}
+
+/** The rule of the main ruleset that calls an anchor; pf names that with or without a slash in front. */
+function findCall(pf: PfDevice, ruleset: PfRuleset, anchor: string): LoadedRule | undefined {
+  return retryBusy(() => {
+    const { count, ticket } = decodeRulesQuery(pf.ioctl(encodeRulesQuery("", ruleset)).argument);
+    for (let number = 0; number < count; number++) {
+      const loaded = readRule(pf, "", ruleset, ticket, number);
+      if (loaded.anchorCall.replace(/^\//, "") === anchor) return loaded;
+    }
+    return undefined;
+  });
+}
+
+/** Rulesets of the main ruleset that do not call an anchor. @throws {SyscallError} */
+export function missingCalls(pf: PfDevice, anchor: string): PfRuleset[] {
+  return allRulesets.filter((ruleset) => findCall(pf, ruleset, anchor) === undefined);
+}
+
+/**
+ * Has the main ruleset call an anchor, by one rule in front of each of its rulesets that has none yet: no other rule is
+ * changed, no connection ends. The calls go when the administrator loads pf.conf(5) anew, unless they are in it.
+ *
+ * @returns the rulesets to which a call was added.
+ * @throws {SyscallError}
+ */
+export function ensureCalls(pf: PfDevice, anchor: string): PfRuleset[] {
+  const missing = missingCalls(pf, anchor);
+  for (const ruleset of missing) {
+    const rule: PfRule = { action: callActions[ruleset], anchorCall: anchor };
+    retryBusy(() => {
+      // The ticket first: a change by another program after it makes the addition fail, and all begins again.
+      const ticket = changeTicket(pf, ruleset);
+      if (findCall(pf, ruleset, anchor) !== undefined) return;
+      pf.ioctl(encodeMainAddition(rule, "first", ticket, preparePool(pf, rule)));
+    }, DISTURBED);
+  }
+  return missing;
+}
+
+/** Takes the calls of an anchor out of the main ruleset. @throws {SyscallError} */
+export function removeCalls(pf: PfDevice, anchor: string): void {
+  for (const ruleset of allRulesets) {
+    retryBusy(() => {
+      const ticket = changeTicket(pf, ruleset);
+      const found = findCall(pf, ruleset, anchor);
+      if (found === undefined) return;
+      const argument = pfiocRule.encode({
+        action: PF_CHANGE_REMOVE,
+        ticket,
+        nr: found.number,
+        rule: { action: rulesetAction(ruleset) },
+      });
+      pf.ioctl({ ioctl: DIOCCHANGERULE, object: `main ${ruleset} ${found.number}`, argument });
+    }, DISTURBED);
+  }
+}

@@ -1,0 +1,210 @@
+import { SyscallError } from "../../errno.ts";
+import type { Ioctl } from "../../ioc.ts";
+import { FieldError } from "../../struct.ts";
+import {
+  DIOCADDADDR,
+  DIOCADDRULE,
+  DIOCBEGINADDRS,
+  DIOCXBEGIN,
+  DIOCXCOMMIT,
+  DIOCXROLLBACK,
+  PF_RULESET_TABLE,
+  pfiocPooladdr,
+  pfiocRule,
+  pfiocTrans,
+  pfiocTransE,
+} from "../abi/pf.ts";
+import type { IoctlCall } from "../control.ts";
+import { afOf, encodeAddress } from "./address.ts";
+import type { PfDevice } from "./device.ts";
+import { type PfRule, type PfRuleset, ruleFields, rulesetNumber, rulesetOfRule } from "./rule.ts";
+import { encodeTableDefinition } from "./table.ts";
+
+/** What an anchor is to hold. A ruleset or table that is left out stays as it is. */
+export interface PfAnchor {
+  /** Path, `a/b`; the empty one is the main ruleset, whose owner is the administrator. */
+  readonly anchor: string;
+  /** Rulesets to replace, in this order of rules; an empty list empties the ruleset. */
+  readonly rules?: Partial<Readonly<Record<PfRuleset, readonly PfRule[]>>>;
+  /** Tables to define, or whose addresses to replace. */
+  readonly tables?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** A ruleset of a transaction, with its ticket once that has begun. */
+export interface TransactionPart {
+  readonly anchor: string;
+  readonly ruleset: PfRuleset | "table";
+  readonly ticket: number;
+}
+
+/** How long a change is tried again that other programs disturb: pf has one pool buffer for all of them. */
+const PATIENCE_MS = 10_000;
+/** Longest pause between two tries. */
+const MAX_PAUSE_MS = 20;
+/** sys/netpfil/pf/pf_ioctl.c, net.pf.request_maxcount: most rulesets in a transaction. */
+const MAX_PARTS = 65535;
+
+const rulesetOrder: readonly PfRuleset[] = ["nat", "rdr", "filter"];
+
+/** The rulesets that a transaction replaces. */
+export function transactionParts(anchors: readonly PfAnchor[]): TransactionPart[] {
+  return anchors.flatMap(({ anchor, rules = {}, tables = {} }) => [
+    ...rulesetOrder
+      .filter((ruleset) => rules[ruleset] !== undefined)
+      .map((ruleset) => ({ anchor, ruleset, ticket: 0 })),
+    ...(Object.keys(tables).length > 0 ? [{ anchor, ruleset: "table" as const, ticket: 0 }] : []),
+  ]);
+}
+
+/** The call that begins, commits or rolls back. */
+export function encodeTransaction(ioctl: Ioctl, parts: readonly TransactionPart[]): IoctlCall {
+  if (parts.length > MAX_PARTS) throw new FieldError(`a pf transaction has at most ${MAX_PARTS} rulesets`);
+  const array = parts.map(({ anchor, ruleset, ticket }) =>
+    pfiocTransE.encode({
+      rs_num: ruleset === "table" ? PF_RULESET_TABLE : rulesetNumber(ruleset),
+      anchor,
+      ticket,
+    }),
+  );
+  return {
+    ioctl,
+    object: [...new Set(parts.map(({ anchor }) => anchor || "main"))].join(" "),
+    argument: pfiocTrans.encode({ size: parts.length, esize: pfiocTransE.size }),
+    pointee: { at: pfiocTrans.fields.array[0], data: Buffer.concat(array) },
+  };
+}
+
+/** The parts with the tickets that the beginning gave. */
+export function decodeTickets(parts: readonly TransactionPart[], array: Buffer): TransactionPart[] {
+  return parts.map((part, index) => ({
+    ...part,
+    ticket: pfiocTransE.decode(array, index * pfiocTransE.size).ticket,
+  }));
+}
+
+/** The call that empties pf's pool buffer and gives its ticket. */
+export function encodePoolBeginning(): IoctlCall {
+  return { ioctl: DIOCBEGINADDRS, object: "", argument: pfiocPooladdr.encode({}) };
+}
+
+/** The ticket in the answer. */
+export function decodePoolTicket(argument: Buffer): number {
+  return pfiocPooladdr.decode(argument).ticket;
+}
+
+/** The call that adds the address of a rule's target to the pool buffer. */
+export function encodePoolAddress(rule: PfRule, ticket: number): IoctlCall | undefined {
+  if (rule.target === undefined) return undefined;
+  const { family, target } = rule;
+  if (family === undefined) throw new FieldError(`a ${rule.action} rule with a target says its family`);
+  const argument = pfiocPooladdr.encode({
+    ticket,
+    af: afOf(family),
+    addr: { addr: encodeAddress(target.address, family) },
+  });
+  return { ioctl: DIOCADDADDR, object: "", argument };
+}
+
+/** The call that adds a rule at the end of the ruleset that the transaction fills. */
+export function encodeRuleAddition(anchor: string, rule: PfRule, ticket: number, poolTicket: number): IoctlCall {
+  const fields = ruleFields(rule);
+  return {
+    ioctl: DIOCADDRULE,
+    object: `${anchor || "main"} ${rule.label ?? rule.action}`,
+    argument: pfiocRule.encode({
+      action: fields.action,
+      ticket,
+      pool_ticket: poolTicket,
+      anchor,
+      anchor_call: rule.anchorCall ?? "",
+      rule: fields,
+    }),
+  };
+}
+
+/** Gets a ticket of the pool buffer, with a rule's target in it. */
+export function preparePool(pf: PfDevice, rule: PfRule): number {
+  const ticket = decodePoolTicket(pf.ioctl(encodePoolBeginning()).argument);
+  const address = encodePoolAddress(rule, ticket);
+  if (address !== undefined) pf.ioctl(address);
+  return ticket;
+}
+
+/**
+ * Runs again, for ten seconds, while another program is at the same buffers, which pf tells by EBUSY. Pauses are of random
+ * length, so that two who disturb each other part.
+ */
+export function retryBusy<T>(act: () => T, busy: readonly string[] = ["EBUSY"]): T {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return act();
+    } catch (error) {
+      const disturbed = error instanceof SyscallError && busy.includes(error.code);
+      if (!disturbed || Date.now() >= deadline) throw error;
+      pause(Math.random() * MAX_PAUSE_MS);
+    }
+  }
+}
+
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, ms);
+}
+
+function fill(pf: PfDevice, anchors: readonly PfAnchor[], parts: readonly TransactionPart[]): void {
+  for (const { anchor, ruleset, ticket } of parts) {
+    for (const entry of anchors.filter((candidate) => candidate.anchor === anchor)) {
+      if (ruleset === "table") {
+        for (const [name, addresses] of Object.entries(entry.tables ?? {})) {
+          pf.ioctl(encodeTableDefinition(anchor, name, addresses, ticket));
+        }
+      } else for (const rule of entry.rules?.[ruleset] ?? []) addRule(pf, anchor, rule, ticket);
+    }
+  }
+}
+
+function addRule(pf: PfDevice, anchor: string, rule: PfRule, ticket: number): void {
+  try {
+    pf.ioctl(encodeRuleAddition(anchor, rule, ticket, preparePool(pf, rule)));
+  } catch (error) {
+    // From FreeBSD 14 on: the ruleset has the very same rule.
+    if (!(error instanceof SyscallError && error.code === "EEXIST")) throw error;
+  }
+}
+
+/**
+ * Replaces rulesets and tables of any number of anchors at once: all or nothing. Anchors that do not exist come into
+ * being. Where another program changes pf at the same time, all begins again.
+ *
+ * @throws {SyscallError} of the call that failed, nothing being changed; EBUSY when others never stop.
+ * @throws {FieldError} when a rule or address cannot be encoded, or is in the wrong ruleset.
+ */
+export function replaceAnchors(pf: PfDevice, anchors: readonly PfAnchor[]): void {
+  for (const { rules = {} } of anchors) {
+    for (const ruleset of rulesetOrder) {
+      const stray = rules[ruleset]?.find((rule) => rulesetOfRule(rule) !== ruleset);
+      if (stray !== undefined) throw new FieldError(`a ${stray.action} rule is not in the ${ruleset} ruleset`);
+    }
+  }
+  const parts = transactionParts(anchors);
+  if (parts.length === 0) return;
+  retryBusy(() => {
+    const begun = decodeTickets(parts, pf.ioctl(encodeTransaction(DIOCXBEGIN, parts)).pointee);
+    try {
+      fill(pf, anchors, begun);
+      pf.ioctl(encodeTransaction(DIOCXCOMMIT, begun));
+    } catch (error) {
+      rollBack(pf, begun);
+      throw error;
+    }
+  });
+}
+
+/** Frees what was begun. It fails when another program has begun anew meanwhile, which frees it as well. */
+function rollBack(pf: PfDevice, parts: readonly TransactionPart[]): void {
+  try {
+    pf.ioctl(encodeTransaction(DIOCXROLLBACK, parts));
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+  }
+}

@@ -1,0 +1,144 @@
+import { SyscallError } from "../errno.ts";
+import { decodeCString, FieldError } from "../struct.ts";
+import {
+  CTL_MAXNAME,
+  CTL_SYSCTL,
+  CTL_SYSCTL_NAME,
+  CTL_SYSCTL_NEXT,
+  CTL_SYSCTL_OIDFMT,
+  CTLTYPE,
+  CTLTYPE_NODE,
+} from "./abi/sysctl.ts";
+import { cFunction, syscall } from "./libc.ts";
+
+type SysctlByName = [string, Buffer | null, Buffer | null, Buffer | null, number];
+type SysctlByMib = [Buffer, number, Buffer | null, Buffer | null, Buffer | null, number];
+const sysctlbyname = cFunction<SysctlByName, number>(
+  "int sysctlbyname(const char *name, void *oldp, void *oldlenp, const void *newp, size_t newlen)",
+);
+const sysctlnametomib = cFunction<[string, Buffer, Buffer], number>(
+  "int sysctlnametomib(const char *name, void *mibp, void *sizep)",
+);
+const sysctl = cFunction<SysctlByMib, number>(
+  "int sysctl(const void *name, unsigned int namelen, void *oldp, void *oldlenp, const void *newp, size_t newlen)",
+);
+
+/** A variable's name as numbers, sysctl(3). */
+export type Mib = readonly number[];
+
+const INT_SIZE = 4;
+/** How often a value is read again when it grew between being measured and being read. */
+const READ_ATTEMPTS = 8;
+/** Part by which the room for a value exceeds its measured size, since lists grow meanwhile. */
+const SLACK = 1 / 8;
+
+/** The numbers of a name as the call takes them. @throws {FieldError} when there are more than 24. */
+export function encodeMib(mib: Mib): Buffer {
+  if (mib.length === 0 || mib.length > CTL_MAXNAME) throw new FieldError(`a sysctl name has 1 to ${CTL_MAXNAME} parts`);
+  const encoded = Buffer.alloc(mib.length * INT_SIZE);
+  for (const [index, part] of mib.entries()) encoded.writeInt32LE(part, index * INT_SIZE);
+  return encoded;
+}
+
+/** Reads numbers of 32 bits: a name, or a list of integers. */
+export function decodeMib(bytes: Buffer): number[] {
+  return Array.from({ length: Math.floor(bytes.length / INT_SIZE) }, (_, index) => bytes.readInt32LE(index * INT_SIZE));
+}
+
+function sizeCell(size: number): Buffer {
+  const cell = Buffer.alloc(8);
+  cell.writeBigUInt64LE(BigInt(size));
+  return cell;
+}
+
+const sizeOf = (cell: Buffer): number => Number(cell.readBigUInt64LE(0));
+
+/** Measures, reads, and starts again when the value outgrew its room. */
+function readGrowing(object: string, invoke: (room: Buffer | null, size: Buffer) => number): Buffer {
+  for (let attempt = 1; ; attempt++) {
+    const measured = sizeCell(0);
+    syscall({ call: "sysctl", object }, () => invoke(null, measured));
+    const room = Buffer.alloc(Math.ceil(sizeOf(measured) * (1 + SLACK)));
+    if (room.length === 0) return room;
+    const size = sizeCell(room.length);
+    try {
+      syscall({ call: "sysctl", object }, () => invoke(room, size));
+      return room.subarray(0, sizeOf(size));
+    } catch (error) {
+      const grown = error instanceof SyscallError && error.code === "ENOMEM";
+      if (!grown || attempt === READ_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** The bytes of a variable, sysctlbyname(3). @throws {SyscallError} ENOENT when there is no such variable. */
+export function sysctlBytes(name: string): Buffer {
+  return readGrowing(name, (room, size) => sysctlbyname(name, room, size, null, 0));
+}
+
+/** The bytes of a variable named by numbers, sysctl(3). @throws {SyscallError} ENOENT. */
+export function sysctlBytesAt(mib: Mib): Buffer {
+  const name = encodeMib(mib);
+  return readGrowing(mib.join("."), (room, size) => sysctl(name, mib.length, room, size, null, 0));
+}
+
+/** An integer variable of 32 or 64 bits. @throws {SyscallError} ENOENT; {FieldError} when it is none. */
+export function sysctlInt(name: string): number {
+  const bytes = sysctlBytes(name);
+  if (bytes.length === 4) return bytes.readInt32LE(0);
+  if (bytes.length === 8) return Number(bytes.readBigInt64LE(0));
+  throw new FieldError(`sysctl ${name} has ${bytes.length} bytes: not an integer`);
+}
+
+/** A variable's text. @throws {SyscallError} ENOENT when there is no such variable. */
+export function sysctlString(name: string): string {
+  return decodeCString(sysctlBytes(name));
+}
+
+/** Sets an integer variable of 32 bits. @throws {SyscallError} ENOENT, EPERM when it cannot be set. */
+export function setSysctlInt(name: string, value: number): void {
+  const bytes = encodeMib([value]);
+  syscall({ call: "sysctl", object: `${name}=${value}` }, () => sysctlbyname(name, null, null, bytes, bytes.length));
+}
+
+function mibOf(name: string): number[] {
+  const mib = Buffer.alloc(CTL_MAXNAME * INT_SIZE);
+  const count = sizeCell(CTL_MAXNAME);
+  syscall({ call: "sysctlnametomib", object: name }, () => sysctlnametomib(name, mib, count));
+  return decodeMib(mib).slice(0, sizeOf(count));
+}
+
+/** A variable as the kernel describes it. */
+export interface SysctlVariable {
+  readonly name: string;
+  /** CTLTYPE_* of sys/sysctl.h. */
+  readonly type: number;
+  /** How sysctl(8) prints it: `A` text, `I` integer, and what the variable's maker chose: `E,jailsys`, `B`, `S,in_addr,a`. */
+  readonly format: string;
+}
+
+/** The variables below a node, in the kernel's order; nodes are left out. @throws {SyscallError} ENOENT. */
+export function sysctlVariables(node: string): SysctlVariable[] {
+  const root = mibOf(node);
+  const variables: SysctlVariable[] = [];
+  for (let at: readonly number[] = root; ; ) {
+    const next = nextMib(at);
+    if (next === undefined || root.some((part, index) => next[index] !== part)) return variables;
+    const kind = sysctlBytesAt([CTL_SYSCTL, CTL_SYSCTL_OIDFMT, ...next]);
+    const type = kind.readUInt32LE(0) & CTLTYPE;
+    if (type !== CTLTYPE_NODE) {
+      const name = decodeCString(sysctlBytesAt([CTL_SYSCTL, CTL_SYSCTL_NAME, ...next]));
+      variables.push({ name, type, format: decodeCString(kind.subarray(INT_SIZE)) });
+    }
+    at = next;
+  }
+}
+
+function nextMib(mib: Mib): number[] | undefined {
+  try {
+    return decodeMib(sysctlBytesAt([CTL_SYSCTL, CTL_SYSCTL_NEXT, ...mib]));
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
