@@ -136,6 +136,10 @@ function policyOf(count: number): Policy {
     { length: count },
     (_, index): PolicyNetwork => ({
       id: index.toString(16).padStart(12, "a"),
+      name: `network${index}`,
+      exclusive: true,
+      gateway: "",
+      gateway6: "",
       interface: `kleene${index}`,
       subnet: `10.${index >> 8}.${index & 255}.0/24`,
       subnet6: "",
@@ -144,14 +148,14 @@ function policyOf(count: number): Policy {
       internal: false,
     }),
   );
-  return { networks, endpoints: [] };
+  return { networks, endpoints: [], pairs: [], ports: [] };
 }
 
 function endpointOf({ networks }: Policy): PolicyEndpoint {
   const network = networks.find(({ icc }) => !icc);
   if (network === undefined) throw new Error("no network without icc");
   const ipv4 = network.subnet.replace(/0\/24$/, "7");
-  return { containerId: "abcdef012345", networkId: network.id, ipv4, ipv6: "", icc: false, rawSockets: false };
+  return { containerId: "abcdef012345", containerName: "bench", network, ipv4, ipv6: "", rawSockets: false };
 }
 
 function timed(work: () => void): number {

@@ -5,6 +5,7 @@ import { ifinfomsg, constants as rt } from "../abi/rtnetlink.ts";
 import { constants as so } from "../abi/socket.ts";
 import {
   decodeAttributes,
+  decodeU32,
   encodeAttribute,
   encodeNested,
   encodeU32,
@@ -146,7 +147,7 @@ export function decodeLink(message: Message): Link {
     up: (header.ifi_flags & rt.IFF_UP) !== 0,
     loopback: (header.ifi_flags & rt.IFF_LOOPBACK) !== 0,
     alias: alias && decodeCString(alias),
-    group: group?.readUInt32LE() ?? 0,
+    group: group === undefined ? 0 : decodeU32(group),
     kind: kind && decodeCString(kind),
   };
 }
