@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { SyscallError } from "../../src/ffi/errno.ts";
 import { AddressError } from "../../src/ffi/inet.ts";
 import {
   decodeAcknowledgement,
@@ -14,7 +15,6 @@ import { NetlinkSocket } from "../../src/ffi/linux/netlink/socket.ts";
 import { decodeLinkAddress } from "../../src/ffi/linux/rtnl/address.ts";
 import { decodeLink } from "../../src/ffi/linux/rtnl/link.ts";
 import { decodeDefaultRoute } from "../../src/ffi/linux/rtnl/route.ts";
-import { SyscallError } from "../../src/ffi/errno.ts";
 import { FieldError } from "../../src/ffi/struct.ts";
 import { runs, seed } from "./seed.ts";
 
@@ -30,13 +30,13 @@ const replies = fc
     Buffer.concat(list.map(([type, flags, head, rest]) => encodeMessage(type, flags, 1, Buffer.concat([head, rest])))),
   )
   .chain((whole) =>
-    fc.tuple(fc.array(fc.tuple(fc.nat({ max: 400 }), fc.nat({ max: 255 })), { maxLength: 4 }), fc.nat({ max: 500 })).map(
-      ([changes, length]) => {
+    fc
+      .tuple(fc.array(fc.tuple(fc.nat({ max: 400 }), fc.nat({ max: 255 })), { maxLength: 4 }), fc.nat({ max: 500 }))
+      .map(([changes, length]) => {
         const damaged = Buffer.from(whole);
         for (const [at, value] of changes) if (at < damaged.length) damaged[at] = value;
         return damaged.subarray(0, Math.max(0, damaged.length - (length % 3 === 0 ? length : 0)));
-      },
-    ),
+      }),
   );
 
 /** Malformed is a word of the bindings' own, never a stray RangeError. */
@@ -79,8 +79,8 @@ test("a conversation with a kernel that answers anything ends", () => {
         if (next === undefined) throw new NetlinkFormatError("no more answers");
         return next;
       },
-      close: () => undefined,
-    } as ConstructorParameters<typeof NetlinkSocket>[0]);
+      [Symbol.dispose]: () => undefined,
+    });
     const request = { call: "RTM_GETLINK", object: "lo", type: 18, flags: 0, body: Buffer.alloc(16) };
     decodes(() => socket.dump(request));
     decodes(() => socket.batch([request, request]));

@@ -7,7 +7,13 @@ import { KleeError } from "../../src/kleene/errors.ts";
 import { parseParameters } from "../../src/kleene/host/linux/parameters.ts";
 import { checkName } from "../../src/kleene/identity.ts";
 import { checkWanted } from "../../src/kleene/network/endpoints.ts";
-import { addressToNumber, familyOf, numberToAddress, parseSubnet, storedSubnet } from "../../src/kleene/network/subnet.ts";
+import {
+  addressToNumber,
+  familyOf,
+  numberToAddress,
+  parseSubnet,
+  storedSubnet,
+} from "../../src/kleene/network/subnet.ts";
 import { FakeCli } from "../cli/unit/fake.ts";
 import { runs, seed } from "./seed.ts";
 
@@ -16,7 +22,20 @@ const near = (...pieces: readonly string[]): fc.Arbitrary<string> =>
   fc.oneof(
     fc.array(fc.constantFrom(...pieces), { maxLength: 12 }).map((words) => words.join("")),
     fc.string({ unit: "binary", maxLength: 40 }),
-    fc.constantFrom("", "\0", "\n", "-", "--", "x".repeat(5000), "\u202e", "$(id)", "`id`", "';--", "%s%n", "../../etc"),
+    fc.constantFrom(
+      "",
+      "\0",
+      "\n",
+      "-",
+      "--",
+      "x".repeat(5000),
+      "\u202e",
+      "$(id)",
+      "`id`",
+      "';--",
+      "%s%n",
+      "../../etc",
+    ),
   );
 const digits = ["0", "1", "9", "10", "255", "256", "00", "08", "0x1", "1e3", "-1", "+1"];
 const addresses = near(...digits, ".", ".", ".", ":", "::", "ffff", "fd00", "%", "/", "/24", "/33", "/129", " ");
@@ -86,8 +105,36 @@ test("environment, names, jail parameters", () => {
 });
 
 test("command lines: a status, and one line for each complaint", async () => {
-  const words = ["network", "container", "image", "system", "create", "rm", "run", "exec", "ls", "start", "stop", "prune"];
-  const options = ["-n", "-a", "-d", "-it", "-f", "--subnet", "--ip", "--name", "--", "-", "--format", "--help", "-h", "-J"];
+  const words = [
+    "network",
+    "container",
+    "image",
+    "system",
+    "create",
+    "rm",
+    "run",
+    "exec",
+    "ls",
+    "start",
+    "stop",
+    "prune",
+  ];
+  const options = [
+    "-n",
+    "-a",
+    "-d",
+    "-it",
+    "-f",
+    "--subnet",
+    "--ip",
+    "--name",
+    "--",
+    "-",
+    "--format",
+    "--help",
+    "-h",
+    "-J",
+  ];
   const word = fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom(...words) },
     { weight: 2, arbitrary: fc.constantFrom(...options) },

@@ -1,7 +1,14 @@
 import { type AddressFamily, formatAddress, type Prefix } from "../../inet.ts";
 import { constants as rt, rtmsg, rtnexthop } from "../abi/rtnetlink.ts";
 import { constants as so } from "../abi/socket.ts";
-import { type Attributes, decodeAttributes, decodeU32, encodeAttribute, encodeU32, type Message } from "../netlink/message.ts";
+import {
+  type Attributes,
+  decodeAttributes,
+  decodeU32,
+  encodeAttribute,
+  encodeU32,
+  type Message,
+} from "../netlink/message.ts";
 import type { NetlinkSocket, Request } from "../netlink/socket.ts";
 
 /** A default route that packets can take. */
