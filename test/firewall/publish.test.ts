@@ -233,6 +233,25 @@ test("an administrator's default-drop table stays in force, and klee leaves it a
   assert.equal(machine.run("nft", "list", "table", "inet", "admin"), before);
   machine.run("nft", "add rule inet admin input ct status dnat accept");
   assert.match(await ask(), /^ok /, "the rule of docs/networking.md lets published ports in");
+  machine.run("nft", "add chain inet admin output { type filter hook output priority filter; policy drop; }");
+  machine.run("nft", "add rule inet admin output meta l4proto ipv6-icmp accept");
+  assert.equal(await ask(), "timeout", "and the reply is dropped");
+  machine.run(
+    "nft",
+    "add rule inet admin output oifname lo accept; add rule inet admin output ct state established accept",
+  );
+  assert.match(await ask(), /^ok /);
+  assert.match(await agents.ask("host", "tcp", "127.0.0.1", 8080), /^ok /);
+  assert.notEqual(
+    (await agents.ask("server", "tcp", OUTSIDE, 4000)).slice(0, 2),
+    "ok",
+    "nor does klee's NAT open a way out",
+  );
+  machine.run(
+    "nft",
+    "add rule inet admin output ip saddr 10.2.3.0/24 accept; add rule inet admin input ct state established accept",
+  );
+  assert.match(await agents.ask("server", "tcp", OUTSIDE, 4000), /^ok /);
   remove("server");
   ok("system", "reconcile");
   assert.match(machine.run("nft", "list", "table", "inet", "admin"), /policy drop/);
