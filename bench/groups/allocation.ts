@@ -14,7 +14,7 @@ import type { Group } from "./group.ts";
 const FLAT = 1.5;
 const IMAGE = "1234abcd1234";
 const CONTAINER = "bbbbbbbbbbbb";
-const ENDPOINT = "dddddddddddd";
+const ENDPOINT = "eeeeeeeeeeee";
 const NETWORK = "aaaaaaaaaaaa";
 
 /** Taking the lowest free address and giving it back, in subnets of which every second address is taken. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LinuxFirewall } from "../../src/kleene/host/linux/firewall.ts";
 import { changeText, loadText } from "../../src/kleene/host/linux/ruleset.ts";
-import type { Policy, PolicyEndpoint, PolicyNetwork } from "../../src/kleene/network/policy.ts";
+import { containerPolicy, type Policy, type PolicyNetwork } from "../../src/kleene/network/policy.ts";
 import { enterNetworkNamespace } from "../../test/support/namespaces.ts";
 import { type Absentee, atMost, type Condition, compare, type Entrant, flatWithin } from "../compare.ts";
 import { Floor, Spawner } from "../floor.ts";
@@ -67,18 +67,18 @@ const OTHER = "bench_other";
 function change(bench: Bench, count: number, conditions: readonly Condition[]): Promise<Row> {
   const own = new LinuxFirewall("bench_klee");
   own.load(bench.policy);
-  const endpoints = [endpointOf(bench.policy)];
+  const endpoint = endpointOf(bench.policy);
   const entrants: (Entrant | Absentee)[] = [
     {
       name: "klee",
       role: "klee",
       sample() {
-        const milliseconds = timed(() => own.change({ add: { endpoints } }));
-        own.change({ remove: { endpoints } });
+        const milliseconds = timed(() => own.change({ add: endpoint }));
+        own.change({ remove: endpoint });
         return milliseconds;
       },
     },
-    ...others(bench, changeText(OTHER, { add: { endpoints } }), changeText(OTHER, { remove: { endpoints } })),
+    ...others(bench, changeText(OTHER, { add: endpoint }), changeText(OTHER, { remove: endpoint })),
   ];
   return compare(`one endpoint among ${count} networks`, "ms", entrants, extent(bench.scale, 6, 200), conditions);
 }
@@ -136,11 +136,11 @@ function policyOf(count: number): Policy {
     { length: count },
     (_, index): PolicyNetwork => ({
       id: index.toString(16).padStart(12, "a"),
-      name: `network${index}`,
+      name: `n${index}`,
+      interface: `kleene${index}`,
       exclusive: true,
       gateway: "",
       gateway6: "",
-      interface: `kleene${index}`,
       subnet: `10.${index >> 8}.${index & 255}.0/24`,
       subnet6: "",
       nat: "em0",
@@ -151,11 +151,12 @@ function policyOf(count: number): Policy {
   return { networks, endpoints: [], pairs: [], ports: [] };
 }
 
-function endpointOf({ networks }: Policy): PolicyEndpoint {
+function endpointOf({ networks }: Policy): Policy {
   const network = networks.find(({ icc }) => !icc);
   if (network === undefined) throw new Error("no network without icc");
   const ipv4 = network.subnet.replace(/0\/24$/, "7");
-  return { containerId: "abcdef012345", containerName: "bench", network, ipv4, ipv6: "", rawSockets: false };
+  const attachments = [{ network, ipv4, ipv6: "" }];
+  return containerPolicy({ id: "abcdef012345", name: "c", rawSockets: false, attachments, ports: [] });
 }
 
 function timed(work: () => void): number {

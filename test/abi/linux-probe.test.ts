@@ -28,6 +28,7 @@ const headers = [
   "sys/mount.h",
   "sys/socket.h",
   "netinet/in.h",
+  "netinet/tcp.h",
   "linux/if.h",
   "linux/if_addr.h",
   "linux/if_link.h",

@@ -101,13 +101,21 @@ test("inspect, port, and a free port of the host", gate, () => {
   assert.equal(ok("container", "port", "web", "91/tcp"), `90-91/tcp -> em0:${first}-${last}\n`);
 });
 
-test("a port that hides a listener of the host: a warning, from start, run and exec alike", gate, () => {
-  const started = machine.klee(["run", "-d", "-n", "net", "--name", "hides", "-p", "4000:80", "agent", "sleep", "9"]);
-  assert.equal(started.status, 0);
-  assert.match(
-    started.stderr,
-    /^klee: warning: publishing em0:4000\/tcp hides the host's own listener on 192\.0\.2\.2:4000\/tcp while the container runs\n$/,
-  );
+test("a port that hides a listener of the host: a warning from whatever starts the container", gate, () => {
+  const warns = (...args: readonly string[]): void => {
+    const { status, stderr } = machine.klee(args);
+    assert.equal(status, 0, stderr);
+    assert.equal(
+      stderr,
+      "klee: warning: publishing em0:4000/tcp hides the host's own listener on 192.0.2.2:4000/tcp while the container runs\n",
+    );
+  };
+  warns("run", "-d", "-n", "net", "--name", "hides", "-p", "4000:80", "agent", "sleep", "9");
+  warns("restart", "hides");
+  ok("stop", "hides");
+  warns("start", "-d", "hides");
+  ok("stop", "hides");
+  warns("exec", "-d", "hides", "sleep", "9");
   remove("hides");
   const quiet = machine.klee(["run", "-d", "-n", "net", "--name", "quiet", "-p", "4001:80", "agent", "sleep", "9"]);
   assert.equal(quiet.stderr, "");
@@ -233,6 +241,25 @@ test("an administrator's default-drop table stays in force, and klee leaves it a
   assert.equal(machine.run("nft", "list", "table", "inet", "admin"), before);
   machine.run("nft", "add rule inet admin input ct status dnat accept");
   assert.match(await ask(), /^ok /, "the rule of docs/networking.md lets published ports in");
+  machine.run("nft", "add chain inet admin output { type filter hook output priority filter; policy drop; }");
+  machine.run("nft", "add rule inet admin output meta l4proto ipv6-icmp accept");
+  assert.equal(await ask(), "timeout", "and the reply is dropped");
+  machine.run(
+    "nft",
+    "add rule inet admin output oifname lo accept; add rule inet admin output ct state established accept",
+  );
+  assert.match(await ask(), /^ok /);
+  assert.match(await agents.ask("host", "tcp", "127.0.0.1", 8080), /^ok /);
+  assert.notEqual(
+    (await agents.ask("server", "tcp", OUTSIDE, 4000)).slice(0, 2),
+    "ok",
+    "nor does klee's NAT open a way out",
+  );
+  machine.run(
+    "nft",
+    "add rule inet admin output ip saddr 10.2.3.0/24 accept; add rule inet admin input ct state established accept",
+  );
+  assert.match(await agents.ask("server", "tcp", OUTSIDE, 4000), /^ok /);
   remove("server");
   ok("system", "reconcile");
   assert.match(machine.run("nft", "list", "table", "inet", "admin"), /policy drop/);

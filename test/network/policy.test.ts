@@ -185,6 +185,15 @@ test("a network's part of the policy names nothing of the others", () => {
   );
 });
 
+test("an interface's name is a word, or no element at all", () => {
+  const [network] = networks;
+  assert(network !== undefined);
+  const load = (nat: string): string => changeText("t", { add: { networks: [{ ...network, nat }] } });
+  assert.match(load("enp0s3.100"), /"enp0s3\.100" \. 10\.0\.0\.0\/24/);
+  for (const nat of ["em*", 'a" . 0.0.0.0/0 }; flush ruleset #', "a\\", "a;b", "a b", "a\n"])
+    assert.throws(() => load(nat), { code: "UNSUPPORTED" }, nat);
+});
+
 test("an endpoint in a network with icc needs no element; a published port is one in each set", () => {
   const [first, , , , ...rest] = networks;
   assert(first !== undefined && rest.length === 0);

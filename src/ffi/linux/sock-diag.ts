@@ -4,8 +4,18 @@ import { constants as so } from "./abi/socket.ts";
 import { NetlinkSocket, type Request } from "./netlink/socket.ts";
 import { openTransport } from "./netlink/transport.ts";
 
-/** All of TCP's states, TIME_WAIT among them. */
-const ALL_STATES = 0xffff_ffff;
+/** The states of a socket that has a peer. */
+const CONNECTED = [
+  diag.TCP_ESTABLISHED,
+  diag.TCP_SYN_SENT,
+  diag.TCP_SYN_RECV,
+  diag.TCP_FIN_WAIT1,
+  diag.TCP_FIN_WAIT2,
+  diag.TCP_TIME_WAIT,
+  diag.TCP_CLOSE_WAIT,
+  diag.TCP_LAST_ACK,
+  diag.TCP_CLOSING,
+].reduce((states, state) => states | (1 << state), 0);
 
 /** Opens a socket for sockets, sock_diag(7), of this moment's network namespace. @throws {SyscallError} */
 export function openSockDiag(): NetlinkSocket {
@@ -13,13 +23,13 @@ export function openSockDiag(): NetlinkSocket {
 }
 
 /**
- * Ends all TCP and UDP sockets that are bound to one of these addresses of this host: neither connected nor listening any
- * more, they stay bound until their owners close them. Equivalent to: `ss --kill src ADDRESS` for each. Needs CONFIG_INET_DIAG_DESTROY.
+ * Ends the TCP and UDP sockets that have one of these addresses of this host, and a peer: their owners get ECONNABORTED.
+ * Listeners stay. Equivalent to: `ss --kill src ADDRESS` for each. Needs CONFIG_INET_DIAG_DESTROY.
  *
  * @returns how many there were.
  * @throws {SyscallError} EOPNOTSUPP when the kernel cannot.
  */
-export function destroySockets(socket: NetlinkSocket, addresses: readonly string[]): number {
+export function destroyConnected(socket: NetlinkSocket, addresses: readonly string[]): number {
   const wanted = new Set(addresses.map((address) => mapped(encodeAddress(address)).toString("hex")));
   let destroyed = 0;
   for (const family of [so.AF_INET, so.AF_INET6])
@@ -42,7 +52,7 @@ function request(type: number, family: number, protocol: number, id: Buffer): Re
     object: `${family === so.AF_INET ? "inet" : "inet6"} ${protocol === diag.IPPROTO_TCP ? "tcp" : "udp"}`,
     type,
     flags: 0,
-    body: inet_diag_req_v2.encode({ sdiag_family: family, sdiag_protocol: protocol, idiag_states: ALL_STATES, id }),
+    body: inet_diag_req_v2.encode({ sdiag_family: family, sdiag_protocol: protocol, idiag_states: CONNECTED, id }),
   };
 }
 

@@ -1,4 +1,4 @@
-// <linux/sock_diag.h>, <linux/inet_diag.h>, <linux/netlink.h>, <netinet/in.h>
+// <linux/sock_diag.h>, <linux/inet_diag.h>, <linux/netlink.h>, <netinet/in.h>, <netinet/tcp.h>
 import { bytes, struct, u8, u32 } from "../../struct.ts";
 
 const HEADER = "linux/inet_diag.h";
@@ -26,4 +26,15 @@ export const constants = {
   SOCK_DESTROY: 21,
   IPPROTO_TCP: 6,
   IPPROTO_UDP: 17,
+
+  // <netinet/tcp.h>, of UDP sockets too: one with a peer is TCP_ESTABLISHED.
+  TCP_ESTABLISHED: 1,
+  TCP_SYN_SENT: 2,
+  TCP_SYN_RECV: 3,
+  TCP_FIN_WAIT1: 4,
+  TCP_FIN_WAIT2: 5,
+  TCP_TIME_WAIT: 6,
+  TCP_CLOSE_WAIT: 8,
+  TCP_LAST_ACK: 9,
+  TCP_CLOSING: 11,
 } as const;

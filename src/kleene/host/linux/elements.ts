@@ -1,3 +1,4 @@
+import { KleeError } from "../../errors.ts";
 import type { Policy, PolicyNetwork, PolicyPort } from "../../network/policy.ts";
 import type { Family } from "../../network/subnet.ts";
 import { markOf } from "./confinement/mark.ts";
@@ -105,7 +106,7 @@ function putNetwork(network: PolicyNetwork, put: Put): void {
 /** A network's addresses: its subnet, or one of its containers'. */
 function putMembers({ nat, internal }: PolicyNetwork, family: Family, addresses: string, put: Put): void {
   put("networks", family, addresses);
-  if (nat !== "") put("translated", family, `"${nat}" . ${addresses}`);
+  if (nat !== "") put("translated", family, `${quoted(nat)} . ${addresses}`);
   if (internal) put("internal", family, addresses);
 }
 
@@ -128,6 +129,17 @@ function putEndpoints(endpoints: Policy["endpoints"], put: Put): void {
   }
 }
 
+/**
+ * An interface's name as nft text. The kernel allows nearly any characters in one; some have a meaning in nft, where
+ * `em*` is all interfaces that begin so.
+ * @throws {KleeError} UNSUPPORTED
+ */
+function quoted(name: string): string {
+  if (!/^[\w.:@+-]+$/.test(name))
+    throw new KleeError("UNSUPPORTED", `interface ${JSON.stringify(name)} has a name that no firewall rule can hold`);
+  return `"${name}"`;
+}
+
 /** nft shifts no ranges of ports: each port is an element of its own. */
 function putPort(port: PolicyPort, put: Put): void {
   const { family, protocol, target, address } = port;
@@ -139,7 +151,7 @@ function putPort(port: PolicyPort, put: Put): void {
     if (address !== "") put("by_address", family, `${address} . ${from} : ${to}`);
     else {
       if (port.interface === "") put("anywhere", family, `${from} : ${to}`);
-      else put("by_interface", family, `"${port.interface}" . ${from} : ${to}`);
+      else put("by_interface", family, `${quoted(port.interface)} . ${from} : ${to}`);
       put("locally", family, `${from} : ${to}`);
     }
   }

@@ -1,8 +1,9 @@
+import { SyscallError } from "../../../ffi/errno.ts";
 import { LibraryError, lazy } from "../../../ffi/library.ts";
 import { forgetConnections } from "../../../ffi/linux/conntrack.ts";
 import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
 import { countRules, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
-import { destroySockets, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
+import { destroyConnected, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { Policy, PolicyChange } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
@@ -75,12 +76,21 @@ function withdrawn({ add, remove }: PolicyChange): string[] {
 function forget(addresses: readonly string[]): void {
   if (addresses.length === 0) return;
   try {
-    using sockets = openSockDiag();
-    destroySockets(sockets, addresses);
+    endSockets(addresses);
     using socket = openNetfilter();
     for (const address of addresses) forgetConnections(socket, address);
   } catch (error) {
     throw hostFailure(`cannot end the connections of ${addresses.join(", ")}`, error);
+  }
+}
+
+/** A kernel that cannot leaves a datagram socket its peer; all else that the socket may do is asked of the confinement. */
+function endSockets(addresses: readonly string[]): void {
+  using sockets = openSockDiag();
+  try {
+    destroyConnected(sockets, addresses);
+  } catch (error) {
+    if (!(error instanceof SyscallError && ["EOPNOTSUPP", "ENOENT"].includes(error.code))) throw error;
   }
 }
 
