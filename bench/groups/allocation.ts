@@ -15,6 +15,7 @@ const FLAT = 1.5;
 const IMAGE = "1234abcd1234";
 const CONTAINER = "bbbbbbbbbbbb";
 const NETWORK = "aaaaaaaaaaaa";
+const ENDPOINT = "eeeeeeeeeeee";
 
 /** Taking the lowest free address and giving it back, in subnets of which every second address is taken. */
 export const allocation: Group = {
@@ -53,7 +54,7 @@ async function allocate(family: Family, count: number, scale: Scale, conditions:
     const network = networkOf(family);
     await fill(store, network, family, count);
     const take = (): Promise<void> =>
-      store.transaction((statements) => connect(statements, CONTAINER, network, { ip: undefined, ip6: undefined }, []));
+      store.transaction((statements) => connect(statements, ENDPOINT, CONTAINER, network, { ip: undefined, ip6: undefined }, []));
     const giveBack = (): Promise<void> => store.transaction((statements) => disconnectAll(statements, CONTAINER));
     const touch = (): Promise<void> =>
       store.transaction((statements) =>
@@ -109,9 +110,9 @@ async function fill(store: Store, network: Network, family: Family, count: numbe
     await insertNetwork(statements, network);
     await statements.run(`INSERT INTO image VALUES ('${IMAGE}', 'i', 'latest', '/', '', '[]', '[]', 'root', '[]')`);
     const container = (id: string): string =>
-      `INSERT INTO container (id, name, image_id, cmd, env, user, jail_param, network_driver, public_ports, dataset,
+      `INSERT INTO container (id, name, image_id, cmd, env, user, jail_param, network_driver, dataset,
                               created, persist) ${id}`;
-    const rest = `'${IMAGE}', '[]', '[]', 'root', '[]', 'ipnet', '[]', '', '', 0`;
+    const rest = `'${IMAGE}', '[]', '[]', 'root', '[]', 'ipnet', '', '', 0`;
     await statements.run(container(`VALUES ('${CONTAINER}', 'bench', ${rest})`));
     if (count > 0) {
       await statements.run(container(`${numbers} SELECT printf('%012x', i), 'c' || i, ${rest} FROM n`), count);
