@@ -54,7 +54,9 @@ async function allocate(family: Family, count: number, scale: Scale, conditions:
     const network = networkOf(family);
     await fill(store, network, family, count);
     const take = (): Promise<void> =>
-      store.transaction((statements) => connect(statements, ENDPOINT, CONTAINER, network, { ip: undefined, ip6: undefined }, []));
+      store.transaction((statements) =>
+        connect(statements, ENDPOINT, CONTAINER, network, { ip: undefined, ip6: undefined }, []),
+      );
     const giveBack = (): Promise<void> => store.transaction((statements) => disconnectAll(statements, CONTAINER));
     const touch = (): Promise<void> =>
       store.transaction((statements) =>

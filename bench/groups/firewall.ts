@@ -80,7 +80,13 @@ function change(bench: Bench, count: number, conditions: readonly Condition[]): 
     },
     ...others(bench, changeText(OTHER, { add: container }), changeText(OTHER, { remove: container })),
   ];
-  return compare(`one endpoint with a port among ${count} networks`, "ms", entrants, extent(bench.scale, 6, 200), conditions);
+  return compare(
+    `one endpoint with a port among ${count} networks`,
+    "ms",
+    entrants,
+    extent(bench.scale, 6, 200),
+    conditions,
+  );
 }
 
 function load(bench: Bench, count: number, conditions: readonly Condition[]): Promise<Row> {

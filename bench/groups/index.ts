@@ -4,6 +4,7 @@ import type { Group } from "./group.ts";
 export const groups = {
   alias: async () => (await import("./alias.ts")).alias,
   freebsd: async () => (await import("./freebsd.ts")).freebsd,
+  pf: async () => (await import("./pf.ts")).pfTransaction,
   firewall: async () => (await import("./firewall.ts")).firewall,
   allocation: async () => (await import("./allocation.ts")).allocation,
   start: async () => (await import("./start.ts")).start,
