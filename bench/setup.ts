@@ -17,6 +17,8 @@ const peers: Readonly<Record<string, string>> = {
 };
 const searched = ["/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
+const SHARED = ["-shared", "-fPIC", "-fno-builtin"];
+
 export function findPeer(program: string): string | undefined {
   return searched.map((directory) => join(directory, program)).find((path) => existsSync(path));
 }
@@ -45,10 +47,10 @@ function buildFloors(): void {
   for (const { name } of sources) {
     const source = join(here, "floors", name);
     const program = basename(name, ".c");
-    const linking = program === "tcp" ? ["-static"] : [];
-    build(source, floorPath(program), [...linking, "-ldl"]);
+    if (program.endsWith("stand-in")) build(source, floorPath(`${program}.so`), SHARED);
+    else build(source, floorPath(program), [...(program === "tcp" ? ["-static"] : []), "-ldl"]);
   }
-  build(join(here, "../test/ffi/freebsd/stand-in.c"), floorPath("stand-in.so"), ["-shared", "-fPIC", "-fno-builtin"]);
+  build(join(here, "../test/ffi/freebsd/stand-in.c"), floorPath("stand-in.so"), SHARED);
 }
 
 function build(source: string, target: string, args: readonly string[]): void {

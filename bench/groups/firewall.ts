@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LinuxFirewall } from "../../src/kleene/host/linux/firewall.ts";
 import { changeText, loadText } from "../../src/kleene/host/linux/ruleset.ts";
-import { containerPolicy, type Policy, type PolicyNetwork } from "../../src/kleene/network/policy.ts";
+import type { Policy, PolicyNetwork, PolicyPort } from "../../src/kleene/network/policy.ts";
 import { enterNetworkNamespace } from "../../test/support/namespaces.ts";
 import { type Absentee, atMost, type Condition, compare, type Entrant, flatWithin } from "../compare.ts";
 import { Floor, Spawner } from "../floor.ts";
@@ -63,24 +63,30 @@ interface Bench {
 /** The table that the peers change: klee's own is another, in the same namespace. */
 const OTHER = "bench_other";
 
-/** One endpoint of a network whose containers are apart: the one that needs an element of its own. */
+/** A container with raw sockets and a published port comes and goes: that needs the most elements. */
 function change(bench: Bench, count: number, conditions: readonly Condition[]): Promise<Row> {
   const own = new LinuxFirewall("bench_klee");
   own.load(bench.policy);
-  const endpoint = endpointOf(bench.policy);
+  const container = containerOf(bench.policy);
   const entrants: (Entrant | Absentee)[] = [
     {
       name: "klee",
       role: "klee",
       sample() {
-        const milliseconds = timed(() => own.change({ add: endpoint }));
-        own.change({ remove: endpoint });
+        const milliseconds = timed(() => own.change({ add: container }));
+        own.change({ remove: container });
         return milliseconds;
       },
     },
-    ...others(bench, changeText(OTHER, { add: endpoint }), changeText(OTHER, { remove: endpoint })),
+    ...others(bench, changeText(OTHER, { add: container }), changeText(OTHER, { remove: container })),
   ];
-  return compare(`one endpoint among ${count} networks`, "ms", entrants, extent(bench.scale, 6, 200), conditions);
+  return compare(
+    `one endpoint with a port among ${count} networks`,
+    "ms",
+    entrants,
+    extent(bench.scale, 6, 200),
+    conditions,
+  );
 }
 
 function load(bench: Bench, count: number, conditions: readonly Condition[]): Promise<Row> {
@@ -136,13 +142,13 @@ function policyOf(count: number): Policy {
     { length: count },
     (_, index): PolicyNetwork => ({
       id: index.toString(16).padStart(12, "a"),
-      name: `n${index}`,
+      name: `net${index}`,
       interface: `kleene${index}`,
+      subnet: `10.${index >> 8}.${index & 255}.0/24`,
+      subnet6: "",
       exclusive: true,
       gateway: "",
       gateway6: "",
-      subnet: `10.${index >> 8}.${index & 255}.0/24`,
-      subnet6: "",
       nat: "em0",
       icc: index % 2 === 0,
       internal: false,
@@ -151,12 +157,24 @@ function policyOf(count: number): Policy {
   return { networks, endpoints: [], pairs: [], ports: [] };
 }
 
-function endpointOf({ networks }: Policy): Policy {
+/** What a container brings to the firewall: its place in a network, and a port that it publishes on the host. */
+function containerOf({ networks }: Policy): Pick<Policy, "endpoints" | "ports"> {
   const network = networks.find(({ icc }) => !icc);
   if (network === undefined) throw new Error("no network without icc");
   const ipv4 = network.subnet.replace(/0\/24$/, "7");
-  const attachments = [{ network, ipv4, ipv6: "" }];
-  return containerPolicy({ id: "abcdef012345", name: "c", rawSockets: false, attachments, ports: [] });
+  const container = { containerId: "abcdef012345", containerName: "web" };
+  const port: PolicyPort = {
+    ...container,
+    protocol: "tcp",
+    family: 4,
+    interface: "em0",
+    address: "",
+    hostPort: { first: 8080, last: 8080 },
+    containerPort: { first: 80, last: 80 },
+    target: ipv4,
+    open: true,
+  };
+  return { endpoints: [{ ...container, network, ipv4, ipv6: "", rawSockets: true }], ports: [port] };
 }
 
 function timed(work: () => void): number {

@@ -1,13 +1,11 @@
 import { ifaddr, ifclone, jail } from "../../src/ffi/freebsd/index.ts";
-import { atMost, type Condition, compare, rowOf } from "../compare.ts";
+import { atMost, type Condition, compare } from "../compare.ts";
 import { Floor } from "../floor.ts";
 import type { Row } from "../model.ts";
 import { extent, type Scale } from "../scale.ts";
 import { floorPath } from "../setup.ts";
 import type { Group } from "./group.ts";
-
-/** Calls that are timed together. */
-const AT_ONCE = 500;
+import { AT_ONCE, memoryKept, timedTogether } from "./repeated.ts";
 
 /** The FreeBSD bindings' own share: encoding, koffi, decoding. The C library that they call is a stand-in. */
 export const freebsd: Group = {
@@ -36,9 +34,9 @@ export const freebsd: Group = {
     const rows: Row[] = [];
     for (const [what, command, call, conditions] of calls) {
       rows.push(await time(what, command, call, floor, scale, conditions));
-      rows.push(growth(what, call, scale));
+      rows.push(memoryKept(what, call, scale));
     }
-    return { rows, skipped: ["pf transaction: the bindings have no pf yet"] };
+    return { rows };
   },
 };
 
@@ -50,41 +48,15 @@ function time(
   scale: Scale,
   conditions: readonly Condition[],
 ): Promise<Row> {
-  const sample = (): number => {
-    const start = process.hrtime.bigint();
-    for (let count = 0; count < AT_ONCE; count++) call();
-    return Number(process.hrtime.bigint() - start) / 1000 / AT_ONCE;
-  };
   const inC = async (): Promise<number> => (await floor.nanoseconds(`${command} ${AT_ONCE}`)) / 1000 / AT_ONCE;
   return compare(
     what,
     "us",
     [
-      { name: "klee", role: "klee", sample },
+      { name: "klee", role: "klee", sample: timedTogether(call) },
       { name: "C", role: "floor", sample: inC },
     ],
     extent(scale, 3),
     conditions,
   );
-}
-
-/** Bytes by which the process has grown after many calls, for each: what is never given back. */
-function growth(what: string, call: () => unknown, scale: Scale): Row {
-  const calls = scale.quick ? 5_000 : 100_000;
-  const passes = 4;
-  const used: number[] = [];
-  for (let pass = 0; pass <= passes; pass++) {
-    for (let count = 0; count < calls; count++) call();
-    used.push(residentAfterCollection());
-  }
-  // The first pass warms up: code is compiled, pools fill.
-  const grown = used.slice(1).map((bytes, index) => (bytes - (used[index] ?? 0)) / calls);
-  return rowOf(`${what}: memory kept per call`, "bytes", grown, [atMost(1, "bytes")]);
-}
-
-function residentAfterCollection(): number {
-  // The harness runs its groups with --expose-gc.
-  globalThis.gc?.();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }

@@ -4,10 +4,12 @@ import type { Group } from "./group.ts";
 export const groups = {
   alias: async () => (await import("./alias.ts")).alias,
   freebsd: async () => (await import("./freebsd.ts")).freebsd,
+  pf: async () => (await import("./pf.ts")).pfTransaction,
   firewall: async () => (await import("./firewall.ts")).firewall,
   allocation: async () => (await import("./allocation.ts")).allocation,
   start: async () => (await import("./start.ts")).start,
   command: async () => (await import("./command.ts")).command,
+  startup: async () => (await import("./startup.ts")).startup,
   scale: async () => (await import("./scale.ts")).scale,
   traffic: async () => (await import("./traffic.ts")).traffic,
 } satisfies Readonly<Record<string, () => Promise<Group>>>;

@@ -1,5 +1,6 @@
 import { messageOf } from "../kleene/errors.ts";
 import type { Execution, ExecutionOptions, ExecutionResult, Stdio, WindowSize } from "../kleene/model.ts";
+import { during } from "../timeline.ts";
 import type { CliContext, Streams } from "./context.ts";
 import { UsageError } from "./exit-status.ts";
 import type { Session } from "./session.ts";
@@ -60,7 +61,7 @@ export async function follow(
     const execution = await start({ stdio, onWarning: warnOn(session), onCreated: (id) => say(created(id)) });
     forwarder.attach(execution);
     await relay(session, connection, execution, forwarder);
-    const result = await execution.exited;
+    const result = await during("payload", () => execution.exited);
     say(`\n${closing(execution.id, result)}`);
     return result;
   } finally {

@@ -1,4 +1,5 @@
 import type { WindowSize } from "../kleene/model.ts";
+import { during } from "../timeline.ts";
 import type { Klee } from "./domain.ts";
 import { systemStreams } from "./io/streams.ts";
 
@@ -37,7 +38,7 @@ export function systemContext(): CliContext {
     environment: process.env,
     now: Date.now,
     async openKlee({ root }) {
-      const domain = await import("../kleene/index.ts");
+      const domain = await during("program", () => import("../kleene/index.ts"));
       return domain.openKlee(root === undefined ? {} : { root });
     },
   };

@@ -1,7 +1,10 @@
+import { beginTimeline } from "../timeline.ts";
 import { systemContext } from "./context.ts";
 import { run } from "./run.ts";
+import { STARTUP_TRACE } from "./startup-trace.ts";
 
 const context = systemContext();
+if (process.argv.includes(STARTUP_TRACE)) beginTimeline();
 
 /** Nothing ends in a stack trace, not even a mistake in a callback that nobody awaits. */
 function fail(error: unknown): void {

@@ -5,6 +5,7 @@ import { registerImage } from "./commands/image.ts";
 import { registerNetwork } from "./commands/network.ts";
 import { registerSystem } from "./commands/system.ts";
 import type { Session } from "./session.ts";
+import { STARTUP_TRACE } from "./startup-trace.ts";
 import { readVersion } from "./version.ts";
 
 /** Builds the whole command tree under the program. */
@@ -16,6 +17,7 @@ export function registerCommands(program: Command, session: Session): void {
     .helpCommand("help [command]", "show the help of a command")
     .option("--root <dir>", "directory of klee's store (KLEE_ROOT)")
     .option("--trace", "print every kernel call on stderr (KLEE_TRACE=1)")
+    .option(STARTUP_TRACE, "print where klee's own time went on stderr, in ms")
     .option("--version", "print klee's version");
   program.hook("preAction", (_, action) => {
     session.command = action;

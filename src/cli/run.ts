@@ -1,9 +1,11 @@
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../kleene/errors.ts";
+import { during } from "../timeline.ts";
 import type { CliContext } from "./context.ts";
 import { exitStatus, isUsage } from "./exit-status.ts";
 import { registerCommands } from "./program.ts";
 import { Session } from "./session.ts";
+import { printStartupTrace } from "./startup-trace.ts";
 
 /**
  * Runs one command line.
@@ -15,13 +17,17 @@ export async function run(argv: readonly string[], context: CliContext): Promise
   const program = new Command("klee");
   const session = new Session(context, program);
   try {
-    registerCommands(program, session);
-    await program.parseAsync([...argv], { from: "user" });
+    await during("command line", () => {
+      registerCommands(program, session);
+      return program.parseAsync([...argv], { from: "user" });
+    });
     return session.status;
   } catch (error) {
     if (endedByHelp(error)) return 0;
     reportFailure(session, error);
     return exitStatus(error, runsPayload(session.command));
+  } finally {
+    printStartupTrace(program, context);
   }
 }
 

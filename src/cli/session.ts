@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { during } from "../timeline.ts";
 import type { CliContext } from "./context.ts";
 import type { Klee } from "./domain.ts";
 
@@ -24,7 +25,7 @@ export class Session {
   /** Turns a function into a commander action. What it returns becomes klee's exit status; nothing means 0. */
   action<A extends unknown[]>(act: (...args: A) => Promise<number | undefined>): (...args: A) => Promise<void> {
     return async (...args) => {
-      this.status = (await act(...args)) ?? 0;
+      this.status = (await during("klee", () => act(...args))) ?? 0;
     };
   }
 

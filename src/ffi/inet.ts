@@ -1,5 +1,3 @@
-import { isIP } from "node:net";
-
 /** `inet` for IPv4, `inet6` for IPv6. */
 export type AddressFamily = "inet" | "inet6";
 
@@ -23,9 +21,8 @@ export class AddressError extends Error {
  * @throws {AddressError} when it is none, or has a zone (`%eth0`).
  */
 export function encodeAddress(text: string): Buffer {
-  const version = text.includes("%") ? 0 : isIP(text);
-  if (version === 4) return Buffer.from(text.split(".").map(Number));
-  if (version !== 6) throw new AddressError(`not an IP address: ${JSON.stringify(text)}`);
+  if (isIPv4(text)) return Buffer.from(text.split(".").map(Number));
+  if (!isIPv6(text)) throw new AddressError(`not an IP address: ${JSON.stringify(text)}`);
   const [head = "", tail] = text.split("::");
   const leading = groups(head);
   const trailing = tail === undefined ? [] : groups(tail);
@@ -63,6 +60,31 @@ export function parsePrefix(text: string): Prefix {
 /** `10.2.3.1/32`. */
 export function formatPrefix(bytes: Uint8Array, length: number): string {
   return `${formatAddress(bytes)}/${length}`;
+}
+
+const DECIMAL_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+const DOTTED_QUAD = new RegExp(`^${DECIMAL_BYTE}(\\.${DECIMAL_BYTE}){3}$`);
+
+/** Is it an IPv4 address, four numbers without leading zeros? node:net says the same, and takes 3 ms to load. */
+export function isIPv4(text: string): boolean {
+  return DOTTED_QUAD.test(text);
+}
+
+/** Is it an IPv6 address, without a zone? RFC 4291, 2.2. */
+export function isIPv6(text: string): boolean {
+  const sides = text.split("::");
+  if (sides.length > 2) return false;
+  let count = 0;
+  for (const [index, side] of sides.entries()) {
+    if (side === "") continue;
+    const words = side.split(":");
+    const last = words.at(-1) ?? "";
+    const mapped = index === sides.length - 1 && last.includes(".");
+    if (mapped && !isIPv4(last)) return false;
+    if (!(mapped ? words.slice(0, -1) : words).every((word) => /^[0-9a-fA-F]{1,4}$/.test(word))) return false;
+    count += words.length + (mapped ? 1 : 0);
+  }
+  return sides.length === 2 ? count < 8 : count === 8;
 }
 
 /** The 16-bit groups of one side of `::`; a dotted quad at the end makes two. */

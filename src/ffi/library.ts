@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import type koffi from "koffi";
+import { during } from "../timeline.ts";
 
 type Koffi = typeof koffi;
 /** A C library opened by koffi. */
@@ -13,7 +14,7 @@ let loadedKoffi: Koffi | undefined;
 
 /** koffi itself, loaded on first use: a command that makes no kernel call does not pay for it. */
 export function getKoffi(): Koffi {
-  loadedKoffi ??= loadKoffi();
+  loadedKoffi ??= during("koffi", loadKoffi);
   return loadedKoffi;
 }
 
@@ -53,7 +54,8 @@ export function openLibrary(what: string, candidates: readonly string[]): Librar
       continue;
     }
     try {
-      return getKoffi().load(candidate);
+      const koffi = getKoffi();
+      return during("library", () => koffi.load(candidate));
     } catch (error) {
       reasons.push(error instanceof Error ? error.message : String(error));
     }

@@ -1,6 +1,7 @@
 import { closeSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { during } from "../timeline.ts";
 import { SyscallError } from "./errno.ts";
 import { LibraryError, lazy } from "./library.ts";
 import { errnoTable } from "./linux/abi/errno.ts";
@@ -141,7 +142,8 @@ interface Addon {
 const nativeDirectory = lazy(findNativeDirectory);
 const addon = lazy((): Addon => {
   const loaded: { exports: unknown } = { exports: {} };
-  process.dlopen(loaded, join(nativeDirectory(), "klee.node"));
+  const path = join(nativeDirectory(), "klee.node");
+  during("library", () => process.dlopen(loaded, path));
   return loaded.exports as Addon;
 });
 

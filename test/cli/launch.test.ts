@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { needs } from "../support/gate.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "klee-launch-"));
@@ -32,6 +33,24 @@ test("nothing is loaded of Node that the command does not use", () => {
   assert.ok(loaded.includes("NativeModule fs"));
   for (const name of ["child_process", "crypto", "net", "stream", "tty", "zlib"])
     assert.ok(!loaded.includes(`NativeModule ${name}`), name);
+});
+
+test("--trace=startup accounts for all of the time", needs("root", "cgroup2"), () => {
+  const { status, stdout, stderr } = klee([], "--trace=startup", "lsc", "-q");
+  assert.equal(status, 0, stderr);
+  assert.equal(stdout, "");
+  const lines = stderr.trimEnd().split("\n");
+  const parts = new Map(
+    lines.map((line) => {
+      const [, part = "", milliseconds] = /^(.+?) +(\d+\.\d\d)$/.exec(line) ?? assert.fail(line);
+      return [part, Number(milliseconds)];
+    }),
+  );
+  const total = parts.get("total") ?? 0;
+  parts.delete("total");
+  for (const part of ["node", "program", "command line", "sqlite3", "query", "klee"]) assert.ok(parts.has(part), part);
+  const sum = [...parts.values()].reduce((one, other) => one + other, 0);
+  assert.ok(Math.abs(sum - total) < 0.01 * parts.size, `${sum} of ${total}`);
 });
 
 test("a compiled form that V8 refuses, or none, makes no difference", () => {

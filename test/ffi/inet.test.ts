@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { isIP } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
-import { AddressError, encodeAddress, formatAddress, parsePrefix } from "../../src/ffi/inet.ts";
+import { AddressError, encodeAddress, formatAddress, isIPv4, isIPv6, parsePrefix } from "../../src/ffi/inet.ts";
 
 test("known addresses have their bytes and their shortest form", () => {
   for (const [text, hex, shortest = text] of [
@@ -45,4 +46,33 @@ test("without a prefix length an address stands for itself", () => {
   assert.deepEqual(parsePrefix("10.2.3.1"), { family: "inet", bytes: Buffer.from([10, 2, 3, 1]), length: 32 });
   assert.equal(parsePrefix("::1").length, 128);
   assert.equal(parsePrefix("10.0.0.0/8").length, 8);
+});
+
+test("what is an address and what is none is what Node says", () => {
+  const version = (text: string): number => (isIPv4(text) ? 4 : isIPv6(text) ? 6 : 0);
+  const piece = fc.constantFrom(
+    "0",
+    "1",
+    "00",
+    "255",
+    "256",
+    "ffff",
+    "10000",
+    "abc",
+    "g",
+    ":",
+    "::",
+    ".",
+    "1.2.3.4",
+    " ",
+  );
+  const near = fc.array(piece, { maxLength: 17 }).map((pieces) => pieces.join(""));
+  const separated = fc
+    .tuple(fc.array(piece, { maxLength: 9 }), fc.constantFrom(":", "."))
+    .map(([pieces, separator]) => pieces.join(separator));
+  for (const texts of [near, separated, fc.ipV4(), fc.ipV6(), fc.string()])
+    fc.assert(
+      fc.property(texts, (text) => assert.equal(version(text), text.includes("%") ? 0 : isIP(text), text)),
+      { numRuns: 2000 },
+    );
 });

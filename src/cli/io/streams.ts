@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { isatty, WriteStream } from "node:tty";
 import type { WindowSize } from "../../kleene/model.ts";
+import { during } from "../../timeline.ts";
 import type { Streams } from "../context.ts";
 
 /**
@@ -9,7 +10,7 @@ import type { Streams } from "../context.ts";
  */
 export const systemStreams: Streams = {
   write(fd, text) {
-    if (!closed.has(fd)) writeAll(fd, Buffer.from(text));
+    if (!closed.has(fd)) during("print", () => writeAll(fd, Buffer.from(text)));
   },
   // What is no character device is no terminal, and that is known without Node's terminals, which take 3 ms to load.
   isTerminal: (fd) => isCharacterDevice(fd) && isatty(fd),

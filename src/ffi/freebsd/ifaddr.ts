@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { isIPv6 } from "../inet.ts";
 import {
   IN6_IFF_NODAD,
   ifreq,

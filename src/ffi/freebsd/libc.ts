@@ -1,3 +1,4 @@
+import { during } from "../../timeline.ts";
 import { SyscallError } from "../errno.ts";
 import { getKoffi, type Library, lastErrno, lazy, openLibrary } from "../library.ts";
 import { decodeCString } from "../struct.ts";
@@ -79,7 +80,7 @@ function traced(
   errnoOf: (result: number) => number,
 ): number {
   const startedAt = traceStart();
-  const result = invoke();
+  const result = during("kernel", invoke);
   const errno = errnoOf(result);
   if (errno === 0) {
     traceCall(call, object, result, startedAt);

@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { during } from "../../timeline.ts";
 import { lazy, openLibrary } from "../library.ts";
 import { FieldError } from "../struct.ts";
 import { traceCall, traceStart, tracing } from "../trace.ts";
@@ -98,7 +99,8 @@ export function openNft(): Nft {
       // From a file, though only a memory one: of commands in a buffer libnftables quotes the first line in every error.
       using file = memoryFile(text);
       nft.nft_ctx_output_set_flags(context, options.json ? NFT_CTX_OUTPUT_JSON : 0);
-      const status = nft.nft_run_cmd_from_filename(context, `/proc/self/fd/${file.number}`);
+      const [opened, path] = [context, `/proc/self/fd/${file.number}`];
+      const status = during("kernel", () => nft.nft_run_cmd_from_filename(opened, path));
       // Reading a buffer empties it: both, or a warning of this command would turn up in the error of the next.
       const output = nft.nft_ctx_get_output_buffer(context) ?? "";
       const words = nft.nft_ctx_get_error_buffer(context) ?? "";
@@ -107,8 +109,9 @@ export function openNft(): Nft {
       return output;
     },
     [Symbol.dispose]() {
-      if (context !== null) nft.nft_ctx_free(context);
+      const opened = context;
       context = null;
+      if (opened !== null) during("kernel", () => nft.nft_ctx_free(opened));
     },
   };
 }

@@ -1,4 +1,4 @@
-import { Address4, Address6 } from "ip-address";
+import { encodeAddress, formatAddress, isIPv4, isIPv6 } from "../../ffi/inet.ts";
 import { KleeError } from "../errors.ts";
 
 export type Family = 4 | 6;
@@ -100,16 +100,15 @@ export function contains(subnet: Subnet, address: bigint): boolean {
 
 /** Family of a bare address, undefined when it is none. */
 export function familyOf(address: string): Family | undefined {
-  if (/^[0-9]{1,3}(\.[0-9]{1,3}){3}$/.test(address) && Address4.isValid(address)) return 4;
-  if (/^[0-9a-fA-F:.]+$/.test(address) && address.includes(":") && Address6.isValid(address)) return 6;
-  return undefined;
+  if (isIPv4(address)) return 4;
+  return isIPv6(address) ? 6 : undefined;
 }
 
 export function addressToNumber(address: string): bigint {
-  return address.includes(":") ? new Address6(address).bigInt() : new Address4(address).bigInt();
+  return BigInt(`0x${encodeAddress(address).toString("hex")}`);
 }
 
 /** The usual text form; IPv6 in its shortest (RFC 5952). */
 export function numberToAddress(family: Family, value: bigint): string {
-  return family === 4 ? Address4.fromBigInt(value).correctForm() : Address6.fromBigInt(value).correctForm();
+  return formatAddress(Buffer.from(value.toString(16).padStart(bits(family) / 4, "0"), "hex"));
 }

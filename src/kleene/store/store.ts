@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import type sqlite3 from "sqlite3";
+import { during } from "../../timeline.ts";
 import { KleeError, messageOf } from "../errors.ts";
 import { migrate } from "./migrations.ts";
 
@@ -38,8 +39,8 @@ export class Store implements Statements {
   static async open(root: string): Promise<Store> {
     const path = `${root}/klee.sqlite`;
     prepareFiles(root, path);
-    const { Database, OPEN_READWRITE } = (await import("sqlite3")).default;
-    const database = await new Promise<sqlite3.Database>((resolve, reject) => {
+    const { Database, OPEN_READWRITE } = (await during("sqlite3", () => import("sqlite3"))).default;
+    const database = await queried<sqlite3.Database>((resolve, reject) => {
       const opened: sqlite3.Database = new Database(path, OPEN_READWRITE, (error) =>
         error ? reject(storeFailure(path, error)) : resolve(opened),
       );
@@ -57,13 +58,13 @@ export class Store implements Statements {
   }
 
   run(sql: string, ...values: readonly Value[]): Promise<void> {
-    return new Promise((resolve, reject) => {
+    return queried((resolve, reject) => {
       this.#database.run(sql, values, (error) => (error ? reject(this.#failure(error)) : resolve()));
     });
   }
 
   get(sql: string, ...values: readonly Value[]): Promise<Row | undefined> {
-    return new Promise((resolve, reject) => {
+    return queried((resolve, reject) => {
       this.#database.get(sql, values, (error, row: Row | undefined) =>
         error ? reject(this.#failure(error)) : resolve(row),
       );
@@ -71,7 +72,7 @@ export class Store implements Statements {
   }
 
   all(sql: string, ...values: readonly Value[]): Promise<Row[]> {
-    return new Promise((resolve, reject) => {
+    return queried((resolve, reject) => {
       this.#database.all(sql, values, (error, rows: Row[]) => (error ? reject(this.#failure(error)) : resolve(rows)));
     });
   }
@@ -101,11 +102,11 @@ export class Store implements Statements {
 
   async close(): Promise<void> {
     await this.#queue;
-    await new Promise<void>((resolve) => this.#database.close(() => resolve()));
+    await queried<void>((resolve) => this.#database.close(() => resolve()));
   }
 
   #exec(sql: string): Promise<void> {
-    return new Promise((resolve, reject) => {
+    return queried((resolve, reject) => {
       this.#database.exec(sql, (error) => (error ? reject(this.#failure(error)) : resolve()));
     });
   }
@@ -113,6 +114,11 @@ export class Store implements Statements {
   #failure(error: Error): Error {
     return storeFailure(this.#path, error);
   }
+}
+
+/** A promise of what the database answers. */
+function queried<T>(ask: (resolve: (value: T) => void, reject: (error: Error) => void) => void): Promise<T> {
+  return during("query", () => new Promise<T>(ask));
 }
 
 /** SQLite creates files with the umask's mode: make the directory and the file first, closed to all but the owner. */

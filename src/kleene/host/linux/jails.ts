@@ -1,5 +1,6 @@
 import type { LaunchOptions, Supervised, SupervisorSpec } from "../../../ffi/native.ts";
 import { launch, relayTerminal, SupervisorError, setWindowSize, waitCgroupEmpty } from "../../../ffi/native.ts";
+import { during } from "../../../timeline.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type {
   CommandSpec,
@@ -134,7 +135,7 @@ export class LinuxJails implements Jails {
       heldFds,
     };
     try {
-      return new LinuxProcess(await launch(options));
+      return new LinuxProcess(await during("supervisor", () => launch(options)));
     } catch (error) {
       throw commandFailure(command, error);
     }
