@@ -8,7 +8,8 @@ import type { Statements } from "../store/store.ts";
  * @throws {KleeError} INVALID.
  */
 export function parseMount(containerId: string, mount: string): Mountpoint {
-  const refuse = (why: string): KleeError => new KleeError("INVALID", `invalid mount format '${printable(mount)}': ${why}`);
+  const refuse = (why: string): KleeError =>
+    new KleeError("INVALID", `invalid mount format '${printable(mount)}': ${why}`);
   // No path has one, and the kernel would read a shorter path.
   if (mount.includes("\0")) throw new KleeError("INVALID", "invalid mount format: a NUL is in it");
   const parts = mount.split(":");

@@ -3,9 +3,14 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { pf } from "../../../src/ffi/freebsd/index.ts";
 import { describePolicy } from "../../../src/kleene/host/freebsd/description.ts";
-import { planChange, withdrawnAddresses } from "../../../src/kleene/host/freebsd/rule-change.ts";
+import { planChange } from "../../../src/kleene/host/freebsd/rule-change.ts";
 import { anchorsOf, ROOT } from "../../../src/kleene/host/freebsd/rules.ts";
-import { containerPolicy, type PolicyNetwork, policyOf } from "../../../src/kleene/network/policy.ts";
+import {
+  containerPolicy,
+  type PolicyNetwork,
+  policyOf,
+  withdrawnAddresses,
+} from "../../../src/kleene/network/policy.ts";
 import { Evaluator, type Packet } from "./evaluator.ts";
 import { custom, database, loopback, published, sample, secluded, web } from "./sample.ts";
 

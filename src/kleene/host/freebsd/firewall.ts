@@ -1,9 +1,9 @@
 import { pf, SyscallError } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type { Policy, PolicyChange } from "../../network/policy.ts";
+import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
-import { planChange, type TableStep, withdrawnAddresses } from "./rule-change.ts";
+import { planChange, type TableStep } from "./rule-change.ts";
 import { anchorsOf, BRANCHES, ROOT } from "./rules.ts";
 
 const HOW_TO_ENABLE = "enable it with `sysrc pf_enable=YES` and `service pf start`";

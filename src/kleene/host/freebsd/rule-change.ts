@@ -124,11 +124,3 @@ export function planChange({ add = {}, remove = {} }: PolicyChange): ChangePlan 
 
 const hasEndpoints = ({ anchor }: TableStep, { endpoints = [] }: Partial<Policy>): boolean =>
   endpoints.some(({ network }) => within(network.id) === anchor);
-
-/** Addresses that no container has after the change. */
-export function withdrawnAddresses({ add = {}, remove = {} }: PolicyChange): string[] {
-  const addresses = ({ endpoints = [] }: Partial<Policy>): string[] =>
-    endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]).filter((address) => address !== "");
-  const kept = new Set(addresses(add));
-  return addresses(remove).filter((address) => !kept.has(address));
-}
