@@ -20,7 +20,7 @@ struct anchor { int used; char path[1024]; struct ruleset sets[7]; struct table 
 
 static struct anchor anchors[16];
 static uint32_t pool_ticket;
-static int pool_n, running, release = 14, opened, busy, cleared_flags, commits;
+static int pool_n, running, release = 14, opened, busy, cleared_flags, commits, listing = 1;
 static unsigned char states[4][STATE];
 static int states_n;
 
@@ -31,6 +31,7 @@ static void put32(unsigned char *at, uint32_t v) { memcpy(at, &v, 4); }
 
 void stand_in_release(int number) { release = number; }
 void stand_in_busy(int times) { busy = times; }
+void stand_in_listing(int on) { listing = on; }
 int stand_in_opened(void) { return opened; }
 int stand_in_skip_cleared(void) { return cleared_flags; }
 int stand_in_commits(void) { return commits; }
@@ -43,6 +44,9 @@ void stand_in_add_state(uint64_t id, const unsigned char *wire, const unsigned c
 	uint32_t creator = 0x1234;
 	memset(state, 0, STATE);
 	memcpy(state, &id, 8);
+	memset(state + 24, 0xa5, 72);
+	memset(state + 24 + 16, 0, 16);
+	memset(state + 24 + 52, 0, 16);
 	memcpy(state + 24, wire, 4);
 	memcpy(state + 24 + 36, stack, 4);
 	memcpy(state + 228, &creator, 4);
@@ -377,7 +381,12 @@ int ioctl(int fd, unsigned long request, ...)
 		const unsigned char *in = (unsigned char *)u64(arg);
 		uint64_t length = u64(arg + 8), killed = 1;
 		const unsigned char *cmp = search(in, length, "cmp");
-		kill_state(u64(search(cmp, length, "id")), (uint32_t)u64(search(cmp, length, "creatorid")));
+		uint64_t id = u64(search(cmp, length, "id"));
+		const unsigned char *source = search(search(search(in, length, "src"), length, "addr"), length, "addr");
+		source = search(source, length, "addr");
+		if (id != 0) kill_state(id, (uint32_t)u64(search(cmp, length, "creatorid")));
+		for (int i = states_n - 1; id == 0 && i >= 0; i--)
+			if (u32(source) != 0 && memcmp(states[i] + 24, source, 4) == 0) kill_state(u64(states[i]), u32(states[i] + 228));
 		return finish(arg, out, pair(out + 19, 3, "killed", &killed, 8));
 	}
 	default: break;
@@ -400,6 +409,7 @@ int ioctl(int fd, unsigned long request, ...)
 	case 0xc028445aUL: cleared_flags |= (int)u32(arg + 36); return 0;
 	case 0xc0e04429UL: return kill_state(u64(arg), u32(arg + 8));
 	case 0xc0104419UL:
+		if (!listing) return fail(E_NODEV);
 		if (u32(arg) != 0) memcpy((void *)u64(arg + 8), states, (size_t)states_n * STATE);
 		put32(arg, (uint32_t)(states_n * STATE));
 		return 0;

@@ -17,6 +17,9 @@ import { custom, database, loopback, published, sample, secluded, web } from "./
 test("the policy reads as pf.conf text, anchor by anchor", () => {
   const golden = readFileSync(new URL("golden/policy.pf.conf", import.meta.url), "utf8");
   assert.equal(describePolicy(sample), golden);
+  const documentation = readFileSync(new URL("../../../docs/freebsd-pf.md", import.meta.url), "utf8");
+  const indented = golden.replace(/^(?=.)/gm, "    ");
+  assert.ok(documentation.includes(indented), "docs/freebsd-pf.md shows these rules");
 });
 
 test("the root anchor's rules are the same for every policy; a network adds a fixed number", () => {

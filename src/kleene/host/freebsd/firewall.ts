@@ -21,7 +21,7 @@ export class FreebsdFirewall implements Firewall {
       const stale = ownAnchors(device).filter((anchor) => !known.has(anchor));
       pf.replaceAnchors(device, [...wanted, ...stale.map(emptied)]);
       for (const anchor of stale) pf.clearTables(device, anchor);
-      for (const { interface: name, exclusive } of policy.networks) if (exclusive) pf.filterInterface(device, name);
+      filterInterfaces(device, policy);
       pf.ensureCalls(device, ROOT);
     });
   }
@@ -41,9 +41,7 @@ export class FreebsdFirewall implements Firewall {
       }
       for (const step of plan.withdraw) remove(device, step);
       for (const anchor of plan.gone) pf.clearTables(device, anchor);
-      for (const { interface: name, exclusive } of change.add?.networks ?? []) {
-        if (exclusive) pf.filterInterface(device, name);
-      }
+      filterInterfaces(device, change.add ?? {});
       pf.killStates(device, withdrawnAddresses(change));
     });
   }
@@ -98,6 +96,12 @@ function remove(device: pf.PfDevice, { anchor, table, addresses }: TableStep): v
   } catch (error) {
     if (!(error instanceof SyscallError && error.code === "ESRCH")) throw error;
   }
+}
+
+/** An administrator's `set skip on lo` means klee's interfaces too, being of that group: of these pf forgets it. */
+function filterInterfaces(device: pf.PfDevice, { networks = [], endpoints = [] }: Partial<Policy>): void {
+  const concerned = [...networks, ...endpoints.map(({ network }) => network)].filter(({ exclusive }) => exclusive);
+  for (const name of new Set(concerned.map((network) => network.interface))) pf.filterInterface(device, name);
 }
 
 function requireRunning(device: pf.PfDevice): void {
