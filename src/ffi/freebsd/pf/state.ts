@@ -2,7 +2,7 @@ import { DIOCCLRIFFLAG, DIOCKILLSTATESNV, PFI_IFLAG_SKIP, pfiocIface } from "../
 import { DIOCGETSTATES, DIOCKILLSTATES, pfiocStateKill, pfiocStates, pfsyncState } from "../abi/pf14.ts";
 import { AF_INET6 } from "../abi/socket.ts";
 import type { IoctlCall } from "../control.ts";
-import { parseNetwork } from "./address.ts";
+import { afOf, formatNetwork, type PfNetwork, parseNetwork } from "./address.ts";
 import { isUnknownRequest, nvRequest, type PfDevice } from "./device.ts";
 import type { NvList } from "./nvlist.ts";
 
@@ -14,10 +14,11 @@ export interface PfState {
   readonly family: 4 | 6;
   /** IPPROTO_* of netinet/in.h. */
   readonly protocol: number;
-  /** Its addresses, 16 bytes each: as they are on the wire, and as they are in the host's stack. */
+  /** Its addresses, of 4 or 16 bytes: as they are on the wire, and as they are in the host's stack. */
   readonly addresses: readonly Buffer[];
 }
 
+const sizes = { 4: 4, 6: 16 } as const;
 /** Room for this part more states than were counted, since connections come meanwhile. */
 const SLACK = 1 / 4;
 
@@ -35,12 +36,14 @@ export function encodeStatesQuery(size: number): IoctlCall {
 export function decodeStates(list: Buffer): PfState[] {
   return Array.from({ length: Math.floor(list.length / pfsyncState.size) }, (_, index) => {
     const state = pfsyncState.decode(list, index * pfsyncState.size);
+    const family = state.af === AF_INET6 ? 6 : 4;
     return {
       id: state.id,
       creator: state.creatorid,
-      family: state.af === AF_INET6 ? 6 : 4,
+      family,
       protocol: state.proto,
-      addresses: state.key.flatMap(({ addr }) => addr),
+      // What follows an IPv4 address is whatever was in the kernel's memory.
+      addresses: state.key.flatMap(({ addr }) => addr).map((bytes) => bytes.subarray(0, sizes[family])),
     };
   });
 }
@@ -54,26 +57,31 @@ export function states(pf: PfDevice): PfState[] {
   return decodeStates(pointee.subarray(0, pfiocStates.decode(argument).ps_len));
 }
 
-const anyEnd: NvList = {
-  addr: {
-    type: 0n,
-    iflags: 0n,
-    addr: { addr: Buffer.alloc(16) },
-    mask: { addr: Buffer.alloc(16) },
-  },
-  port: [0n, 0n],
-  neg: false,
-  port_op: 0n,
-};
-
-/** The request that ends a connection, in name-value form. */
-export function stateKillList({ id, creator }: Pick<PfState, "id" | "creator">): NvList {
+/** One end of a connection in name-value form: this address, or any. */
+function endList(address?: PfNetwork): NvList {
+  const mask = Buffer.alloc(sizes[6]);
+  if (address !== undefined) mask.fill(0xff, 0, sizes[address.family]);
   return {
-    cmp: { id, creatorid: BigInt(creator), direction: 0n },
-    af: 0n,
+    addr: { type: 0n, iflags: 0n, addr: { addr: address?.bytes ?? Buffer.alloc(sizes[6]) }, mask: { addr: mask } },
+    port: [0n, 0n],
+    neg: 0n,
+    port_op: 0n,
+  };
+}
+
+/** Which connections DIOCKILLSTATESNV ends: one by its id, or those from, or to, an address on the wire. */
+type Wanted = Pick<PfState, "id" | "creator"> | { readonly from: PfNetwork } | { readonly to: PfNetwork };
+
+/** The request that ends connections, in name-value form. */
+export function stateKillList(wanted: Wanted): NvList {
+  const [id, creator] = "id" in wanted ? [wanted.id, BigInt(wanted.creator)] : [0n, 0n];
+  const address = "from" in wanted ? wanted.from : "to" in wanted ? wanted.to : undefined;
+  return {
+    cmp: { id, creatorid: creator, direction: 0n },
+    af: address === undefined ? 0n : BigInt(afOf(address.family)),
     proto: 0n,
-    src: anyEnd,
-    dst: anyEnd,
+    src: endList("from" in wanted ? wanted.from : undefined),
+    dst: endList("to" in wanted ? wanted.to : undefined),
     ifname: "",
     label: "",
   };
@@ -96,17 +104,26 @@ function kill(pf: PfDevice, state: PfState): void {
 
 /**
  * Ends all connections in which one of the addresses takes part, before or after translation. pf itself finds a
- * translated connection by its outer addresses alone: therefore all are read, and ended by their ids.
- *
- * @returns how many were ended.
+ * translated connection by its outer addresses alone: therefore all are read, and ended by their ids. Where the kernel
+ * does not list them (15 without COMPAT_FREEBSD14), those are ended that pf finds.
  */
-export function killStates(pf: PfDevice, addresses: readonly string[]): number {
-  if (addresses.length === 0) return 0;
-  const key = (family: 4 | 6, bytes: Buffer): string => `${family} ${bytes.toString("hex")}`;
-  const wanted = new Set(addresses.map(parseNetwork).map(({ family, bytes }) => key(family, bytes)));
-  const found = states(pf).filter(({ family, addresses: own }) => own.some((bytes) => wanted.has(key(family, bytes))));
-  for (const state of found) kill(pf, state);
-  return found.length;
+export function killStates(pf: PfDevice, addresses: readonly string[]): void {
+  if (addresses.length === 0) return;
+  const networks = addresses.map(parseNetwork);
+  const key = (family: 4 | 6, bytes: Buffer): string => `${family} ${bytes.toString("hex", 0, sizes[family])}`;
+  const wanted = new Set(networks.map(({ family, bytes }) => key(family, bytes)));
+  try {
+    for (const state of states(pf)) {
+      if (state.addresses.some((bytes) => wanted.has(key(state.family, bytes)))) kill(pf, state);
+    }
+  } catch (error) {
+    if (!isUnknownRequest(error)) throw error;
+    for (const network of networks) {
+      const object = `states of ${formatNetwork(network)}`;
+      nvRequest(pf, DIOCKILLSTATESNV, object, stateKillList({ from: network }));
+      nvRequest(pf, DIOCKILLSTATESNV, object, stateKillList({ to: network }));
+    }
+  }
 }
 
 /** Has pf filter an interface that `set skip on` exempted, itself or by its group. */
