@@ -16,7 +16,6 @@ const IMAGE = "1234abcd1234";
 const CONTAINER = "bbbbbbbbbbbb";
 const ENDPOINT = "eeeeeeeeeeee";
 const NETWORK = "aaaaaaaaaaaa";
-const ENDPOINT = "eeeeeeeeeeee";
 
 /** Taking the lowest free address and giving it back, in subnets of which every second address is taken. */
 export const allocation: Group = {
