@@ -14,8 +14,8 @@ import type {
 } from "../model.ts";
 import { endpointsOf } from "../network/endpoints.ts";
 import { publishedBy } from "../network/ports.ts";
-import type { Statements } from "../store/store.ts";
 import { removeUnused } from "../prune.ts";
+import type { Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
 import { createContainer, deleteContainer } from "./create.ts";
