@@ -51,6 +51,16 @@ export function changingCommands(machine: Machine): ChangingCommand[] {
     },
     { name: "network rm", args: ["network", "rm", "extra"], prepare: createNetwork },
     { name: "network prune", args: ["network", "prune", "-f"], prepare: createNetwork },
+    {
+      name: "network connect",
+      args: ["network", "connect", "extra", "c"],
+      prepare: async (klee) => [await createNetwork(klee), await createStarted(klee)],
+    },
+    {
+      name: "network disconnect",
+      args: ["network", "disconnect", "net", "c"],
+      prepare: async (klee) => [await createNetwork(klee), await createStarted(klee)],
+    },
     { name: "create", args: ["create", "-n", "net", "-J", RAW, "--name", "c", "box"] },
     { name: "run", args: ["run", "-n", "net", "-J", RAW, "--name", "c", "box", "true"] },
     { name: "run -d", args: ["run", "-d", "-n", "net", "-J", RAW, "--name", "c", "box", ...SLEEP] },

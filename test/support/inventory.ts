@@ -111,13 +111,27 @@ const strayCgroups = (running: ReadonlySet<string>): string[] =>
     .map((id) => `left: cgroup ${id}`);
 
 function straySupervisors(running: ReadonlySet<string>): string[] {
+  return supervisors()
+    .filter(({ container }) => !running.has(container))
+    .map(({ pid, container }) => `left: supervisor ${pid} of ${container}`);
+}
+
+/** Pids of the supervisors of these containers. */
+export function supervisorsOf(containers: readonly string[]): number[] {
+  return supervisors()
+    .filter(({ container }) => containers.includes(container))
+    .map(({ pid }) => pid);
+}
+
+/** Those of this machine, whose network namespace they share. */
+function supervisors(): { readonly pid: number; readonly container: string }[] {
   return readdirSync("/proc").flatMap((pid) => {
     if (!/^\d+$/.test(pid) || namespace(Number(pid)) !== namespace(process.pid)) return [];
     try {
       if (readFileSync(`/proc/${pid}/comm`, "utf8").trim() !== "klee-supervisor") return [];
       // A process that has ended and waits to be reaped shows no command line.
       const [, container] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-      return container === undefined || running.has(container) ? [] : [`left: supervisor ${pid} of ${container}`];
+      return container === undefined ? [] : [{ pid: Number(pid), container }];
     } catch {
       return [];
     }

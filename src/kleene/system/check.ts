@@ -19,23 +19,46 @@ export async function findProblems(context: Context): Promise<string[]> {
 }
 
 async function lookForProblems(context: Context): Promise<string[]> {
-  const { store, host } = context;
+  const looks = [missingRequirements, interruptions, missingInterfaces, endsUnnoticed, strayAddresses, missingRules];
   const problems: string[] = [];
-  try {
-    host.checkSystem();
-  } catch (error) {
-    problems.push(messageOf(error));
+  for (const look of looks) {
+    try {
+      problems.push(...(await look(context)));
+    } catch (error) {
+      // What keeps one thing from being looked at is a problem itself, and often the cause of others.
+      problems.push(messageOf(error));
+    }
   }
-  for (const { kind, object } of await cutOffOperations(context)) problems.push(`interrupted: ${kind} ${object}`);
-  const networks = await allNetworks(store);
+  return [...new Set(problems)];
+}
+
+async function missingRequirements({ host }: Context): Promise<string[]> {
+  host.checkSystem();
+  return [];
+}
+
+async function interruptions(context: Context): Promise<string[]> {
+  return (await cutOffOperations(context)).map(({ kind, object }) => `interrupted: ${kind} ${object}`);
+}
+
+async function missingInterfaces({ store, host }: Context): Promise<string[]> {
   const owners = new Map(host.interfaces.list().map(({ name, networkId }) => [name, networkId]));
-  for (const network of networks)
-    if (network.type === "custom" ? !owners.has(network.interface) : owners.get(network.interface) !== network.id)
-      problems.push(`network ${network.name}: its interface ${network.interface} is missing`);
+  return (await allNetworks(store))
+    .filter(({ id, type, interface: name }) => (type === "custom" ? !owners.has(name) : owners.get(name) !== id))
+    .map((network) => `network ${network.name}: its interface ${network.interface} is missing`);
+}
+
+async function endsUnnoticed(context: Context): Promise<string[]> {
+  const ended = await endedContainers(context);
   const busy = await busyObjects(context);
-  for (const { id, name } of await endedContainers(context))
-    if (!busy.has(id)) problems.push(`container ${name} (${id}) ended but was not taken down`);
-  problems.push(...(await strayAddresses(context)));
-  if (networks.length > 0 && !host.firewall.loaded()) problems.push("klee's firewall rules are not loaded");
-  return problems;
+  return ended
+    .filter(({ id }) => !busy.has(id))
+    .map(({ id, name }) => `container ${name} (${id}) ended but was not taken down`);
+}
+
+async function missingRules({ store, host }: Context): Promise<string[]> {
+  // Asked for without networks as well: it tells whether the host has a firewall that klee can use.
+  const loaded = host.firewall.loaded();
+  const networks = await allNetworks(store);
+  return networks.length > 0 && !loaded ? ["klee's firewall rules are not loaded"] : [];
 }
