@@ -23,6 +23,9 @@ function testFiles(directory) {
     });
 }
 
+// A soak tries all points of all commands, and then goes on for as long as it was told to.
+const soak = process.env.KLEE_SOAK_SECONDS;
+const timeout = 1000 * (soak === undefined ? 600 : 7200 + Number(soak));
 const chosen = process.argv.slice(2);
 const files = testFiles("test").filter((file) => chosen.length === 0 || chosen.some((path) => file.startsWith(path)));
 if (files.length === 0) {
@@ -43,7 +46,7 @@ passed =
     "tsx",
     "--test",
     "--test-concurrency=1",
-    "--test-timeout=600000",
+    `--test-timeout=${timeout}`,
     "--test-reporter=spec",
     ...files,
   ]) && passed;

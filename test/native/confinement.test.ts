@@ -15,8 +15,8 @@ import { SupervisorError } from "../../src/ffi/native.ts";
 import { needs } from "../support/gate.ts";
 import { withJail } from "./jail.ts";
 
-const CAPABILITIES = "00000000a00405fb";
-const WITH_RAW = "00000000a00425fb";
+const CAPABILITIES = "00000000800405fb";
+const WITH_RAW = "00000000800425fb";
 
 describe("what a container sees", needs("root", "cgroup2", "overlay", "busybox"), () => {
   test("its own hostname, processes and root; the host's mounts unchanged", () =>

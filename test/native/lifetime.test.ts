@@ -22,7 +22,7 @@ describe("the life of a container", needs("root", "cgroup2", "overlay", "busybox
         "-c",
         "hostname; ls -d /proc/2; grep CapBnd /proc/self/status; exit 7",
       ]);
-      assert.match(inside.output, /^boxed\n\/proc\/2\nCapBnd:\s+00000000a00405fb\n$/);
+      assert.match(inside.output, /^boxed\n\/proc\/2\nCapBnd:\s+00000000800405fb\n$/);
       assert.deepEqual([inside.code, inside.jailEmpty], [7, false]);
       const members = readFileSync(join(jail.cgroup, "payload/cgroup.procs"), "utf8").trim().split("\n");
       assert.deepEqual(members, [String(first.pid)]);

@@ -9,8 +9,23 @@ use std::io;
 use std::os::fd::AsFd;
 
 /// Parts of /proc that tell of the host or act on it, hidden; as other container runtimes do.
-const HIDDEN: [&str; 8] =
-    ["kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi", "acpi"];
+const HIDDEN: [&str; 14] = [
+    "kcore",
+    "keys",
+    "latency_stats",
+    "timer_list",
+    "timer_stats",
+    "sched_debug",
+    "scsi",
+    "acpi",
+    "interrupts",
+    // They show the kernel's memory and that of all processes.
+    "kpagecount",
+    "kpageflags",
+    "kpagecgroup",
+    "slabinfo",
+    "vmallocinfo",
+];
 
 /// Parts of /proc that may be read but not written.
 const READ_ONLY: [&str; 6] = ["asound", "bus", "fs", "irq", "sys", "sysrq-trigger"];

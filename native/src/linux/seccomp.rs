@@ -87,12 +87,26 @@ const FORBIDDEN: &[c_long] = &[
     libc::SYS_process_vm_writev,
     libc::SYS_kcmp,
     libc::SYS_pidfd_getfd,
+    libc::SYS_process_madvise,
+    // where memory lies, and pages handed over by reference
+    libc::SYS_mbind,
+    libc::SYS_get_mempolicy,
+    libc::SYS_set_mempolicy,
+    libc::SYS_set_mempolicy_home_node,
+    libc::SYS_migrate_pages,
+    libc::SYS_move_pages,
+    libc::SYS_vmsplice,
 ];
 
 #[cfg(target_arch = "x86_64")]
-const FORBIDDEN_HERE: &[c_long] = &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_uselib];
+const FORBIDDEN_HERE: &[c_long] =
+    &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_uselib, libc::SYS_sysfs, libc::SYS_ustat, libc::SYS__sysctl];
 #[cfg(target_arch = "aarch64")]
 const FORBIDDEN_HERE: &[c_long] = &[];
+
+/// personality(2): what is asked for most, linux/personality.h: PER_LINUX, PER_LINUX32, UNAME26 with either, and the
+/// question for the present one. Others weaken the protection of memory, or start code of another age in the kernel.
+const PERSONALITIES: [u32; 5] = [0, 8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 /// Socket options that step round the container's addresses.
 const ROUTING_OPTIONS: [(c_int, c_int); 5] = [
@@ -181,6 +195,7 @@ pub fn filter(network: Network) -> Vec<sock_filter> {
             answer(ALLOW),
         ],
     );
+    program.judge(libc::SYS_personality, &personalities());
     if network != Network::Host {
         program.judge(libc::SYS_setsockopt, &socket_options());
     }
@@ -201,6 +216,15 @@ fn socket_domains() -> Vec<sock_filter> {
         answer(ALLOW),
         answer(errno(libc::EAFNOSUPPORT)),
     ]);
+    body
+}
+
+fn personalities() -> Vec<sock_filter> {
+    let mut body = vec![load(argument(0))];
+    for personality in PERSONALITIES {
+        body.extend([test(BPF_JEQ, personality, 1), answer(ALLOW)]);
+    }
+    body.push(answer(errno(libc::EPERM)));
     body
 }
 

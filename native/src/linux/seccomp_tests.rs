@@ -136,3 +136,13 @@ fn the_kernel_takes_it() {
     };
     assert_eq!(status, 0);
 }
+
+#[test]
+fn personalities_that_weaken_the_protection_of_memory_are_refused() {
+    for allowed in [0, 8, 0xffff_ffff] {
+        assert_eq!(judged(Network::Ipnet, libc::SYS_personality, &[allowed]), ALLOW, "{allowed:#x}");
+    }
+    for refused in [0x004_0000, 0x040_0000, 0x010_0000, 6] {
+        assert_eq!(judged(Network::Host, libc::SYS_personality, &[refused]), errno(libc::EPERM), "{refused:#x}");
+    }
+}

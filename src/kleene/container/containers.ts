@@ -14,6 +14,7 @@ import type {
 } from "../model.ts";
 import { endpointsOf } from "../network/endpoints.ts";
 import { publishedBy } from "../network/ports.ts";
+import { removeUnused } from "../prune.ts";
 import type { Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
@@ -157,12 +158,12 @@ export class Containers {
 
   /** Removes every container that neither runs nor was made to persist. Returns their ids. */
   async prune(): Promise<string[]> {
-    const removed: string[] = [];
-    for (const row of await this.#context.store.all("SELECT * FROM container WHERE NOT persist ORDER BY created")) {
-      const container = storedContainer(row);
-      if (!this.#isRunning(container)) removed.push(await this.remove(container.id, { force: false }));
-    }
-    return removed;
+    const rows = await this.#context.store.all("SELECT * FROM container WHERE NOT persist ORDER BY created");
+    const stopped = rows.map(storedContainer).filter((container) => !this.#isRunning(container));
+    return removeUnused(
+      stopped.map(({ id }) => id),
+      (id) => this.remove(id, { force: false }),
+    );
   }
 
   async #with<T>(reference: string, work: (container: StoredContainer) => Promise<T>): Promise<T> {

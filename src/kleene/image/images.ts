@@ -3,6 +3,7 @@ import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { newId, notFound, resolve, timestamp } from "../identity.ts";
 import type { CreateImage, Image } from "../model.ts";
+import { removeUnused } from "../prune.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { list, text } from "../store/store.ts";
 
@@ -123,9 +124,10 @@ export class Images {
       `SELECT id FROM image WHERE id NOT IN (SELECT image_id FROM container) AND (?1 OR name = '') ORDER BY created DESC`,
       Number(all),
     );
-    const removed: string[] = [];
-    for (const row of rows) removed.push(await this.remove(text(row, "id")));
-    return removed;
+    return removeUnused(
+      rows.map((row) => text(row, "id")),
+      (id) => this.remove(id),
+    );
   }
 }
 

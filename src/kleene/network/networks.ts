@@ -11,6 +11,7 @@ import type {
   NetworkRules,
   NetworkType,
 } from "../model.ts";
+import { removeUnused } from "../prune.ts";
 import { text } from "../store/store.ts";
 import { addRules, currentPolicy, withRules } from "../system/rules.ts";
 import { chooseInterface, chooseNat, refuseHostOverlap, refuseNetworkOverlap, requireOwnInterface } from "./choices.ts";
@@ -148,9 +149,10 @@ export class Networks {
     const rows = await store.all(
       "SELECT id FROM network WHERE id NOT IN (SELECT network_id FROM endpoint) ORDER BY name",
     );
-    const removed: string[] = [];
-    for (const row of rows) removed.push(await this.remove(text(row, "id")));
-    return removed;
+    return removeUnused(
+      rows.map((row) => text(row, "id")),
+      (id) => this.remove(id),
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, constants, fchmodSync, fstatSync, mkdirSync, openSync, type Stats, statSync } from "node:fs";
 import type sqlite3 from "sqlite3";
 import { during } from "../../timeline.ts";
 import { KleeError, messageOf } from "../errors.ts";
@@ -121,15 +121,35 @@ function queried<T>(ask: (resolve: (value: T) => void, reject: (error: Error) =>
   return during("query", () => new Promise<T>(ask));
 }
 
-/** SQLite creates files with the umask's mode: make the directory and the file first, closed to all but the owner. */
+/**
+ * SQLite creates files with the umask's mode: make the directory and the file first, closed to all but the owner. What
+ * somebody else could have put there, or could exchange meanwhile, is not used.
+ */
 function prepareFiles(root: string, path: string): void {
   try {
     mkdirSync(root, { recursive: true, mode: 0o700 });
-    closeSync(openSync(path, "a", 0o600));
-    if ((statSync(path).mode & 0o777) !== 0o600) chmodSync(path, 0o600);
+    refuseForeign(root, statSync(root));
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    try {
+      const stats = fstatSync(fd);
+      if (!stats.isFile()) throw new KleeError("HOST", `the store ${path} is no file`);
+      refuseForeign(path, stats);
+      if ((stats.mode & 0o777) !== 0o600) fchmodSync(fd, 0o600);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
+    if (error instanceof KleeError) throw error;
     throw storeFailure(path, error);
   }
+}
+
+/** @throws {KleeError} PERMISSION when another user owns it or, if it is a directory, may write to it. */
+function refuseForeign(path: string, stats: Stats): void {
+  if (stats.uid !== process.geteuid?.())
+    throw new KleeError("PERMISSION", `${path} belongs to user ${stats.uid}, not to root: chown it, if it is klee's`);
+  if (stats.isDirectory() && (stats.mode & 0o022) !== 0)
+    throw new KleeError("PERMISSION", `${path} can be written by others than root: chmod 700 it`);
 }
 
 const codeOf = (error: unknown): string =>
@@ -138,6 +158,13 @@ const codeOf = (error: unknown): string =>
 function storeFailure(path: string, error: unknown): KleeError {
   const text = messageOf(error);
   switch (codeOf(error)) {
+    case "ELOOP":
+      return new KleeError("HOST", `the store ${path} is a symbolic link; klee does not follow it`, { cause: error });
+    case "EISDIR":
+      return new KleeError("HOST", `the store ${path} is a directory`, { cause: error });
+    case "SQLITE_FULL":
+    case "SQLITE_IOERR":
+      return new KleeError("HOST", `store ${path}: ${text}; is there space left on its file system?`, { cause: error });
     case "EACCES":
     case "EPERM":
     case "SQLITE_READONLY":

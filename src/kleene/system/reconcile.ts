@@ -1,17 +1,19 @@
+import { rmSync } from "node:fs";
 import { aliasesOf, attachmentsOf, makerOf } from "../container/attachments.ts";
 import { withdrawEndpoint } from "../container/connection.ts";
 import { removeStopped } from "../container/containers.ts";
-import { containerById, type StoredContainer, storedContainer } from "../container/rows.ts";
-import { takeDown, withContainer } from "../container/run.ts";
+import { containerById, type StoredContainer } from "../container/rows.ts";
+import { lockPath, takeDown, withContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
-import { KleeError, messageOf } from "../errors.ts";
+import { KleeError } from "../errors.ts";
 import type { Network } from "../model.ts";
 import { makeInterface } from "../network/interface.ts";
 import { removeFromHost } from "../network/networks.ts";
 import { allNetworks, networkOf } from "../network/rows.ts";
 import { readBootId, writeBootId } from "../store/meta.ts";
 import type { Operation } from "../store/operations.ts";
-import { endOperation, listOperations } from "../store/operations.ts";
+import { endOperation } from "../store/operations.ts";
+import { busyObjects, cutOffOperations, type EndedContainer, endedContainers, unnoticedEnds } from "./ended.ts";
 import { reloadRules } from "./rules.ts";
 
 /** True when the host was booted since, or a command died half-way: the store may say more than the kernel holds. */
@@ -40,7 +42,7 @@ export async function reconcile(context: Context): Promise<string[]> {
       if (done !== undefined) repaired.push(done);
     }
     repaired.push(...restoreInterfaces(context, await allNetworks(store)));
-    repaired.push(...(await takeDownEnded(context)));
+    repaired.push(...(await takeDownAll(context, await endedContainers(context))));
     await reloadRules(context);
     await restoreAliases(context);
     await writeBootId(store, host.bootId());
@@ -48,34 +50,6 @@ export async function reconcile(context: Context): Promise<string[]> {
   } finally {
     lock[Symbol.dispose]();
   }
-}
-
-/** What does not agree, one line each; changes nothing. */
-export async function findProblems(context: Context): Promise<string[]> {
-  const { store, host } = context;
-  const problems: string[] = [];
-  try {
-    host.checkSystem();
-  } catch (error) {
-    problems.push(messageOf(error));
-  }
-  for (const { kind, object } of await cutOffOperations(context)) problems.push(`interrupted: ${kind} ${object}`);
-  const networks = await allNetworks(store);
-  const owners = new Map(host.interfaces.list().map(({ name, networkId }) => [name, networkId]));
-  for (const network of networks)
-    if (network.type === "custom" ? !owners.has(network.interface) : owners.get(network.interface) !== network.id)
-      problems.push(`network ${network.name}: its interface ${network.interface} is missing`);
-  const running = host.jails.running();
-  for (const row of await store.all("SELECT * FROM container WHERE execution IS NOT NULL")) {
-    const { id, name } = storedContainer(row);
-    if (!running.has(id)) problems.push(`container ${name} (${id}) ended but was not taken down`);
-  }
-  if (networks.length > 0 && !host.firewall.loaded()) problems.push("klee's firewall rules are not loaded");
-  return problems;
-}
-
-async function cutOffOperations({ store, host }: Context): Promise<Operation[]> {
-  return (await listOperations(store)).filter((operation) => !host.isAlive(operation.process));
 }
 
 /** Undoes what was being made, finishes what was being removed. */
@@ -98,7 +72,10 @@ async function settle(context: Context, operation: Operation): Promise<string | 
     case "create container":
     case "remove container": {
       const found = await locked(context, object, (container) => removeStopped(context, container));
-      if (!found) await host.storage.removeContainer(root, object);
+      if (!found) {
+        await host.storage.removeContainer(root, object);
+        rmSync(lockPath(context, object), { force: true });
+      }
       return `${kind} ${object} was interrupted: removed it`;
     }
     case "connect container":
@@ -154,13 +131,23 @@ async function restoreAliases(context: Context): Promise<void> {
     });
 }
 
-/** Containers that have a run in the store and none in the kernel. */
-async function takeDownEnded(context: Context): Promise<string[]> {
+/**
+ * Takes containers down that ended, or whose supervisor was killed, unnoticed by any klee. Costs one look at each that
+ * runs. Those that a living process works on are left to it.
+ */
+export async function takeDownUnnoticed(context: Context): Promise<void> {
+  await takeDownAll(context, await unnoticedEnds(context));
+}
+
+async function takeDownAll(context: Context, ended: readonly EndedContainer[]): Promise<string[]> {
+  const { jails } = context.host;
   const done: string[] = [];
-  for (const row of await context.store.all("SELECT * FROM container WHERE execution IS NOT NULL")) {
-    const { id, name } = storedContainer(row);
+  if (ended.length === 0) return done;
+  const busy = await busyObjects(context);
+  for (const { id, name } of ended) {
+    if (busy.has(id)) continue;
     await locked(context, id, async (container) => {
-      if (container.execution === undefined || context.host.jails.running().has(id)) return;
+      if ((container.execution === undefined && !jails.exists(id)) || jails.running().has(id)) return;
       await takeDown(context, container);
       done.push(`container ${name} (${id}) had ended: took it down`);
     });

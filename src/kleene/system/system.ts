@@ -1,8 +1,9 @@
 import { takeDownAfter } from "../container/run.ts";
 import type { Context } from "../context.ts";
 import { readBootId, writeBootId } from "../store/meta.ts";
+import { findProblems } from "./check.ts";
 import { cleanUp } from "./cleanup.ts";
-import { findProblems, needsReconcile, reconcile } from "./reconcile.ts";
+import { needsReconcile, reconcile, takeDownUnnoticed } from "./reconcile.ts";
 
 /** The store and the kernel as a whole. */
 export class System {
@@ -23,11 +24,12 @@ export class System {
     return reconcile(this.#context);
   }
 
-  /** Reconciles after a boot or a cut-off command, and else costs two look-ups. */
+  /** Reconciles after a boot or a cut-off command, and else takes down what ended unnoticed. */
   async repairIfNeeded(): Promise<void> {
     const { store, host } = this.#context;
     if ((await readBootId(store)) === undefined) return writeBootId(store, host.bootId());
     if (await needsReconcile(this.#context)) await this.reconcile();
+    else await takeDownUnnoticed(this.#context);
   }
 
   /** Takes a container down after its last process ended: the supervisor's call when no klee watches the container. */

@@ -1,0 +1,139 @@
+//! The log of a detached container. The payload writes to the file itself, so that it never waits for the supervisor
+//! and survives it; the supervisor keeps the file within bounds and notes what was written when.
+//!
+//! The oldest bytes are given back to the file system as a hole: the file's size and the offsets in it stay. Beside it,
+//! `LOG.index` has lines `MILLISECONDS OFFSET`: what lies before the offset was written before that time (Unix time).
+//! Its first line has the time 0 and the offset at which the log begins.
+
+use super::sys::check;
+use crate::failure::{At, Outcome};
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How much of the log is kept, in bytes.
+const KEPT: u64 = 10 << 20;
+/// How far it may grow beyond before the oldest part goes, in bytes: a multiple of every file system's block size.
+const SLACK: u64 = 1 << 20;
+/// At most so often is the file looked at, and a time noted.
+const REST: Duration = Duration::from_millis(50);
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
+pub struct Log {
+    file: File,
+    path: String,
+    /// inotify(7): readable once the file was written to.
+    written: OwnedFd,
+    begin: u64,
+    noted: Option<Instant>,
+    rest_until: Option<Instant>,
+}
+
+impl Log {
+    pub fn open(path: &str) -> Outcome<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(path).at("open", path)?;
+        let written = watch(path).at("inotify_add_watch", path)?;
+        let begin = read_begin(path);
+        let log = Self { file, path: path.to_owned(), written, begin, noted: None, rest_until: None };
+        log.write_index(begin).at("write", format!("{path}.index"))?;
+        Ok(log)
+    }
+
+    /// What to wait for; poll(2) passes over -1.
+    pub fn descriptor(&self) -> RawFd {
+        if self.rest_until.is_some() { -1 } else { self.written.as_raw_fd() }
+    }
+
+    /// How long to wait at most, in milliseconds, rounded up; -1: for ever.
+    pub fn timeout(&self) -> libc::c_int {
+        self.rest_until
+            .map_or(-1, |until| until.saturating_duration_since(Instant::now()).as_millis() as libc::c_int + 1)
+    }
+
+    /// To be called after each wait. Best effort: a full disk is no reason to end a container.
+    pub fn keep(&mut self, announced: bool) {
+        let now = Instant::now();
+        if announced {
+            drain(self.written.as_raw_fd());
+            self.rest_until = Some(now + REST);
+        } else if self.rest_until.is_none_or(|until| until > now) {
+            return;
+        } else {
+            self.rest_until = None;
+        }
+        let Ok(size) = self.file.metadata().map(|metadata| metadata.len()) else { return };
+        if size > self.begin + KEPT + SLACK {
+            let begin = (size - KEPT) / SLACK * SLACK;
+            if self.free(begin).is_ok() {
+                let _ = self.write_index(begin);
+                self.begin = begin;
+            }
+        }
+        if self.noted.is_none_or(|noted| now - noted >= NOTE_EVERY) {
+            let _ = self.note(size);
+            self.noted = Some(now);
+        }
+    }
+
+    fn free(&self, begin: u64) -> io::Result<()> {
+        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+        // SAFETY: no pointers.
+        let result = unsafe { libc::fallocate(self.file.as_raw_fd(), mode, 0, begin as libc::off_t) };
+        check(result.into()).map(|_| ())
+    }
+
+    fn note(&self, size: u64) -> io::Result<()> {
+        let mut index = OpenOptions::new().append(true).open(format!("{}.index", self.path))?;
+        writeln!(index, "{} {size}", now_milliseconds())
+    }
+
+    /// Replaces the index by one without the times of what is gone.
+    fn write_index(&self, begin: u64) -> io::Result<()> {
+        let path = format!("{}.index", self.path);
+        let kept: String = fs::read_to_string(&path)
+            .unwrap_or_default()
+            .lines()
+            .filter(|line| parse(line).is_some_and(|(time, offset)| time > 0 && offset > begin))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let new = format!("{path}.new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(format!("0 {begin}\n{kept}").as_bytes())?;
+        fs::rename(new, path)
+    }
+}
+
+fn watch(path: &str) -> io::Result<OwnedFd> {
+    let path = CString::new(path)?;
+    // SAFETY: no pointers.
+    let number = check(unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) }.into())?;
+    // SAFETY: the descriptor is new and nobody else's.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number as RawFd) };
+    // SAFETY: the path is a C string that outlives the call.
+    check(unsafe { libc::inotify_add_watch(descriptor.as_raw_fd(), path.as_ptr(), libc::IN_MODIFY) }.into())?;
+    Ok(descriptor)
+}
+
+/// Takes the announcements away: what they say is read from the file.
+fn drain(descriptor: RawFd) {
+    let mut buffer = [0_u8; 4096];
+    // SAFETY: pointer and length are of one live array.
+    while unsafe { libc::read(descriptor, buffer.as_mut_ptr().cast(), buffer.len()) } > 0 {}
+}
+
+fn read_begin(path: &str) -> u64 {
+    let index = fs::read_to_string(format!("{path}.index")).unwrap_or_default();
+    index.lines().next().and_then(parse).map_or(0, |(_, offset)| offset)
+}
+
+fn parse(line: &str) -> Option<(u64, u64)> {
+    let (time, offset) = line.split_once(' ')?;
+    Some((time.parse().ok()?, offset.parse().ok()?))
+}
+
+fn now_milliseconds() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+}

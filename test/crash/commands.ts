@@ -1,0 +1,126 @@
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Klee, openKlee } from "../../src/kleene/klee.ts";
+import type { Execution, Stdio } from "../../src/kleene/model.ts";
+import type { Machine } from "../support/machine.ts";
+import { buildRoot } from "../support/rootfs.ts";
+import type { Victim } from "./fault.ts";
+
+/** A command that changes something, and what must be there before it. */
+export interface ChangingCommand {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly prepare?: (klee: Klee) => Promise<unknown>;
+  readonly victim?: Victim;
+}
+
+const SLEEP = ["sleep", "1000"];
+const SILENT: Stdio = { stdin: "null", stdout: "null", stderr: "null" };
+
+/** The container that runs all the time and must never notice anything. */
+export const BYSTANDER = "bystander";
+
+/** With it, the firewall has elements of the container's own. */
+const RAW = "allow.raw_sockets";
+
+const create = (klee: Klee) =>
+  klee.containers.create({ image: "box", network: "net", name: "c", command: SLEEP, jailParams: [RAW] });
+
+async function start(klee: Klee, reference: string): Promise<Execution> {
+  const execution = await klee.containers.start(reference, { stdio: SILENT });
+  execution.detach();
+  return execution;
+}
+
+const createStarted = async (klee: Klee): Promise<unknown> => start(klee, (await create(klee)).id);
+const createNetwork = (klee: Klee) => klee.networks.create({ name: "extra", subnet: "10.9.0.0/24" });
+const createImage = (klee: Klee, source: string | undefined, tag?: string) =>
+  klee.images.create({ method: "dir", source, tag });
+
+export function changingCommands(machine: Machine): ChangingCommand[] {
+  const small = join(machine.directory, "small");
+  if (!existsSync(small)) {
+    mkdirSync(join(small, "etc"), { recursive: true });
+    writeFileSync(join(small, "etc/file"), "content\n");
+    machine.run("tar", "-cf", join(machine.directory, "small.tar"), "-C", small, ".");
+  }
+  const commands: ChangingCommand[] = [
+    {
+      name: "network create",
+      args: ["network", "create", "--subnet", "10.9.0.0/24", "--subnet6", "fd00:9::/64", "extra"],
+    },
+    { name: "network rm", args: ["network", "rm", "extra"], prepare: createNetwork },
+    { name: "network prune", args: ["network", "prune", "-f"], prepare: createNetwork },
+    {
+      name: "network connect",
+      args: ["network", "connect", "extra", "c"],
+      prepare: async (klee) => [await createNetwork(klee), await createStarted(klee)],
+    },
+    {
+      name: "network disconnect",
+      args: ["network", "disconnect", "net", "c"],
+      prepare: async (klee) => [await createNetwork(klee), await createStarted(klee)],
+    },
+    { name: "create", args: ["create", "-n", "net", "-J", RAW, "--name", "c", "box"] },
+    { name: "run", args: ["run", "-n", "net", "-J", RAW, "--name", "c", "box", "true"] },
+    { name: "run -d", args: ["run", "-d", "-n", "net", "-J", RAW, "--name", "c", "box", ...SLEEP] },
+    { name: "run --rm", args: ["run", "--rm", "-n", "net", "-J", RAW, "--name", "c", "box", "true"] },
+    { name: "run -l disabled", args: ["run", "-l", "disabled", "--name", "c", "box", "true"] },
+    { name: "exec, stopped", args: ["exec", "c", "true"], prepare: create },
+    { name: "exec, running", args: ["exec", "c", "true"], prepare: createStarted },
+    { name: "start", args: ["start", "-d", "c"], prepare: create },
+    { name: "stop", args: ["stop", "c"], prepare: createStarted },
+    { name: "restart", args: ["restart", "c"], prepare: createStarted },
+    { name: "rm", args: ["rmc", "c"], prepare: create },
+    { name: "rm -f", args: ["rmc", "-f", "c"], prepare: createStarted },
+    { name: "rename", args: ["container", "rename", "c", "d"], prepare: create },
+    { name: "container prune", args: ["container", "prune", "-f"], prepare: create },
+    { name: "image create dir", args: ["image", "create", "dir", small, "-t", "extra"] },
+    { name: "image create tar", args: ["image", "create", "tar", `${small}.tar`, "-t", "extra"] },
+    { name: "image rm", args: ["image", "rm", "extra"], prepare: (klee) => createImage(klee, small, "extra") },
+    {
+      name: "image tag",
+      args: ["image", "tag", "extra", "more"],
+      prepare: (klee) => createImage(klee, small, "extra"),
+    },
+    { name: "image prune", args: ["image", "prune", "-f"], prepare: (klee) => createImage(klee, small) },
+    {
+      name: "run, supervisor",
+      args: ["run", "-n", "net", "-J", RAW, "--name", "c", "box", "true"],
+      victim: "supervisor",
+    },
+    {
+      name: "run -d, supervisor",
+      args: ["run", "-d", "-n", "net", "-J", RAW, "--name", "c", "box", "true"],
+      victim: "supervisor",
+    },
+    { name: "exec, supervisor", args: ["exec", "c", "true"], prepare: createStarted, victim: "supervisor" },
+  ];
+  return commands;
+}
+
+/** A store with an image, a network and a running container, which stay for the machine's life. */
+export async function furnish(machine: Machine): Promise<Klee> {
+  buildRoot(machine.folder("rootfs"), ["sh"]);
+  const klee = await openKlee({ root: machine.root });
+  await klee.images.create({ method: "dir", source: machine.folder("rootfs"), tag: "box" });
+  await klee.networks.create({ name: "net", subnet: "10.2.3.0/24", subnet6: "fd00:2:3::/64" });
+  await klee.containers.create({
+    image: "box",
+    network: "net",
+    name: BYSTANDER,
+    command: SLEEP,
+    jailParams: [RAW],
+    persist: true,
+  });
+  await start(klee, BYSTANDER);
+  return klee;
+}
+
+/** Takes away all but what `furnish` made. */
+export async function clear(klee: Klee): Promise<void> {
+  for (const { id, name } of await klee.containers.list({ all: true }))
+    if (name !== BYSTANDER) await klee.containers.remove(id, { force: true });
+  for (const { id, name } of await klee.networks.list()) if (name !== "net") await klee.networks.remove(id);
+  for (const { id, name } of await klee.images.list()) if (name !== "box") await klee.images.remove(id);
+}

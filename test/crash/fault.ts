@@ -1,0 +1,56 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { kleeCommand, type Machine } from "../support/machine.ts";
+import { temporaryDirectory } from "../support/temporary.ts";
+
+/** Whose system calls are counted: klee's, or those of the supervisor that it starts. */
+export type Victim = "klee" | "supervisor";
+
+export interface Faulted {
+  /** klee's exit status; 137 when it was killed. */
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The points passed: name of the call, and the file written to. The last one is the one stopped at. */
+  readonly calls: readonly string[];
+}
+
+const directory = temporaryDirectory();
+const program = join(directory.path, "fault");
+let built = false;
+
+function build(): string {
+  if (!built) {
+    const source = fileURLToPath(new URL("fault.c", import.meta.url));
+    execFileSync("cc", ["-std=gnu11", "-O1", "-Wall", "-o", program, source]);
+    process.once("exit", () => directory[Symbol.dispose]());
+    built = true;
+  }
+  return program;
+}
+
+/**
+ * Runs klee up to a system call that changes something.
+ *
+ * @param point number of the call, from 1; 0: klee runs to its end.
+ * @param fault "kill": SIGKILL before the call is made; a number: the call fails with this errno.
+ */
+export function runFaulted(
+  machine: Machine,
+  args: readonly string[],
+  { victim, point, fault }: { readonly victim: Victim; readonly point: number; readonly fault: "kill" | number },
+): Faulted {
+  const report = join(directory.path, "report");
+  const words = [report, victim, String(point), String(fault), process.execPath, kleeCommand, ...args];
+  const { status, stdout, stderr, error } = spawnSync(build(), words, {
+    env: machine.environment(),
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 60_000,
+  });
+  if (error) throw error;
+  const calls = readFileSync(report, "utf8").split("\n").filter(Boolean);
+  return { status: status ?? 128, stdout, stderr, calls: calls.map((line) => line.replace(/^\d+ /, "").trim()) };
+}

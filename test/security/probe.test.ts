@@ -1,0 +1,97 @@
+import { strict as assert } from "node:assert";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { needs } from "../support/gate.ts";
+import { GATEWAY, GATEWAY_INTERFACE, GATEWAY6, Machine } from "../support/machine.ts";
+import { buildRoot } from "../support/rootfs.ts";
+import { markdown, type Probe, readTable } from "./table.ts";
+
+/** Fewer than this would not be worth the name. */
+const PROBES_MIN = 100;
+const OTHER = "10.2.3.9";
+const OTHER6 = "fd00:2:3::9";
+/** An abstract unix socket of the host, which has no file. */
+const LISTENER = `klee-test-${process.pid}`;
+/** What a kernel built without the thing answers: refusal enough where a refusal is listed. */
+const ABSENT = ["ENOENT", "ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ENOPROTOOPT", "ENODEV"];
+const drivers = ["ipnet", "host", "disabled"] as const;
+
+const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox", "cc");
+const machine = new Machine();
+const document = fileURLToPath(new URL("../../docs/security.md", import.meta.url));
+const marker = join(machine.directory, "marker");
+const server = createServer();
+after(() => {
+  server.close();
+  machine[Symbol.dispose]();
+});
+
+function ok(...args: string[]): string {
+  const { status, stdout, stderr } = machine.klee(args);
+  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+before(async () => {
+  writeFileSync(marker, "");
+  // The kernel completes connections by itself, up to the backlog: nobody needs to accept them.
+  await new Promise<void>((resolve) => server.listen({ path: `\0${LISTENER}` }, resolve));
+  const root = machine.folder("rootfs");
+  buildRoot(root, ["sh"]);
+  const source = fileURLToPath(new URL("probes.c", import.meta.url));
+  execFileSync("cc", [
+    "-static",
+    "-std=gnu11",
+    "-O1",
+    "-Wall",
+    "-Wno-unused-value",
+    "-o",
+    join(root, "bin/probes"),
+    source,
+  ]);
+  ok("image", "create", "dir", root, "-t", "box");
+  ok("network", "create", "--subnet", "10.2.3.0/24", "--subnet6", "fd00:2:3::/64", "net");
+  ok("run", "-d", "-n", "net", "--ip", OTHER, "--ip6", OTHER6, "box", "sleep", "1000");
+});
+
+function probe(driver: (typeof drivers)[number]): Map<string, string> {
+  const network = driver === "ipnet" ? ["-n", "net"] : [];
+  const words = [GATEWAY, GATEWAY6, OTHER, OTHER6, GATEWAY_INTERFACE, marker, LISTENER];
+  const lines = ok("run", "--rm", "-l", driver, ...network, "box", "probes", ...words)
+    .trim()
+    .split("\n");
+  return new Map(
+    lines.map((line) => {
+      const [group = "", what = "", result = ""] = line.split("\t");
+      return [`${group}\t${what}`, result];
+    }),
+  );
+}
+
+const isAbsent = (result: string, listed: string | undefined): boolean =>
+  ABSENT.includes(result) && listed !== undefined && listed !== "allowed";
+
+test("what a process in a container must not do is refused, as docs/security.md lists it", gate, (t) => {
+  const results = drivers.map(probe);
+  const found: Probe[] = [...(results[0]?.keys() ?? [])].map((key) => {
+    const [group = "", what = ""] = key.split("\t");
+    return { group, what, results: results.map((result) => result.get(key) ?? "-") };
+  });
+  const text = readFileSync(document, "utf8");
+  if (process.env.KLEE_UPDATE_GOLDEN === "1") writeFileSync(document, markdown(text, drivers, found));
+  const expected = readTable(readFileSync(document, "utf8"));
+  const wrong = found.filter(({ what, results }) => {
+    const listed = expected.find((row) => row.what === what)?.results ?? [];
+    return results.some((result, column) => result !== listed[column] && !isAbsent(result, listed[column]));
+  });
+  t.diagnostic(
+    `probes ${found.length - wrong.length} of ${found.length} as listed, in ${drivers.length} kinds of container`,
+  );
+  assert.deepEqual(wrong, []);
+  assert.equal(expected.length, found.length);
+  assert.ok(found.length >= PROBES_MIN);
+});
