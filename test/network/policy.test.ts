@@ -40,7 +40,8 @@ function judge(
     );
     target = found?.target;
     const source = networkOf(ofContainer(from));
-    if (target === undefined) return source?.internal ? "refused" : "closed";
+    if (source?.internal) return "refused";
+    if (target === undefined) return "closed";
   }
   const source = ofContainer(from);
   const [mine, theirs] = [networkOf(source), networkOf(target)];

@@ -80,6 +80,8 @@ const onlyIfPublished: Rule = ({ published }) => (published ? passes() : refused
 /** To the published port at the host, from whom nothing holds back. */
 const ifPublished: Rule = ({ published }) => (published ? passes("any") : closed);
 
+const ifPublishedAndOpen: Rule = (setup) => (setup.internal ? refused : ifPublished(setup));
+
 /** What is expected, as a table: who, where to, and how it ends. */
 const expectations: readonly (readonly [from: Peer, to: Destination, verdict: Rule])[] = [
   ["server", "server", () => passes()],
@@ -95,16 +97,9 @@ const expectations: readonly (readonly [from: Peer, to: Destination, verdict: Ru
   ["host", "published at the host", ifPublished],
   ["host", "published at the loopback", ifPublished],
   ["stranger", "published at the host", ifPublished],
-  // Of an internal network nothing goes to the host, but a redirected connection goes to a container.
-  ["server", "published at the host", (setup) => (setup.published ? passes() : setup.internal ? refused : closed)],
-  [
-    "sibling",
-    "published at the host",
-    (setup) => {
-      if (!setup.published) return setup.internal ? refused : closed;
-      return setup.internal && !setup.icc ? refused : passes();
-    },
-  ],
+  // From an internal network nothing goes to the host, though it would be redirected back into the network.
+  ["server", "published at the host", ifPublishedAndOpen],
+  ["sibling", "published at the host", ifPublishedAndOpen],
 ];
 
 /** Every case there is. */

@@ -62,6 +62,11 @@ const rules: readonly RuleText[] = [
     text: "FAMILY saddr @networksN ct state established,related ct direction reply accept",
     comment: "replies",
   },
+  {
+    chain: "output",
+    text: `FAMILY saddr @internalN ct status dnat ct direction original ${REFUSE}`,
+    comment: "no way out, nor back in by a published port of the host",
+  },
   { chain: "output", text: "FAMILY saddr . FAMILY daddr @peersN accept", comment: "a container reaches itself" },
   {
     chain: "output",

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pf } from "../../../src/ffi/freebsd/index.ts";
+import { anchorsOf, ROOT } from "../../../src/kleene/host/freebsd/rules.ts";
+import { policyOf } from "../../../src/kleene/network/policy.ts";
+import { GATEWAY, GATEWAY6, OUTSIDE, OUTSIDE6 } from "../../support/machine.ts";
+import {
+  containerAddress,
+  describeCase,
+  factsOf,
+  hostPort,
+  SERVICE_PORT,
+  setups,
+  type TrafficCase,
+  trafficCases,
+} from "../../support/traffic-cases.ts";
+import { Evaluator, type Packet } from "./evaluator.ts";
+
+const hosts = { 4: GATEWAY, 6: GATEWAY6 } as const;
+const neighbours = { 4: OUTSIDE, 6: OUTSIDE6 } as const;
+const loopbacks = { 4: "127.0.0.1", 6: "::1" } as const;
+const interfaces = { em0: [GATEWAY, GATEWAY6], lo0: ["127.0.0.1", "::1"] };
+
+const isContainer = (peer: string): peer is "server" | "sibling" | "stranger" =>
+  peer === "server" || peer === "sibling" || peer === "stranger";
+
+/** What a packet of the case has as its destination, and by which interface it goes there. */
+function destinationOf({ setup, family, to }: TrafficCase): Pick<Packet, "destination" | "port" | "interface"> {
+  if (to === "published at the host") return { destination: hosts[family], port: hostPort(setup), interface: "lo0" };
+  if (to === "published at the loopback")
+    return { destination: loopbacks[family], port: hostPort(setup), interface: "lo0" };
+  if (to === "host") return { destination: hosts[family], port: SERVICE_PORT, interface: "lo0" };
+  if (to === "outside") return { destination: neighbours[family], port: SERVICE_PORT, interface: "em0" };
+  const index = to === "stranger" ? setups.length : setup.index;
+  return { destination: containerAddress(setup, to, family), port: SERVICE_PORT, interface: `kleene${index}` };
+}
+
+/** What pf's rules make of a case, in the words of its verdict. */
+function outcome(one: TrafficCase): string {
+  const { setup, family, protocol, from, to } = one;
+  const { networks, containers } = factsOf(setup, "em0");
+  const evaluator = new Evaluator(anchorsOf(policyOf(networks, containers)), interfaces);
+  const there = destinationOf(one);
+  // The kernel sends from the destination itself to an address of its own, unless the sender is bound to another.
+  const source = isContainer(from)
+    ? containerAddress(setup, from, family)
+    : from === "host"
+      ? there.destination
+      : neighbours[family];
+  const packet = { ...there, source, protocol: protocol === "tcp" ? pf.IPPROTO_TCP : pf.IPPROTO_UDP };
+  const passages =
+    from === "outside"
+      ? [{ direction: "in", interface: "em0" } as const]
+      : to === "outside"
+        ? [{ direction: "out" } as const]
+        : [{ direction: "out" } as const, { direction: "in" } as const];
+  let at: Packet = { ...packet, direction: "in" };
+  for (const passage of passages) {
+    const verdict = evaluator.judge({ ...at, ...passage }, ROOT);
+    if (!verdict.passed) return from === "outside" ? "dropped" : "refused";
+    at = verdict.packet;
+  }
+  if (at.port !== SERVICE_PORT) return "closed";
+  return to === "outside" && at.source === hosts[family] ? "passes as host" : "passes";
+}
+
+test("pf's rules come to the verdict of every traffic case", () => {
+  let right = 0;
+  const wrong: string[] = [];
+  for (const one of trafficCases) {
+    const { verdict } = one;
+    const translated = one.to === "outside" && verdict.is === "passes" && verdict.seen === "host";
+    const expected = translated ? "passes as host" : verdict.is;
+    const got = outcome(one);
+    if (got === expected) right += 1;
+    else wrong.push(`${describeCase(one)}: ${got}, not ${expected}`);
+  }
+  console.log(`${right} of ${trafficCases.length}`);
+  assert.deepEqual(wrong, []);
+});
