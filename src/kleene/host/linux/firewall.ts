@@ -3,6 +3,7 @@ import { forgetConnections } from "../../../ffi/linux/conntrack.ts";
 import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
 import { countRules, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
 import { destroySockets, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
+import { during } from "../../../timeline.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { Policy, PolicyChange } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
@@ -86,7 +87,7 @@ function forget(addresses: readonly string[]): void {
 
 function openLibnftables(): Nft {
   try {
-    return openNft();
+    return during("library", openNft);
   } catch (error) {
     if (error instanceof LibraryError)
       throw new KleeError(
