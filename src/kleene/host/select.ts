@@ -1,3 +1,4 @@
+import { during } from "../../timeline.ts";
 import { KleeError } from "../errors.ts";
 import type { Host } from "./host.ts";
 
@@ -9,7 +10,7 @@ export async function selectHost(root: string | undefined): Promise<Host> {
   const name = process.env.KLEE_HOST ?? process.platform;
   switch (name) {
     case "linux":
-      return new (await import("./linux/host.ts")).LinuxHost(root);
+      return new (await during("program", () => import("./linux/host.ts"))).LinuxHost(root);
     default:
       throw new KleeError("UNSUPPORTED", `klee has no host for ${name}; it runs on Linux`);
   }

@@ -4,6 +4,7 @@ import { forgetConnections } from "../../../ffi/linux/conntrack.ts";
 import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
 import { countRules, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
 import { destroyConnected, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
+import { during } from "../../../timeline.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
@@ -88,7 +89,7 @@ function endSockets(addresses: readonly string[]): void {
 
 function openLibnftables(): Nft {
   try {
-    return openNft();
+    return during("library", openNft);
   } catch (error) {
     if (error instanceof LibraryError)
       throw new KleeError(
