@@ -19,11 +19,11 @@ const nvlist_add_string = cFunction<[NvlistPointer, string, string], number>(
   "int nvlist_add_string(void *nvl, const char *name, const char *value)",
   "libnvpair",
 );
-const nvlist_next_nvpair = cFunction<[NvlistPointer, bigint], bigint>(
+const nvlist_next_nvpair = cFunction<[NvlistPointer, bigint], number | bigint>(
   "uintptr_t nvlist_next_nvpair(void *nvl, void *nvp)",
   "libnvpair",
 );
-const nvpair_name = cFunction<[bigint], bigint>("uintptr_t nvpair_name(void *nvp)", "libnvpair");
+const nvpair_name = cFunction<[bigint], number | bigint>("uintptr_t nvpair_name(void *nvp)", "libnvpair");
 
 const libzfs_core_init = cFunction<[], number>("int libzfs_core_init(void)", "libzfs_core");
 const libzfs_core_fini = cFunction<[], void>("void libzfs_core_fini(void)", "libzfs_core");

@@ -163,6 +163,14 @@ export function containerPolicy(container: PolicyContainer): Policy {
   };
 }
 
+/** Addresses that no container has after the change. */
+export function withdrawnAddresses({ add, remove }: PolicyChange): string[] {
+  const addresses = ({ endpoints = [] }: Partial<Policy> = {}): string[] =>
+    endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]).filter((address) => address !== "");
+  const kept = new Set(addresses(add));
+  return addresses(remove).filter((address) => !kept.has(address));
+}
+
 /** The part of the policy that concerns one network. */
 export function policyOfNetwork({ networks, endpoints, pairs, ports }: Policy, id: string): Policy {
   const own = endpoints.filter(({ network }) => network.id === id);

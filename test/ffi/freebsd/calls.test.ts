@@ -4,30 +4,11 @@
  * shown by headers.test.ts and replies.test.ts.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 import { ifaddr, ifaddrs, ifclone, ifgroup, interfaces, jail } from "../../../src/ffi/freebsd/index.ts";
-import { openLibrary } from "../../../src/ffi/library.ts";
+import { useStandIn } from "./stand-in.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "klee-stand-in-"));
-after(() => rmSync(directory, { recursive: true, force: true }));
-const library = join(directory, "stand-in.so");
-execFileSync("cc", [
-  "-shared",
-  "-fPIC",
-  "-fno-builtin",
-  "-Wall",
-  "-Werror",
-  "-o",
-  library,
-  fileURLToPath(new URL("stand-in.c", import.meta.url)),
-]);
-process.env.KLEE_LIBC = library;
-const standIn = openLibrary("stand-in", [library]);
+const standIn = useStandIn("stand-in.c");
 const openSockets = standIn.func("int stand_in_open_sockets()") as () => number;
 const openLists = standIn.func("int stand_in_open_lists()") as () => number;
 

@@ -1,4 +1,5 @@
-import type { Policy, PolicyEndpoint, PolicyNetwork, PolicyPort } from "../../network/policy.ts";
+import type { Policy, PolicyPort } from "../../network/policy.ts";
+import { sayContainer, sayNetwork } from "../../network/policy-words.ts";
 import { elementsOf, elementText } from "./elements.ts";
 import { frameText } from "./ruleset.ts";
 
@@ -17,27 +18,6 @@ export function describePolicy(table: string, policy: Policy): string {
     parts.push(`${comments.join("\n")}\n${text}`);
   }
   return parts.join("\n");
-}
-
-function sayNetwork(network: PolicyNetwork): string {
-  const { id, name, subnet, subnet6, nat, icc, internal } = network;
-  const facts = [
-    [subnet, subnet6].filter((cidr) => cidr !== "").join(" and "),
-    `on ${network.interface}`,
-    nat === "" ? "no NAT" : `NAT on ${nat}`,
-    icc ? "containers reach each other" : "containers do not reach each other",
-    ...(internal ? ["no way out"] : []),
-  ];
-  return `network ${name} (${id}): ${facts.join(", ")}`;
-}
-
-function sayContainer(places: readonly PolicyEndpoint[]): string {
-  const [first] = places;
-  const where = places.map(({ network, ipv4, ipv6 }) => {
-    const addresses = [ipv4, ipv6].filter((address) => address !== "").join(" and ");
-    return `${addresses} in ${network.name}`;
-  });
-  return `container ${first?.containerName} (${first?.containerId}): ${where.join(", ")}`;
 }
 
 function saidPorts(ports: readonly PolicyPort[]): string[] {

@@ -4,7 +4,7 @@ import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
 import { countRules, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
 import { destroySockets, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type { Policy, PolicyChange } from "../../network/policy.ts";
+import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
 import { changeText, loadText, RULE_COUNT, unloadText } from "./ruleset.ts";
@@ -26,7 +26,7 @@ export class LinuxFirewall implements Firewall {
   change(change: PolicyChange): void {
     const text = changeText(this.#table, change);
     if (text !== "") this.#run("cannot change the firewall rules", text);
-    forget(withdrawn(change));
+    forget(withdrawnAddresses(change));
   }
 
   unload(): void {
@@ -58,14 +58,6 @@ export class LinuxFirewall implements Firewall {
       throw hostFailure(what, error);
     }
   }
-}
-
-/** Addresses that no container has after the change. */
-function withdrawn({ add, remove }: PolicyChange): string[] {
-  const addresses = ({ endpoints = [] }: Partial<Policy> = {}): string[] =>
-    endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]).filter((address) => address !== "");
-  const kept = new Set(addresses(add));
-  return addresses(remove).filter((address) => !kept.has(address));
 }
 
 /**

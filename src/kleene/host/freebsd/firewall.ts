@@ -1,0 +1,120 @@
+import { pf, SyscallError } from "../../../ffi/freebsd/index.ts";
+import { hostFailure, KleeError } from "../../errors.ts";
+import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
+import type { Firewall } from "../host.ts";
+import { describePolicy } from "./description.ts";
+import { planChange, type TableStep } from "./rule-change.ts";
+import { anchorsOf, BRANCHES, ROOT } from "./rules.ts";
+
+const HOW_TO_ENABLE = "enable it with `sysrc pf_enable=YES` and `service pf start`";
+
+/**
+ * klee's rules in pf: an anchor of klee's own with all that is within. Of the main ruleset nothing is touched but the
+ * three calls of that anchor, which are added where /etc/pf.conf has none.
+ */
+export class FreebsdFirewall implements Firewall {
+  load(policy: Policy): void {
+    attempt("cannot load the firewall rules", (device) => {
+      requireRunning(device);
+      const wanted = anchorsOf(policy);
+      const known = new Set(wanted.map(({ anchor }) => anchor));
+      const stale = ownAnchors(device).filter((anchor) => !known.has(anchor));
+      pf.replaceAnchors(device, [...wanted, ...stale.map(emptied)]);
+      for (const anchor of stale) pf.clearTables(device, anchor);
+      for (const { interface: name, exclusive } of policy.networks) if (exclusive) pf.filterInterface(device, name);
+      pf.ensureCalls(device, ROOT);
+    });
+  }
+
+  change(change: PolicyChange): void {
+    attempt("cannot change the firewall rules", (device) => {
+      const plan = planChange(change);
+      for (const { anchor, table } of plan.tables) pf.createTable(device, anchor, table);
+      const done: TableStep[] = [];
+      try {
+        for (const step of plan.restrict) done.push(add(device, step));
+        pf.replaceAnchors(device, plan.anchors);
+        for (const step of plan.permit) done.push(add(device, step));
+      } catch (error) {
+        for (const step of done.reverse()) remove(device, step);
+        throw error;
+      }
+      for (const step of plan.withdraw) remove(device, step);
+      for (const anchor of plan.gone) pf.clearTables(device, anchor);
+      for (const { interface: name, exclusive } of change.add?.networks ?? []) {
+        if (exclusive) pf.filterInterface(device, name);
+      }
+      pf.killStates(device, withdrawnAddresses(change));
+    });
+  }
+
+  unload(): void {
+    attempt("cannot remove the firewall rules", (device) => {
+      pf.removeCalls(device, ROOT);
+      const anchors = [...ownAnchors(device), ROOT];
+      pf.replaceAnchors(device, anchors.map(emptied));
+      for (const anchor of anchors) pf.clearTables(device, anchor);
+    });
+  }
+
+  loaded(): boolean {
+    try {
+      return pf.withPf(
+        (device) =>
+          pf.isRunning(device) &&
+          pf.ruleCount(device, ROOT, "filter") > 0 &&
+          pf.missingCalls(device, ROOT).length === 0,
+      );
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw hostFailure("cannot read the firewall's rules", error);
+    }
+  }
+
+  describe(policy: Policy): string {
+    return describePolicy(policy);
+  }
+}
+
+/** klee's anchors within the root, as the kernel has them. */
+function ownAnchors(device: pf.PfDevice): string[] {
+  return BRANCHES.flatMap((branch) =>
+    pf.childAnchors(device, `${ROOT}/${branch}`).map((name) => `${ROOT}/${branch}/${name}`),
+  );
+}
+
+/** pf removes an anchor by itself once nothing is left in it. */
+const emptied = (anchor: string): pf.PfAnchor => ({ anchor, rules: { nat: [], rdr: [], filter: [] } });
+
+function add(device: pf.PfDevice, step: TableStep): TableStep {
+  pf.addAddresses(device, step.anchor, step.table, step.addresses);
+  return step;
+}
+
+/** The table, or its whole anchor, may be gone: then its addresses are too. */
+function remove(device: pf.PfDevice, { anchor, table, addresses }: TableStep): void {
+  try {
+    pf.deleteAddresses(device, anchor, table, addresses);
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.code === "ESRCH")) throw error;
+  }
+}
+
+function requireRunning(device: pf.PfDevice): void {
+  if (pf.isRunning(device)) return;
+  throw new KleeError("UNSUPPORTED", `pf does not filter, so containers would not be isolated; ${HOW_TO_ENABLE}`);
+}
+
+/** No device: the module is not loaded. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof SyscallError && error.call === "open" && error.code === "ENOENT";
+}
+
+function attempt(what: string, act: (device: pf.PfDevice) => void): void {
+  try {
+    pf.withPf(act);
+  } catch (error) {
+    if (isAbsent(error)) throw new KleeError("UNSUPPORTED", `pf is not loaded; ${HOW_TO_ENABLE}`, { cause: error });
+    throw hostFailure(what, error);
+  }
+}

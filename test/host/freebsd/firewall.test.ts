@@ -1,0 +1,126 @@
+/** klee's firewall against a stand-in for /dev/pf, through real calls. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pf } from "../../../src/ffi/freebsd/index.ts";
+import { FreebsdFirewall } from "../../../src/kleene/host/freebsd/firewall.ts";
+import { anchorsOf, ROOT } from "../../../src/kleene/host/freebsd/rules.ts";
+import { containerPolicy, type Policy, policyOf } from "../../../src/kleene/network/policy.ts";
+import { useStandIn } from "../../ffi/freebsd/stand-in.ts";
+import { custom, database, loopback, neighbour, sample, secluded, web } from "./sample.ts";
+
+const standIn = useStandIn("stand-in-pf.c");
+const reloadMain = standIn.func("void stand_in_reload_main()") as () => void;
+const commits = standIn.func("int stand_in_commits()") as () => number;
+const states = standIn.func("int stand_in_states()") as () => number;
+const addState = standIn.func("void stand_in_add_state(uint64_t id, void *wire, void *stack)") as (
+  id: number,
+  wire: Buffer,
+  stack: Buffer,
+) => void;
+const firewall = new FreebsdFirewall();
+
+/** Number of rules and sorted addresses of each anchor, as they are in the kernel. */
+function inKernel(): Map<string, unknown> {
+  return pf.withPf((device) => {
+    const within = ["within", "pairs", "ports", "nat"].flatMap((branch) =>
+      pf.childAnchors(device, `${ROOT}/${branch}`).map((name) => `${ROOT}/${branch}/${name}`),
+    );
+    const content = (anchor: string) => ({
+      rules: (["nat", "rdr", "filter"] as const).map((ruleset) => pf.ruleCount(device, anchor, ruleset)),
+      tables: Object.fromEntries(
+        pf.tableNames(device, anchor).map((name) => [name, pf.tableAddresses(device, anchor, name).sort()]),
+      ),
+    });
+    return new Map([ROOT, ...within].sort().map((anchor) => [anchor, content(anchor)]));
+  });
+}
+
+/** The same of a policy, as it is to be. */
+function wanted(policy: Policy): Map<string, unknown> {
+  const content = ({ rules = {}, tables = {} }: pf.PfAnchor) => ({
+    rules: (["nat", "rdr", "filter"] as const).map((ruleset) => rules[ruleset]?.length ?? 0),
+    tables: Object.fromEntries(Object.entries(tables).map(([name, addresses]) => [name, [...addresses].sort()])),
+  });
+  return new Map(
+    anchorsOf(policy)
+      .sort((a, b) => (a.anchor < b.anchor ? -1 : 1))
+      .map((anchor) => [anchor.anchor, content(anchor)]),
+  );
+}
+
+test("pf that does not filter is refused, with what to do", () => {
+  assert.equal(firewall.loaded(), false);
+  assert.throws(() => firewall.load(sample), {
+    code: "UNSUPPORTED",
+    message:
+      "pf does not filter, so containers would not be isolated; enable it with `sysrc pf_enable=YES` and `service pf start`",
+  });
+  pf.withPf(pf.start);
+});
+
+test("a policy is loaded in one transaction, and again without what is no longer in it", () => {
+  const before = commits();
+  firewall.load(sample);
+  assert.equal(commits() - before, 1);
+  assert.equal(firewall.loaded(), true);
+  assert.deepEqual(inKernel(), wanted(sample));
+  const less = policyOf([loopback], [web]);
+  firewall.load(less);
+  assert.deepEqual(inKernel(), wanted(less));
+});
+
+test("what is added and removed step by step is what is loaded at once", () => {
+  firewall.load(policyOf([], []));
+  for (const network of [loopback, secluded, custom]) firewall.change({ add: { networks: [network] } });
+  const one = { ...database, attachments: database.attachments.slice(0, 1) };
+  for (const container of [web, one, neighbour]) firewall.change({ add: containerPolicy(container) });
+  firewall.change({ remove: containerPolicy(one), add: containerPolicy(database) });
+  assert.deepEqual(inKernel(), wanted(sample));
+  for (const container of [web, database, neighbour]) firewall.change({ remove: containerPolicy(container) });
+  assert.deepEqual(
+    inKernel().get(`${ROOT}/within/${custom.id}`),
+    wanted(policyOf([custom], [])).get(`${ROOT}/within/${custom.id}`),
+  );
+  for (const network of [loopback, secluded, custom]) firewall.change({ remove: { networks: [network] } });
+  const left = inKernel();
+  left.delete(`${ROOT}/nat/em0`);
+  assert.deepEqual(left, wanted(policyOf([], [])), "but the rules of an interface, which translate no one");
+});
+
+test("one more container is one small change", () => {
+  firewall.load(sample);
+  const before = commits();
+  const next = { ...web, id: "0123456789ab", attachments: [{ network: loopback, ipv4: "10.2.3.9", ipv6: "" }] };
+  firewall.change({ add: containerPolicy(next) });
+  assert.equal(commits() - before, 1);
+  firewall.change({ remove: containerPolicy(next) });
+  assert.deepEqual(inKernel(), wanted(sample));
+});
+
+test("connections of an address that is withdrawn end; those of one that stays do not", () => {
+  const host = Buffer.of(198, 51, 100, 1);
+  addState(1, host, Buffer.of(10, 2, 3, 1));
+  addState(2, host, Buffer.of(10, 2, 3, 2));
+  firewall.change({ remove: containerPolicy(web), add: containerPolicy(web) });
+  assert.equal(states(), 2);
+  firewall.change({ remove: containerPolicy(web) });
+  assert.equal(states(), 1);
+});
+
+test("when the administrator loads pf.conf the calls are missed, and added again", () => {
+  reloadMain();
+  assert.equal(firewall.loaded(), false);
+  firewall.load(sample);
+  assert.equal(firewall.loaded(), true);
+});
+
+test("nothing is left when the rules are removed", () => {
+  firewall.unload();
+  assert.equal(firewall.loaded(), false);
+  pf.withPf((device) => {
+    assert.deepEqual(pf.missingCalls(device, ROOT), ["nat", "rdr", "filter"]);
+    assert.deepEqual(pf.childAnchors(device, ROOT), []);
+    assert.deepEqual(pf.tableNames(device, ROOT), []);
+    assert.equal(pf.ruleCount(device, ROOT, "filter"), 0);
+  });
+});

@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { pf } from "../../../src/ffi/freebsd/index.ts";
+import { describePolicy } from "../../../src/kleene/host/freebsd/description.ts";
+import { planChange } from "../../../src/kleene/host/freebsd/rule-change.ts";
+import { anchorsOf, ROOT } from "../../../src/kleene/host/freebsd/rules.ts";
+import {
+  containerPolicy,
+  type PolicyNetwork,
+  policyOf,
+  withdrawnAddresses,
+} from "../../../src/kleene/network/policy.ts";
+import { Evaluator, type Packet } from "./evaluator.ts";
+import { custom, database, loopback, published, sample, secluded, web } from "./sample.ts";
+
+test("the policy reads as pf.conf text, anchor by anchor", () => {
+  const golden = readFileSync(new URL("golden/policy.pf.conf", import.meta.url), "utf8");
+  assert.equal(describePolicy(sample), golden);
+});
+
+test("the root anchor's rules are the same for every policy; a network adds a fixed number", () => {
+  const rules = (networks: readonly PolicyNetwork[], containers: Parameters<typeof policyOf>[1]) =>
+    anchorsOf(policyOf(networks, containers)).map(({ anchor, rules }) => [anchor, rules] as const);
+  const empty = new Map(rules([], []));
+  const full = new Map(anchorsOf(sample).map(({ anchor, rules }) => [anchor, rules] as const));
+  assert.deepEqual(full.get(ROOT), empty.get(ROOT));
+  const many = Array.from({ length: 200 }, (_, index) => ({
+    ...web,
+    id: index.toString(16).padStart(12, "0"),
+    attachments: [{ network: loopback, ipv4: `10.2.3.${index + 1}`, ipv6: "" }],
+    ports: [],
+  }));
+  assert.deepEqual(rules([loopback], many), rules([loopback], []));
+});
+
+test("an endpoint in a network's subnet changes nothing, one elsewhere a few table elements", () => {
+  const plain = { ...web, ports: [] };
+  const nothing = planChange({ add: containerPolicy(plain) });
+  assert.deepEqual([nothing.restrict, nothing.permit, nothing.withdraw, nothing.gone], [[], [], [], []]);
+  assert.deepEqual(
+    nothing.anchors.map(({ anchor }) => anchor),
+    ["klee/nat/em0"],
+    "the rules of translation, in case they are not there",
+  );
+  const elsewhere = { ...plain, attachments: [{ network: custom, ipv4: "192.0.2.9", ipv6: "" }] };
+  const add = planChange({ add: containerPolicy(elsewhere) });
+  assert.deepEqual(add.restrict, [{ anchor: "klee", table: "containers", addresses: ["192.0.2.9"] }]);
+  assert.deepEqual(add.permit, [{ anchor: `klee/within/${custom.id}`, table: "members", addresses: ["192.0.2.9"] }]);
+  const remove = planChange({ remove: containerPolicy(elsewhere) });
+  assert.deepEqual(remove.withdraw, [...add.permit, ...add.restrict], "what allows goes first");
+});
+
+test("a change to a container leaves what it has before and after", () => {
+  const one = { ...database, attachments: database.attachments.slice(0, 1) };
+  const plan = planChange({ remove: containerPolicy(one), add: containerPolicy(database) });
+  assert.deepEqual(plan.permit, [
+    { anchor: `klee/within/${loopback.id}`, table: "guests", addresses: ["10.4.0.1", "10.2.3.2"].slice(0, 1) },
+  ]);
+  assert.deepEqual(plan.withdraw, []);
+  const change = { remove: containerPolicy(database), add: containerPolicy(one) };
+  assert.deepEqual(withdrawnAddresses(change), ["10.2.3.2"]);
+  const back = planChange(change);
+  assert.deepEqual(back.withdraw, [{ anchor: `klee/within/${loopback.id}`, table: "guests", addresses: ["10.4.0.1"] }]);
+});
+
+test("published ports come and go as one anchor", () => {
+  const plan = planChange({ add: containerPolicy(web) });
+  assert.deepEqual(
+    plan.anchors.map(({ anchor }) => anchor),
+    ["klee/nat/em0", `klee/ports/${web.id}`],
+  );
+  const gone = planChange({ remove: containerPolicy(web) });
+  assert.deepEqual(gone.anchors, [{ anchor: `klee/ports/${web.id}`, rules: { rdr: [], filter: [] } }]);
+});
+
+test("a network's anchor goes with it", () => {
+  const plan = planChange({ remove: { networks: [secluded] } });
+  assert.deepEqual(plan.gone, [`klee/within/${secluded.id}`]);
+  assert.deepEqual(plan.withdraw, [
+    { anchor: "klee", table: "containers", addresses: ["10.4.0.0/16"] },
+    { anchor: "klee", table: "internal", addresses: ["10.4.0.0/16"] },
+  ]);
+});
+
+const tcp = { protocol: pf.IPPROTO_TCP } as const;
+const interfaces = { em0: ["198.51.100.1", "2001:db8::1"], lo0: ["127.0.0.1", "::1"] };
+const outside = { 4: "203.0.113.5", 6: "2001:db8:ffff::5" } as const;
+
+/** A connection within the host: out by a loopback interface, and in again. */
+function local(evaluator: Evaluator, by: string, source: string, destination: string, port: number) {
+  const out = evaluator.judge({ ...tcp, direction: "out", interface: by, source, destination, port }, ROOT);
+  if (!out.passed) return out;
+  return evaluator.judge({ ...out.packet, direction: "in" }, ROOT);
+}
+
+const arriving = (evaluator: Evaluator, source: string, destination: string, port: number) =>
+  evaluator.judge({ ...tcp, direction: "in", interface: "em0", source, destination, port } satisfies Packet, ROOT);
+const leaving = (evaluator: Evaluator, source: string, destination: string, port: number) =>
+  evaluator.judge({ ...tcp, direction: "out", interface: "em0", source, destination, port } satisfies Packet, ROOT);
+
+for (const icc of [true, false])
+  for (const internal of [false, true])
+    for (const nat of ["em0", ""])
+      for (const family of [4, 6] as const) {
+        const options = `icc ${icc}, internal ${internal}, nat "${nat}", IPv${family}`;
+        test(`connections as the policy has them: ${options}`, () => {
+          const network = { ...loopback, icc, internal, nat: internal ? "" : nat };
+          const other = { ...loopback, id: "111111111111", name: "other", interface: "kleene1", nat: "" };
+          const second = { ...other, subnet: "10.9.9.0/24", subnet6: "fd00:9:9::/64" };
+          const at = (prefix: string, prefix6: string, host: number) => ({
+            ipv4: `${prefix}.${host}`,
+            ipv6: `${prefix6}::${host}`,
+          });
+          const a = {
+            ...web,
+            attachments: [{ network, ...at("10.2.3", "fd00:2:3", 1) }],
+            ports: [published(8080, 80)],
+          };
+          const b = { ...a, id: "222222222222", attachments: [{ network, ...at("10.2.3", "fd00:2:3", 2) }], ports: [] };
+          const c = {
+            ...b,
+            id: "333333333333",
+            attachments: [{ network: second, ...at("10.9.9", "fd00:9:9", 1) }],
+          };
+          const anchors = anchorsOf(policyOf([network, second], [a, b, c]));
+          const evaluator = new Evaluator(anchors, interfaces);
+          const [one, two, far] = [a, b, c].map(({ attachments: [place] }) =>
+            family === 4 ? (place?.ipv4 ?? "") : (place?.ipv6 ?? ""),
+          ) as [string, string, string];
+          const [host, home] = family === 4 ? ["198.51.100.1", "127.0.0.1"] : ["2001:db8::1", "::1"];
+          const peer = outside[family];
+
+          assert.equal(local(evaluator, "kleene0", two, one, 22).passed, icc, "to another in the network");
+          assert.equal(local(evaluator, "kleene0", one, one, 22).passed, true, "to itself, and from the host");
+          assert.equal(local(evaluator, "kleene1", two, far, 22).passed, false, "to another network");
+          assert.equal(local(evaluator, "kleene0", far, one, 22).passed, false, "from another network");
+          assert.equal(local(evaluator, "kleene0", far, one, 80).passed, true, "to a published port at its address");
+          assert.equal(local(evaluator, "kleene0", two, one, 80).passed, icc || !internal, "the same, in the network");
+          assert.equal(local(evaluator, "lo0", two, host, 22).passed, !internal, "to the host");
+
+          const redirected = local(evaluator, "lo0", far, host, 8080);
+          assert.deepEqual([redirected.passed, redirected.packet.destination, redirected.packet.port], [true, one, 80]);
+          const fromHost = local(evaluator, "lo0", home, home, 8080);
+          assert.deepEqual([fromHost.passed, fromHost.packet.destination, fromHost.packet.port], [true, one, 80]);
+
+          const published_ = arriving(evaluator, peer, host, 8080);
+          assert.deepEqual(
+            [published_.passed, published_.stateful, published_.packet.destination, published_.packet.port],
+            [true, true, one, 80],
+          );
+          assert.equal(arriving(evaluator, peer, one, 80).passed, false, "from outside to its address");
+          assert.equal(arriving(evaluator, two, one, 80).passed, false, "from outside, with a container's address");
+          assert.equal(arriving(evaluator, peer, host, 22).passed, true, "the host's own services");
+
+          const out = leaving(evaluator, one, peer, 443);
+          assert.equal(out.passed, !internal, "to the outside");
+          if (!internal) {
+            assert.equal(out.packet.source, nat === "" ? one : host);
+            assert.equal(out.stateful, true, "the answer passes");
+          }
+          assert.equal(leaving(evaluator, host, peer, 443).packet.source, host, "the host's own connections");
+        });
+      }
+
+test("a port that is published on a loopback address is the host's alone", () => {
+  const evaluator = new Evaluator(anchorsOf(sample), interfaces);
+  const udp = { protocol: pf.IPPROTO_UDP, interface: "lo0", port: 5353, destination: "127.0.0.1" } as const;
+  const own = evaluator.judge({ ...udp, direction: "in", source: "127.0.0.1" }, ROOT);
+  assert.deepEqual([own.passed, own.packet.destination, own.packet.port], [true, "10.2.3.1", 53]);
+  const others = evaluator.judge({ ...udp, direction: "in", source: "192.0.2.77" }, ROOT);
+  assert.equal(others.passed, false);
+});
+
+test("a range of ports is redirected port by port, and only on the interface that was named", () => {
+  const evaluator = new Evaluator(anchorsOf(sample), { ...interfaces, em1: ["198.51.100.9"] });
+  const arrive = (on: string, destination: string, port: number) =>
+    evaluator.judge({ ...tcp, direction: "in", interface: on, source: "203.0.113.5", destination, port }, ROOT).packet;
+  assert.equal(arrive("em0", "198.51.100.1", 9004).port, 94);
+  assert.equal(arrive("em1", "198.51.100.9", 9004).port, 94);
+  assert.equal(arrive("em0", "198.51.100.1", 8080).port, 80);
+  assert.equal(arrive("em1", "198.51.100.9", 8080).port, 8080);
+  assert.equal(arrive("em0", "198.51.100.9", 8080).port, 8080);
+});
