@@ -35,6 +35,8 @@ pub struct Run {
     pub persist: bool,
     pub mounts: Vec<Bind>,
     pub lock: String,
+    /// File that the first process writes its output to; absent when somebody else reads that.
+    pub log: Option<String>,
     pub teardown: Vec<String>,
 }
 

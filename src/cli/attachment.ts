@@ -34,7 +34,7 @@ export function messagesTo(streams: Streams, { detach }: Connection): 1 | 2 {
 
 /** Starts a command that klee does not wait for. */
 export async function startDetached(session: Session, start: Start): Promise<Execution> {
-  const execution = await start({ stdio: unconnected, onWarning: warnOn(session) });
+  const execution = await start({ stdio: unconnected, log: true, onWarning: warnOn(session) });
   execution.detach();
   return execution;
 }

@@ -5,8 +5,8 @@ import { systemStreams } from "./io/streams.ts";
 
 /** The three standard descriptors, without Node's stream objects: see io/streams.ts. */
 export interface Streams {
-  /** Writes all of the text. A reader that went away is no error: the text is dropped. */
-  write(fd: 1 | 2, text: string): void;
+  /** Writes all of it. A reader that went away is no error: what is written is dropped. */
+  write(fd: 1 | 2, output: string | Buffer): void;
   isTerminal(fd: 0 | 1 | 2): boolean;
   /** One line of standard input without its line feed; undefined at the end of input. */
   readLine(): string | undefined;

@@ -12,6 +12,7 @@ import type {
   Network,
   NetworkInspection,
   NetworkRules,
+  ReadLog,
   StartContainer,
 } from "../kleene/model.ts";
 
@@ -46,6 +47,7 @@ export interface Containers {
   list(request: { readonly all: boolean }): Promise<readonly ContainerListing[]>;
   inspect(ref: string): Promise<ContainerInspection>;
   remove(ref: string, request: { readonly force: boolean }): Promise<string>;
+  logs(ref: string, request: ReadLog): AsyncIterable<Buffer>;
   rename(ref: string, name: string): Promise<Container>;
   prune(): Promise<readonly string[]>;
 }

@@ -36,6 +36,11 @@ export interface SupervisorRun {
   readonly mounts: readonly { readonly source: string; readonly destination: string; readonly read_only: boolean }[];
   /** File that is locked while the supervisor looks whether the container is still there. It must exist. */
   readonly lock: string;
+  /**
+   * File that the first process's output goes to, already given as its stdout and stderr: the supervisor keeps it
+   * within 10 MiB and notes in `FILE.index` what was written when. Null when there is none.
+   */
+  readonly log: string | null;
   /** Command executed by the supervisor at the end, if the cgroup is still there: absolute path first. */
   readonly teardown: readonly string[];
 }

@@ -189,10 +189,22 @@ export interface Stdio {
 
 export interface ExecutionOptions {
   readonly stdio: Stdio;
+  /** The output of the container's first command goes to its log, whatever `stdio` says. Default false. */
+  readonly log?: boolean | undefined;
   /** Called with a line for what will not work as one may expect, but is no reason to stop. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with the execution's id once all is checked, right before the command starts. */
   readonly onCreated?: ((executionId: string) => void) | undefined;
+}
+
+/** Which part of a container's log is asked for. */
+export interface ReadLog {
+  /** Only so many of the last lines. */
+  readonly tail?: number | undefined;
+  /** Only what was written since, to the second: Unix time in milliseconds. */
+  readonly since?: number | undefined;
+  /** Goes on until the container ends. */
+  readonly follow?: boolean | undefined;
 }
 
 export interface StartContainer extends ExecutionOptions {}

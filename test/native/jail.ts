@@ -75,6 +75,7 @@ export class Jail {
       persist: false,
       mounts: [],
       lock: this.lock,
+      log: null,
       teardown: ["/bin/sh", "-c", `echo "$$ $KLEE_ROOT" > ${this.record}.new && mv ${this.record}.new ${this.record}`],
       ...changes,
     };

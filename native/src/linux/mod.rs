@@ -4,6 +4,7 @@ mod capability;
 mod cgroup;
 mod device;
 mod init;
+mod log;
 mod members;
 mod mount;
 mod payload;

@@ -2,6 +2,7 @@
 //! container taken down unless its client does so.
 
 use super::cgroup::Events;
+use super::log::Log;
 use super::members::{hold_member, members};
 use super::process::{Exit, Process};
 use super::start::{Started, end_init, start_init, start_payload};
@@ -24,8 +25,8 @@ const HELD: RawFd = 4;
 /// How long the cgroup may take to notice the end of its last process, which was seen already.
 const SETTLING: Duration = Duration::from_millis(200);
 
-/// When nothing has happened for this long, the wait will be a long one.
-const QUIET_MS: libc::c_int = 100;
+/// What has lasted for this long will be a long wait.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// Does all of it. `held` descriptors follow the client's socket. The returned failure has been reported to the client.
 pub fn supervise(client: OwnedFd, held: RawFd) -> Outcome<()> {
@@ -64,6 +65,8 @@ fn supervise_run(client: &mut Client, spec: &Spec, run: &Run) -> Outcome<()> {
     let started = start_first(client, spec, &init).inspect_err(|_| end_init(&init))?;
     let mut watch = Watch::new(client, spec, &events, &started.process);
     watch.init = Some(&init);
+    // Without it the container runs on, and its log grows.
+    watch.log = run.log.as_deref().and_then(|path| Log::open(path).ok());
     loop {
         let populated = watch.next().at("poll", &spec.container)?;
         let over = watch.init.is_none() || (watch.exit.is_some() && !populated && !run.persist);
@@ -146,19 +149,31 @@ struct Watch<'a> {
     client: &'a mut Client,
     events: &'a Events,
     cgroup: String,
-    /// Where the supervisor still has to go.
+    /// Where the supervisor still has to go, and since when.
     cgroup_root: Option<&'a str>,
+    since: Instant,
     /// None once it has ended, or when it is another supervisor's.
     init: Option<&'a Process>,
     /// None once its end was told.
     first: Option<&'a Process>,
     exit: Option<Exit>,
+    log: Option<Log>,
 }
 
 impl<'a> Watch<'a> {
     fn new(client: &'a mut Client, spec: &'a Spec, events: &'a Events, first: &'a Process) -> Self {
         let cgroup_root = Some(spec.cgroup_root.as_str());
-        Self { client, events, cgroup: payload_path(spec), cgroup_root, init: None, first: Some(first), exit: None }
+        Self {
+            client,
+            events,
+            cgroup: payload_path(spec),
+            cgroup_root,
+            since: Instant::now(),
+            init: None,
+            first: Some(first),
+            exit: None,
+            log: None,
+        }
     }
 
     /// For a long wait: leaves the cgroup of whoever started klee, whose limits and end are not the container's, and gives
@@ -181,16 +196,27 @@ impl<'a> Watch<'a> {
             libc::pollfd { fd: descriptor(self.init), events: libc::POLLIN, revents: 0 },
             libc::pollfd { fd: self.events.as_fd().as_raw_fd(), events: libc::POLLPRI, revents: 0 },
             libc::pollfd { fd: self.client.descriptor(), events: libc::POLLIN, revents: 0 },
+            libc::pollfd { fd: self.log.as_ref().map_or(-1, Log::descriptor), events: libc::POLLIN, revents: 0 },
         ];
-        let timeout = if self.cgroup_root.is_some() { QUIET_MS } else { -1 };
+        let log_timeout = self.log.as_ref().map_or(-1, Log::timeout);
+        let timeout = match (self.cgroup_root.is_some(), log_timeout) {
+            (true, -1) => QUIET.as_millis() as libc::c_int,
+            (true, rest) => rest.min(QUIET.as_millis() as libc::c_int),
+            (false, rest) => rest,
+        };
         // SAFETY: pointer and length are of one live array.
         match check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) }.into()) {
-            Ok(0) => self.settle_down(),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         };
-        let [first, init, _, client] = polled.map(|poll| poll.revents != 0);
+        if self.cgroup_root.is_some() && self.since.elapsed() >= QUIET {
+            self.settle_down();
+        }
+        let [first, init, _, client, written] = polled.map(|poll| poll.revents != 0);
+        if let Some(log) = &mut self.log {
+            log.keep(written);
+        }
         if client {
             self.client.serve(running);
         }

@@ -9,8 +9,8 @@ import type { Streams } from "../context.ts";
  * flag belongs to the open file, which the container's command shares: its writes would fail with EAGAIN.
  */
 export const systemStreams: Streams = {
-  write(fd, text) {
-    if (!closed.has(fd)) during("print", () => writeAll(fd, Buffer.from(text)));
+  write(fd, output) {
+    if (!closed.has(fd)) during("print", () => writeAll(fd, Buffer.from(output)));
   },
   // What is no character device is no terminal, and that is known without Node's terminals, which take 3 ms to load.
   isTerminal: (fd) => isCharacterDevice(fd) && isatty(fd),

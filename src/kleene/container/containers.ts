@@ -10,6 +10,7 @@ import type {
   CreateContainer,
   ExecInContainer,
   Execution,
+  ReadLog,
   StartContainer,
 } from "../model.ts";
 import { endpointsOf } from "../network/endpoints.ts";
@@ -19,6 +20,7 @@ import type { Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
 import { createContainer, deleteContainer } from "./create.ts";
+import { readLog, removeLog } from "./log.ts";
 import { mountpointsOf, nameTaken, type StoredContainer, storedContainer } from "./rows.ts";
 import {
   type Command,
@@ -31,6 +33,8 @@ import {
 } from "./run.ts";
 import { stopContainer } from "./stop.ts";
 
+/** The longest time that the addon can wait: a signed 32-bit number of milliseconds, 25 days. */
+const FOR_EVER_MS = 2 ** 31 - 1;
 const OWN_COMMAND: Command = { command: [] };
 
 /** Containers: an image's files, a place in a network, and the processes that run there. */
@@ -141,6 +145,15 @@ export class Containers {
     });
   }
 
+  /** What the container's first command wrote in its detached runs, in pieces, oldest first. */
+  async *logs(reference: string, request: ReadLog): AsyncGenerator<Buffer> {
+    const context = this.#context;
+    const container = storedContainer(await resolve(context.store, "container", reference));
+    const running = request.follow === true && this.#isRunning(container);
+    const ended = running ? context.host.jails.waitEmpty(container.id, FOR_EVER_MS) : Promise.resolve();
+    yield* readLog(context, container.id, request, ended);
+  }
+
   /** Gives a container another name; nothing else changes. */
   async rename(reference: string, name: string): Promise<Container> {
     checkName("container", name);
@@ -209,6 +222,7 @@ export async function removeStopped(context: Context, container: StoredContainer
       if (container.execution !== undefined || host.jails.exists(container.id)) await takeDown(context, container);
       await store.transaction((statements) => deleteContainer(statements, container.id));
       await host.storage.removeContainer(root, container.id);
+      removeLog(context, container.id);
       rmSync(lockPath(context, container.id), { force: true });
     },
   );

@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { closeSync, rmSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
@@ -11,6 +11,7 @@ import { publishedBy, shadowed } from "../network/ports.ts";
 import { addRules, withRules } from "../system/rules.ts";
 import { addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
+import { logPath, openLog } from "./log.ts";
 import { containerById, mountpointsOf, type StoredContainer, setExecution } from "./rows.ts";
 
 /** What a start or an exec is to run: by default the container's own command. */
@@ -79,15 +80,26 @@ export async function startContainer(
         parameters,
         root: host.storage.rootOf(root, id, image.dataset),
         mounts,
+        logPath: options.log === true ? logPath(context, id) : undefined,
         lockPath: lockPath(context, id),
         teardown: [...context.self, "--root", root, "system", "teardown", id, executionId],
       };
       const first = commandSpec(container, parameters, command, options);
       options.onCreated?.(executionId);
-      const process = await host.jails.start(spec, first);
+      const process =
+        options.log === true ? await startLogged(context, spec, first) : await host.jails.start(spec, first);
       return new RunningExecution(context, executionId, id, process);
     },
   );
+}
+
+async function startLogged(context: Context, spec: JailSpec, first: CommandSpec): Promise<JailProcess> {
+  const log = openLog(context, spec.id);
+  try {
+    return await context.host.jails.start(spec, { ...first, stdio: { stdin: "null", stdout: log, stderr: log } });
+  } finally {
+    closeSync(log);
+  }
 }
 
 /** Starts a further command in a running container. */

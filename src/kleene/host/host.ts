@@ -128,6 +128,8 @@ export interface JailSpec {
   readonly parameters: JailParameters;
   readonly root: RootFilesystem;
   readonly mounts: readonly Mountpoint[];
+  /** File that the first command's output goes to, kept within bounds; undefined when it goes elsewhere. */
+  readonly logPath: string | undefined;
   /** File locked by whoever changes this container. */
   readonly lockPath: string;
   /** Command line that takes the container down when nobody else did: executable first. */

@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { aliasesOf, attachmentsOf, makerOf } from "../container/attachments.ts";
 import { withdrawEndpoint } from "../container/connection.ts";
 import { removeStopped } from "../container/containers.ts";
+import { removeLog } from "../container/log.ts";
 import { containerById, type StoredContainer } from "../container/rows.ts";
 import { lockPath, takeDown, withContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
@@ -74,6 +75,7 @@ async function settle(context: Context, operation: Operation): Promise<string | 
       const found = await locked(context, object, (container) => removeStopped(context, container));
       if (!found) {
         await host.storage.removeContainer(root, object);
+        removeLog(context, object);
         rmSync(lockPath(context, object), { force: true });
       }
       return `${kind} ${object} was interrupted: removed it`;

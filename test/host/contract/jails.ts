@@ -47,6 +47,7 @@ export function jailsContract({ host, folder, rootFilesystem }: World): void {
     parameters: jails.parseParameters(parameters, id),
     root: storage.rootOf(root, id, dataset),
     mounts: [],
+    logPath: undefined,
     lockPath,
     teardown: [process.execPath, "--version"],
   });

@@ -4,6 +4,7 @@ import { addShortcut } from "../shortcuts.ts";
 import { create, run } from "./create.ts";
 import { prune, remove, rename, restart, stop } from "./lifecycle.ts";
 import { inspect, list } from "./listing.ts";
+import { logs } from "./logs.ts";
 import { port } from "./port.ts";
 import { exec, start } from "./start.ts";
 
@@ -17,10 +18,12 @@ export function registerContainer(program: Command, session: Session): void {
   }
   inspect(group, "inspect", session);
   list(group, "ls", session);
+  logs(group, "logs", session);
   remove(group, "rm", session);
   rename(group, session);
   port(group, session);
   prune(group, session);
+  addShortcut(program, "logs", logs, session);
   addShortcut(program, "isc", inspect, session);
   addShortcut(program, "lsc", list, session);
   addShortcut(program, "rmc", remove, session);

@@ -47,6 +47,7 @@ export class LinuxJails implements Jails {
         persist: parameters.persist,
         mounts: spec.mounts.map(({ source, destination, read_only }) => ({ source, destination, read_only })),
         lock: spec.lockPath,
+        log: spec.logPath ?? null,
         teardown: spec.teardown,
       };
       return await this.#launch(id, "run", run, first, heldFds);
