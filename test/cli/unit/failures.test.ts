@@ -49,7 +49,7 @@ const usage: readonly (readonly [argv: string, status: number, message: string, 
   ["network create", 2, "missing required argument 'name'", "klee network create"],
   ["network create a b", 2, "too many arguments for 'create'. Expected 1 argument but got 2.", "klee network create"],
   ["lsn --bogus", 2, "unknown option '--bogus'", "klee lsn"],
-  ["bogus", 2, "unknown command 'bogus'", "klee"],
+  ["zzzzzz", 2, "unknown command 'zzzzzz'", "klee"],
   ["network inspec x", 2, "unknown command 'inspec' (Did you mean inspect?)", "klee network"],
   [
     "lsc --format xml",
