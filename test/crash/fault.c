@@ -143,7 +143,7 @@ int main(int argc, char **argv) {
     }
     int status;
     if (waitpid(klee, &status, 0) < 0) fail("waitpid");
-    long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
+    long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
     if (ofSupervisor) options |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
     if (ptrace(PTRACE_SETOPTIONS, klee, 0, options)) fail("ptrace");
     find(klee)->id = klee;

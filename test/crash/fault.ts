@@ -13,9 +13,14 @@ export interface Faulted {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** It had to be killed, since it did not end. */
+  readonly hangs: boolean;
   /** The points passed: name of the call, and the file written to. The last one is the one stopped at. */
   readonly calls: readonly string[];
 }
+
+/** Far more than any command takes. */
+const LIMIT_MS = 30_000;
 
 const directory = temporaryDirectory();
 const program = join(directory.path, "fault");
@@ -48,9 +53,11 @@ export function runFaulted(
     env: machine.environment(),
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 60_000,
+    timeout: LIMIT_MS,
+    killSignal: "SIGKILL",
   });
-  if (error) throw error;
+  const hangs = error !== undefined && "code" in error && error.code === "ETIMEDOUT";
+  if (error && !hangs) throw error;
   const calls = readFileSync(report, "utf8").split("\n").filter(Boolean);
-  return { status: status ?? 128, stdout, stderr, calls: calls.map((line) => line.replace(/^\d+ /, "").trim()) };
+  return { status: status ?? 128, stdout, stderr, hangs, calls: calls.map((line) => line.replace(/^\d+ /, "").trim()) };
 }

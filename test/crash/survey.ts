@@ -5,8 +5,10 @@ import type { Machine } from "../support/machine.ts";
 import { BYSTANDER, type ChangingCommand, clear } from "./commands.ts";
 import { type Faulted, runFaulted } from "./fault.ts";
 
-/** Seconds for all points of one survey; with KLEE_SOAK_SECONDS all of them are tried, however long that takes. */
+/** Seconds for one survey; with KLEE_SOAK_SECONDS all points are tried, however long that takes. */
 const BUDGET_S = 45;
+/** A point takes about this many times as long as running the command to its end: looking at what is left is most of it. */
+const POINT_COST = 2;
 
 /** One place at which a command is stopped. */
 export interface Point {
@@ -40,20 +42,21 @@ export async function survey({ machine, klee, commands, fault, judge }: SurveyOp
   for (const command of commands) points.push(...(await enumerate(machine, klee, command)));
   const seed = Number(process.env.KLEE_TEST_SEED ?? randomInt(1 << 30));
   const all = process.env.KLEE_SOAK_SECONDS !== undefined;
-  const affordable = Math.floor((BUDGET_S * 1000 * commands.length) / (Date.now() - started));
+  const spent = Date.now() - started;
+  const affordable = Math.max(1, ((BUDGET_S * 1000 - spent) * commands.length) / (POINT_COST * spent));
   const stride = all ? 1 : Math.max(1, Math.ceil(points.length / affordable));
   const failures: string[] = [];
   let tried = 0;
   let clean = 0;
   for (let index = seed % stride; index < points.length; index += stride) {
     const point = points[index];
-    if (point === undefined || (!all && Date.now() - started > 2 * BUDGET_S * 1000)) break;
+    if (point === undefined || (!all && Date.now() - started > BUDGET_S * 1000)) break;
     const { command, number } = point;
     await command.prepare?.(klee);
     const wanted = fault(index);
     const options = { victim: command.victim ?? "klee", point: number, fault: wanted };
     const result = runFaulted(machine, command.args, options);
-    const wrong = [...judge(result), ...(await aftermath(machine, klee))];
+    const wrong = [...(result.hangs ? ["it hangs"] : judge(result)), ...(await aftermath(machine, klee))];
     await clear(klee);
     wrong.push(...(await settled(machine)).map((line) => `after removal, ${line}`));
     tried += 1;

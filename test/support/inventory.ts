@@ -91,6 +91,9 @@ const namespace = (pid: number): string | undefined => {
   }
 };
 
+/** What others left there before this test began. */
+const earlier = new Set(cgroupMounts().some(({ isRoot }) => isRoot) ? childrenOf(parentCgroup()) : []);
+
 /** Other machines' containers share the tree of cgroups; theirs have processes, in another network namespace. */
 function isForeign(path: string): boolean {
   const spaces = processesOf(path).map(namespace);
@@ -98,7 +101,7 @@ function isForeign(path: string): boolean {
 }
 
 function ownCgroups(): string[] {
-  return childrenOf(parentCgroup()).filter((id) => !isForeign(join(parentCgroup(), id)));
+  return childrenOf(parentCgroup()).filter((id) => !earlier.has(id) && !isForeign(join(parentCgroup(), id)));
 }
 
 function runningContainers(): Set<string> {

@@ -64,9 +64,16 @@ fn start(
     let theirs = OwnedFd::from(theirs);
     let pid = spawn(&Program { path, container, socket: &theirs, stdio, held })?;
     drop(theirs);
-    // A supervisor that does not read is heard of as ended.
-    let _ = wire::send(ours.as_fd(), spec.as_bytes(), None);
-    Ok((ours, pid))
+    match wire::send(ours.as_fd(), spec.as_bytes(), None) {
+        // One that does not read any more is heard of as ended.
+        Err(error) if error.raw_os_error() != Some(libc::EPIPE) => {
+            // It ends when it finds nobody at the other side.
+            drop(ours);
+            reap(pid);
+            Err(("sendmsg", error))
+        }
+        _ => Ok((ours, pid)),
+    }
 }
 
 fn listen(socket: UnixStream, pid: libc::pid_t, listener: Listener) {
@@ -78,6 +85,10 @@ fn listen(socket: UnixStream, pid: libc::pid_t, listener: Listener) {
     // From here on nothing keeps Node alive.
     drop(listener);
     drop(socket);
+    reap(pid);
+}
+
+fn reap(pid: libc::pid_t) {
     // SAFETY: the child is ours, libuv does not know it, and the status is not wanted.
     while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } == -1
         && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted

@@ -251,9 +251,11 @@ impl Client {
         self.socket.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
-    fn send(&self, event: &Event, attached: Option<BorrowedFd<'_>>) {
-        if let (Some(socket), Ok(json)) = (&self.socket, serde_json::to_vec(event)) {
-            let _ = wire::send(socket.as_fd(), &json, attached);
+    /// A client that cannot be told hears the end of the connection instead: it waits for the one or the other.
+    fn send(&mut self, event: &Event, attached: Option<BorrowedFd<'_>>) {
+        let (Some(socket), Ok(json)) = (&self.socket, serde_json::to_vec(event)) else { return };
+        if wire::send(socket.as_fd(), &json, attached).is_err() {
+            self.socket = None;
         }
     }
 

@@ -7,7 +7,6 @@ import { containerById, type StoredContainer } from "../container/rows.ts";
 import { lockPath, takeDown, withContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
 import { KleeError } from "../errors.ts";
-import type { Network } from "../model.ts";
 import { makeInterface } from "../network/interface.ts";
 import { removeFromHost } from "../network/networks.ts";
 import { allNetworks, networkOf } from "../network/rows.ts";
@@ -15,7 +14,7 @@ import { readBootId, writeBootId } from "../store/meta.ts";
 import type { Operation } from "../store/operations.ts";
 import { endOperation } from "../store/operations.ts";
 import { busyObjects, cutOffOperations, type EndedContainer, endedContainers, unnoticedEnds } from "./ended.ts";
-import { reloadRules } from "./rules.ts";
+import { reloadRules, withRules } from "./rules.ts";
 
 /** True when the host was booted since, or a command died half-way: the store may say more than the kernel holds. */
 export async function needsReconcile(context: Context): Promise<boolean> {
@@ -42,7 +41,7 @@ export async function reconcile(context: Context): Promise<string[]> {
       await endOperation(store, operation.rowid);
       if (done !== undefined) repaired.push(done);
     }
-    repaired.push(...restoreInterfaces(context, await allNetworks(store)));
+    repaired.push(...(await restoreInterfaces(context)));
     repaired.push(...(await takeDownAll(context, await endedContainers(context))));
     await reloadRules(context);
     await restoreAliases(context);
@@ -109,15 +108,26 @@ async function locked(
   }
 }
 
-function restoreInterfaces({ host }: Context, networks: readonly Network[]): string[] {
+/** Makes interfaces again that went. Not those of networks that another command makes or removes at this moment. */
+async function restoreInterfaces(context: Context): Promise<string[]> {
+  const { store, host } = context;
+  const networks = await allNetworks(store);
+  const busy = await busyObjects(context);
   const owners = new Map(host.interfaces.list().map(({ name, networkId }) => [name, networkId]));
   const restored: string[] = [];
-  for (const network of networks) {
-    if (network.type === "custom" || owners.get(network.interface) === network.id) continue;
-    // One that an earlier repair was killed over has no mark yet.
-    host.interfaces.remove(network.interface, network.id);
-    makeInterface(host, network);
-    restored.push(`network ${network.name}: made interface ${network.interface} again`);
+  for (const { id, type, interface: name } of networks) {
+    if (type === "custom" || owners.get(name) === id || busy.has(id)) continue;
+    // Under the lock that a removal holds from before the interface goes until the row has gone: while there is a row,
+    // whoever removes the network is still to remove the interface.
+    await withRules(context, async () => {
+      const row = await store.get("SELECT * FROM network WHERE id = ?", id);
+      if (row === undefined) return;
+      // One that an earlier repair was killed over has no mark yet.
+      host.interfaces.remove(name, id);
+      const network = networkOf(row);
+      makeInterface(host, network);
+      restored.push(`network ${network.name}: made interface ${name} again`);
+    });
   }
   return restored;
 }
