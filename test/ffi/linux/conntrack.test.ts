@@ -59,6 +59,22 @@ describe("connections that the kernel tracks, in a network namespace", needs("ro
     assert.equal(forgetConnections(socket, "fd00::1"), 0);
   });
 
+  test("so are they where there are many", async () => {
+    const sender = createSocket("udp4");
+    sockets.push(sender);
+    sender.bind(0, "10.2.3.1");
+    await once(sender, "listening");
+    const count = 600;
+    for (let index = 0; index < count; index++)
+      await new Promise<void>((sent, failed) => {
+        sender.send("?", 20_000 + index, "10.2.3.2", (error) => (error ? failed(error) : sent()));
+      });
+    await send("10.2.3.2", "10.2.3.2");
+    using socket = openNetfilter();
+    assert.equal(forgetConnections(socket, "10.2.3.1"), count);
+    assert.equal(forgetConnections(socket, "10.2.3.2"), 1);
+  });
+
   test("connected sockets of an address are ended, and no others", async () => {
     for (const datagrams of sockets.splice(0)) datagrams.close();
     const one = createServer((connection) => connection.on("error", () => {})).listen(4000, "10.2.3.1");

@@ -20,6 +20,7 @@ export const constants = {
 
   IPCTNL_MSG_CT_GET: 1,
   IPCTNL_MSG_CT_DELETE: 2,
+  IPCTNL_MSG_CT_GET_STATS: 5,
 
   CTA_TUPLE_ORIG: 1,
   CTA_TUPLE_REPLY: 2,
@@ -31,6 +32,7 @@ export const constants = {
   CTA_IP_V6_SRC: 3,
   CTA_FILTER_ORIG_FLAGS: 1,
   CTA_FILTER_REPLY_FLAGS: 2,
+  CTA_STATS_GLOBAL_ENTRIES: 1,
 } as const;
 
 /** Bits of CTA_FILTER_*_FLAGS, which no public header has: net/netfilter/nf_internals.h. */
