@@ -7,13 +7,8 @@ import { KleeError } from "../../src/kleene/errors.ts";
 import { parseParameters } from "../../src/kleene/host/linux/parameters.ts";
 import { checkName } from "../../src/kleene/identity.ts";
 import { checkWanted } from "../../src/kleene/network/endpoints.ts";
-import {
-  addressToNumber,
-  familyOf,
-  numberToAddress,
-  parseSubnet,
-  storedSubnet,
-} from "../../src/kleene/network/subnet.ts";
+import { parseSubnet } from "../../src/kleene/network/parse-subnet.ts";
+import { addressToNumber, familyOf, numberToAddress, storedSubnet } from "../../src/kleene/network/subnet.ts";
 import { FakeCli } from "../cli/unit/fake.ts";
 import { runs, seed } from "./seed.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { addFreeRange, giveBack, takeAddress, takeLowest } from "../../src/kleene/network/free-ranges.ts";
-import { parseSubnet } from "../../src/kleene/network/subnet.ts";
+import { parseSubnet } from "../../src/kleene/network/parse-subnet.ts";
 import { Store, text } from "../../src/kleene/store/store.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 

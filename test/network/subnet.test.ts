@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { KleeError } from "../../src/kleene/errors.ts";
+import { parseSubnet } from "../../src/kleene/network/parse-subnet.ts";
 import {
   addressToNumber,
   contains,
@@ -9,7 +10,6 @@ import {
   networkOfAddress,
   numberToAddress,
   overlaps,
-  parseSubnet,
   storedSubnet,
 } from "../../src/kleene/network/subnet.ts";
 

@@ -1,5 +1,4 @@
 import { encodeAddress, formatAddress, isIPv4, isIPv6 } from "../../ffi/inet.ts";
-import { KleeError } from "../errors.ts";
 
 export type Family = 4 | 6;
 
@@ -17,49 +16,6 @@ export interface Subnet {
 
 const bits = (family: Family): number => (family === 4 ? 32 : 128);
 
-/** Ranges that never are a container network. */
-const reserved: readonly (readonly [cidr: string, meaning: string])[] = [
-  ["0.0.0.0/8", "'this network' addresses"],
-  ["127.0.0.0/8", "loopback addresses"],
-  ["224.0.0.0/4", "multicast addresses"],
-  ["240.0.0.0/4", "reserved addresses"],
-  ["::/127", "the unspecified and loopback addresses"],
-  ["::ffff:0:0/96", "IPv4-mapped addresses"],
-  ["fe80::/10", "link-local addresses"],
-  ["ff00::/8", "multicast addresses"],
-];
-
-/**
- * Reads a CIDR block. Host bits must be zero.
- *
- * @param option `subnet` or `subnet6`, for the message.
- * @throws {KleeError} INVALID, saying which network was probably meant when host bits are set.
- */
-export function parseSubnet(option: string, family: Family, cidr: string): Subnet {
-  const refuse = (why: string): KleeError => new KleeError("INVALID", `invalid ${option}: ${why}`);
-  if (!/^[0-9a-fA-F:.]+\/[0-9]{1,3}$/.test(cidr)) throw refuse(`could not parse cidr block: ${JSON.stringify(cidr)}`);
-  const [address = "", length = ""] = cidr.split("/");
-  const found = familyOf(address);
-  if (found === undefined) throw refuse(`could not parse cidr block: ${JSON.stringify(cidr)}`);
-  if (found !== family) throw refuse(`${cidr} is IPv${found}: wrong IP protocol`);
-  const prefix = Number(length);
-  if (prefix > bits(family)) throw refuse(`could not parse cidr block: ${JSON.stringify(cidr)}`);
-  if (prefix === 0) throw refuse(`${cidr} is every address there is`);
-  const value = addressToNumber(address);
-  const hostBits = (1n << BigInt(bits(family) - prefix)) - 1n;
-  const first = value - (value & hostBits);
-  if (first !== value)
-    throw refuse(`${cidr} has host bits set; the network is ${numberToAddress(family, first)}/${prefix}`);
-  const subnet = makeSubnet(family, first, prefix);
-  for (const [range, meaning] of reserved) {
-    const [start = "", size = ""] = range.split("/");
-    if (familyOf(start) !== family) continue;
-    if (overlaps(subnet, makeSubnet(family, addressToNumber(start), Number(size))))
-      throw refuse(`${cidr} contains ${meaning} (${range})`);
-  }
-  return subnet;
-}
-
 /** Reads a CIDR block that klee itself stored. */
 export function storedSubnet(cidr: string): Subnet {
   const [address = "", prefix = ""] = cidr.split("/");
@@ -75,7 +31,7 @@ export function networkOfAddress(addressWithPrefix: string): Subnet {
   return makeSubnet(family, value - (value & hostBits), Number(length));
 }
 
-function makeSubnet(family: Family, first: bigint, prefix: number): Subnet {
+export function makeSubnet(family: Family, first: bigint, prefix: number): Subnet {
   const free = bits(family) - prefix;
   const last = first + (1n << BigInt(free)) - 1n;
   // RFC 3021: a /31 has no network and broadcast address; nor have /32, /127 (RFC 6164) and /128.
