@@ -28,6 +28,7 @@ describe("interfaces of the Linux host", needs("root", "ip"), () => {
   const interfaces = new LinuxInterfaces();
   before(() => {
     enterNetworkNamespace();
+    assert.equal(interfaces.defaultInterface(), undefined, "no interface ever was up: no routing table either");
     ip("link", "set", "lo", "up");
   });
   afterEach(() => {

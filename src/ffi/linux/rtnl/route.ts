@@ -1,3 +1,4 @@
+import { SyscallError } from "../../errno.ts";
 import { type AddressFamily, formatAddress, type Prefix } from "../../inet.ts";
 import { constants as rt, rtmsg, rtnexthop } from "../abi/rtnetlink.ts";
 import { constants as so } from "../abi/socket.ts";
@@ -27,11 +28,20 @@ export interface DefaultRoute {
  */
 export function findDefaultRoute(socket: NetlinkSocket, family: AddressFamily): DefaultRoute | undefined {
   return lowestMetric(
-    socket
-      .dump(getRoutes(family))
+    dumpRoutes(socket, family)
       .map((message) => decodeDefaultRoute(message, family))
       .filter((route) => route !== undefined),
   );
+}
+
+/** The kernel makes the main table with the first route: where no interface ever was up, there is none, ENOENT. */
+function dumpRoutes(socket: NetlinkSocket, family: AddressFamily): Message[] {
+  try {
+    return socket.dump(getRoutes(family));
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 /**
