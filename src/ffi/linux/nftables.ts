@@ -8,7 +8,7 @@ import { constants as netfilter, nfgenmsg } from "./abi/netfilter.ts";
 import { Fd } from "./fd.ts";
 import { call, libc, syscallError } from "./libc.ts";
 import { encodeAttribute } from "./netlink/message.ts";
-import type { NetlinkSocket } from "./netlink/socket.ts";
+import { type NetlinkSocket, openNetfilter } from "./netlink/socket.ts";
 
 // <nftables/libnftables.h>
 const NFT_CTX_DEFAULT = 0;
@@ -81,10 +81,12 @@ export interface Nft extends Disposable {
  * the two shortens the wait.
  *
  * @throws {LibraryError} when the library is missing.
- * @throws {SyscallError} when it can make no context.
+ * @throws {SyscallError} when it can make no context: EPROTONOSUPPORT where the kernel has no nftables.
  */
 export function openNft(): Nft {
   const nft = functions();
+  // Without a socket libnftables ends the process by itself: what it would be refused, this is refused first.
+  openNetfilter()[Symbol.dispose]();
   let context = nft.nft_ctx_new(NFT_CTX_DEFAULT);
   if (context === null) throw syscallError("nft_ctx_new", "", ENOMEM);
   if (nft.nft_ctx_buffer_output(context) !== 0 || nft.nft_ctx_buffer_error(context) !== 0) {
