@@ -127,7 +127,7 @@ test("no database, a directory, a link, somebody else's file", gate, () => {
   refuses(/damaged/);
   rmSync(database);
   mkdirSync(database);
-  refuses(/is a directory/);
+  refuses(/is no file/);
   rmSync(database, { recursive: true });
   const elsewhere = join(machine.directory, "elsewhere");
   writeFileSync(elsewhere, "mine", { mode: 0o644 });

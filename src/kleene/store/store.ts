@@ -1,4 +1,4 @@
-import { closeSync, constants, fchmodSync, fstatSync, mkdirSync, openSync, type Stats, statSync } from "node:fs";
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, type Stats, statSync } from "node:fs";
 import type sqlite3 from "sqlite3";
 import { during } from "../../timeline.ts";
 import { KleeError, messageOf } from "../errors.ts";
@@ -63,12 +63,12 @@ export class Store implements Statements {
     });
   }
 
-  get(sql: string, ...values: readonly Value[]): Promise<Row | undefined> {
-    return queried((resolve, reject) => {
-      this.#database.get(sql, values, (error, row: Row | undefined) =>
-        error ? reject(this.#failure(error)) : resolve(row),
-      );
-    });
+  /**
+   * Reads to the end, though one row is wanted: a statement that stopped at a row keeps its view of the database until
+   * it is let go, and with that view open SQLite does not wait for another command's transaction but fails at once.
+   */
+  async get(sql: string, ...values: readonly Value[]): Promise<Row | undefined> {
+    return (await this.all(sql, ...values))[0];
   }
 
   all(sql: string, ...values: readonly Value[]): Promise<Row[]> {
@@ -123,25 +123,29 @@ function queried<T>(ask: (resolve: (value: T) => void, reject: (error: Error) =>
 
 /**
  * SQLite creates files with the umask's mode: make the directory and the file first, closed to all but the owner. What
- * somebody else could have put there, or could exchange meanwhile, is not used.
+ * somebody else could have put there, or could exchange meanwhile, is not used. A file that is there is not opened:
+ * closing it again would drop the locks that another store of this process has on it (fcntl(2), F_SETLK).
  */
 function prepareFiles(root: string, path: string): void {
   try {
     mkdirSync(root, { recursive: true, mode: 0o700 });
     refuseForeign(root, statSync(root));
-    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
-    try {
-      const stats = fstatSync(fd);
-      if (!stats.isFile()) throw new KleeError("HOST", `the store ${path} is no file`);
-      refuseForeign(path, stats);
-      if ((stats.mode & 0o777) !== 0o600) fchmodSync(fd, 0o600);
-    } finally {
-      closeSync(fd);
-    }
+    const stats = lstatSync(path, { throwIfNoEntry: false }) ?? makeFile(path);
+    if (stats.isSymbolicLink())
+      throw new KleeError("HOST", `the store ${path} is a symbolic link; klee does not follow it`);
+    if (!stats.isFile()) throw new KleeError("HOST", `the store ${path} is no file`);
+    refuseForeign(path, stats);
+    if ((stats.mode & 0o777) !== 0o600) chmodSync(path, 0o600);
   } catch (error) {
     if (error instanceof KleeError) throw error;
     throw storeFailure(path, error);
   }
+}
+
+/** Another klee may make it first: SQLite leaves an empty file to the first one that writes. */
+function makeFile(path: string): Stats {
+  closeSync(openSync(path, "a", 0o600));
+  return lstatSync(path);
 }
 
 /** @throws {KleeError} PERMISSION when another user owns it or, if it is a directory, may write to it. */
@@ -158,10 +162,6 @@ const codeOf = (error: unknown): string =>
 function storeFailure(path: string, error: unknown): KleeError {
   const text = messageOf(error);
   switch (codeOf(error)) {
-    case "ELOOP":
-      return new KleeError("HOST", `the store ${path} is a symbolic link; klee does not follow it`, { cause: error });
-    case "EISDIR":
-      return new KleeError("HOST", `the store ${path} is a directory`, { cause: error });
     case "SQLITE_FULL":
     case "SQLITE_IOERR":
       return new KleeError("HOST", `store ${path}: ${text}; is there space left on its file system?`, { cause: error });
