@@ -20,9 +20,9 @@ export type Undo = () => unknown;
  * Carries out one change of store and kernel, so that it happens whole or not at all:
  * 1. `plan` writes what should be, in one transaction that also holds a row naming the operation;
  * 2. `apply` makes the kernel agree, pushing the inverse of each step done;
- * 3. the row goes. If `apply` throws, the inverses run in reverse order, and the row goes only if there were some and
- *    all worked: a row left behind, by a removal or an inverse that failed or a killed process, tells the next command
- *    to repair.
+ * 3. the row goes. If `apply` throws, or the row cannot go, the inverses run in reverse order, and the row goes only if
+ *    there were some and all worked: a row left behind, by a removal or an inverse that failed or a killed process, tells
+ *    the next command to repair.
  */
 export async function carryOut<P, R>(
   context: Context,
@@ -37,15 +37,15 @@ export async function carryOut<P, R>(
     return { planned: result, rowid: await beginOperation(statements, kind, object, host.processIdentity()) };
   });
   const undo: Undo[] = [];
-  let result: R;
+  const end: Undo = () => endOperation(store, rowid);
   try {
-    result = await apply(planned, undo);
+    const result = await apply(planned, undo);
+    await end();
+    return result;
   } catch (error) {
-    if (undo.length > 0 && (await undoAll(undo))) await endOperation(store, rowid);
+    if (undo.length > 0 && (await undoAll(undo))) await undoAll([end]);
     throw error;
   }
-  await endOperation(store, rowid);
-  return result;
 }
 
 /** True when every inverse worked. Those after a failed one run all the same. */

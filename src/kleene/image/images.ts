@@ -54,6 +54,7 @@ export class Images {
           tag,
           user: "root",
         };
+        undo.push(() => store.run("DELETE FROM image WHERE id = ?", id));
         await store.transaction(async (statements) => {
           await releaseName(statements, name, tag);
           await statements.run(
