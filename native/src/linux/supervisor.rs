@@ -251,11 +251,13 @@ impl Client {
         self.socket.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
-    /// A client that cannot be told hears the end of the connection instead: it waits for the one or the other.
-    fn send(&mut self, event: &Event, attached: Option<BorrowedFd<'_>>) {
+    /// A client that cannot be told hears the end of the connection instead: it waits for the one or the other. What it
+    /// said before is still to be heard.
+    fn send(&self, event: &Event, attached: Option<BorrowedFd<'_>>) {
         let (Some(socket), Ok(json)) = (&self.socket, serde_json::to_vec(event)) else { return };
         if wire::send(socket.as_fd(), &json, attached).is_err() {
-            self.socket = None;
+            // SAFETY: no pointers. It fails only when the connection has ended already.
+            unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_WR) };
         }
     }
 
