@@ -35,11 +35,12 @@ static struct task {
 static const struct call {
     long number;
     const char *name;
-    int onFile; /* counted only on a file, not on a pipe, a socket or an event descriptor */
+    int onFile; /* counted only on a file, not on a pipe, a socket or an event descriptor; nor on 0 to 2, which libraries
+                   of others flush at the end */
 } calls[] = {
 #define CALL(name, onFile) {SYS_##name, #name, onFile}
     CALL(write, 1),       CALL(pwrite64, 1),  CALL(writev, 1),   CALL(pwritev, 1),    CALL(ftruncate, 0),
-    CALL(fsync, 0),       CALL(fdatasync, 0), CALL(sendmsg, 0),  CALL(sendto, 0),     CALL(bpf, 0),
+    CALL(fsync, 1),       CALL(fdatasync, 1), CALL(sendmsg, 0),  CALL(sendto, 0),     CALL(bpf, 0),
     CALL(mkdir, 0),       CALL(mkdirat, 0),   CALL(rmdir, 0),    CALL(unlink, 0),     CALL(unlinkat, 0),
     CALL(rename, 0),      CALL(renameat, 0),  CALL(renameat2, 0), CALL(link, 0),      CALL(linkat, 0),
     CALL(symlink, 0),     CALL(symlinkat, 0), CALL(chmod, 0),    CALL(fchmod, 0),     CALL(fchmodat, 0),

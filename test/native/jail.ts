@@ -154,7 +154,8 @@ export class Jail {
     } catch {
       // Another test of this file still has a container there.
     }
-    rmSync(this.directory, { recursive: true, force: true });
+    // The program that takes the container down may be writing its record yet.
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 }
 

@@ -29,6 +29,9 @@ pub struct Log {
     written: OwnedFd,
     begin: u64,
     noted: Option<Instant>,
+    noted_size: u64,
+    /// When the next time is due to be noted.
+    note_at: Option<Instant>,
     rest_until: Option<Instant>,
 }
 
@@ -37,7 +40,10 @@ impl Log {
         let file = OpenOptions::new().read(true).write(true).open(path).at("open", path)?;
         let written = watch(path).at("inotify_add_watch", path)?;
         let begin = read_begin(path);
-        let log = Self { file, path: path.to_owned(), written, begin, noted: None, rest_until: None };
+        // The payload may have written already, before the watch began: the file is looked at once, soon.
+        let rest_until = Some(Instant::now());
+        let log =
+            Self { file, path: path.to_owned(), written, begin, noted: None, noted_size: 0, note_at: None, rest_until };
         log.write_index(begin).at("write", format!("{path}.index"))?;
         Ok(log)
     }
@@ -49,20 +55,21 @@ impl Log {
 
     /// How long to wait at most, in milliseconds, rounded up; -1: for ever.
     pub fn timeout(&self) -> libc::c_int {
-        self.rest_until
-            .map_or(-1, |until| until.saturating_duration_since(Instant::now()).as_millis() as libc::c_int + 1)
+        let until = self.rest_until.into_iter().chain(self.note_at).min();
+        until.map_or(-1, |until| until.saturating_duration_since(Instant::now()).as_millis() as libc::c_int + 1)
     }
 
     /// To be called after each wait. Best effort: a full disk is no reason to end a container.
     pub fn keep(&mut self, announced: bool) {
         let now = Instant::now();
+        let is_over = |until: Option<Instant>| until.is_some_and(|until| until <= now);
         if announced {
             drain(self.written.as_raw_fd());
             self.rest_until = Some(now + REST);
-        } else if self.rest_until.is_none_or(|until| until > now) {
-            return;
-        } else {
+        } else if is_over(self.rest_until) {
             self.rest_until = None;
+        } else if !is_over(self.note_at) {
+            return;
         }
         let Ok(size) = self.file.metadata().map(|metadata| metadata.len()) else { return };
         if size > self.begin + KEPT + SLACK {
@@ -72,9 +79,12 @@ impl Log {
                 self.begin = begin;
             }
         }
-        if self.noted.is_none_or(|noted| now - noted >= NOTE_EVERY) {
+        // What was written is noted at once, or when the last note is old enough.
+        let note_at = self.noted.map_or(now, |noted| noted + NOTE_EVERY);
+        self.note_at = (size != self.noted_size).then_some(note_at);
+        if is_over(self.note_at) {
             let _ = self.note(size);
-            self.noted = Some(now);
+            (self.noted, self.noted_size, self.note_at) = (Some(now), size, None);
         }
     }
 
