@@ -1,5 +1,5 @@
-import { randomInt } from "node:crypto";
 import type { Klee } from "../../src/kleene/klee.ts";
+import { seed } from "../hostile/seed.ts";
 import { settled } from "../support/inventory.ts";
 import type { Machine } from "../support/machine.ts";
 import { BYSTANDER, type ChangingCommand, clear } from "./commands.ts";
@@ -40,7 +40,6 @@ export async function survey({ machine, klee, commands, fault, judge }: SurveyOp
   const started = Date.now();
   const points: Point[] = [];
   for (const command of commands) points.push(...(await enumerate(machine, klee, command)));
-  const seed = Number(process.env.KLEE_TEST_SEED ?? randomInt(1 << 30));
   const all = process.env.KLEE_SOAK_SECONDS !== undefined;
   const spent = Date.now() - started;
   const affordable = Math.max(1, ((BUDGET_S * 1000 - spent) * commands.length) / (POINT_COST * spent));

@@ -1,4 +1,14 @@
-import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, type Stats, statSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import type sqlite3 from "sqlite3";
 import { during } from "../../timeline.ts";
 import { KleeError, messageOf } from "../errors.ts";
@@ -136,6 +146,8 @@ function prepareFiles(root: string, path: string): void {
     if (!stats.isFile()) throw new KleeError("HOST", `the store ${path} is no file`);
     refuseForeign(path, stats);
     if ((stats.mode & 0o777) !== 0o600) chmodSync(path, 0o600);
+    // On a read-only file system SQLite would only say that it cannot open the file.
+    accessSync(path, constants.W_OK);
   } catch (error) {
     if (error instanceof KleeError) throw error;
     throw storeFailure(path, error);
