@@ -177,7 +177,10 @@ export interface Jails {
   parseParameters(parameters: readonly string[], defaultHostname: string): JailParameters;
   /** Makes the jail and starts its first command. All is undone when that fails. */
   start(spec: JailSpec, first: CommandSpec): Promise<JailProcess>;
-  /** Starts a command in a running jail. */
+  /**
+   * Starts a command in a running jail.
+   * @throws {KleeError} NOT_FOUND when it has ended meanwhile.
+   */
   exec(id: string, command: CommandSpec): Promise<JailProcess>;
   /** Jails of klee that run: container id -> jail id. One with a jail but no process counts only if persistent. */
   running(): Map<string, number>;

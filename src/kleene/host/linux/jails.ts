@@ -61,6 +61,9 @@ export class LinuxJails implements Jails {
     try {
       return await this.#launch(id, "exec", null, command, []);
     } catch (error) {
+      // It may have ended between the caller's look and this one.
+      if (!(error instanceof KleeError) && !this.running().has(id))
+        throw new KleeError("NOT_FOUND", `container ${id} has ended`, { cause: error });
       throw hostFailure(`cannot run a command in container ${id}`, error);
     }
   }
