@@ -1,0 +1,1 @@
+//! The packet filter, pf(4): `ioctl` takes the requests of /dev/pf.
