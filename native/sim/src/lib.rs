@@ -2,6 +2,19 @@
 //! the real kernel did (the recorded replies are its tests), refuses what that would refuse, and shares its state with
 //! other processes. See `kernel` for the state and `exports` for the functions.
 
+pub mod devfs;
 pub mod errno;
+pub mod exports;
+pub mod fault;
+pub mod interface;
+pub mod jail;
+pub mod kernel;
 pub mod memory;
+pub mod mount;
+pub mod nvlist;
+pub mod options;
 pub mod pf;
+pub mod process;
+pub mod rctl;
+pub mod sysctl;
+pub mod zfs;

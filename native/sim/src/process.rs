@@ -1,0 +1,97 @@
+//! Processes of jails. A process that attached has the jail's directory as its root, and so have those it starts: that is
+//! how the model knows them, so it knows none in a jail whose root is the host's own.
+
+use crate::jail::Jail;
+use std::fs;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// The jail of this process, or of the one that it was forked from; 0: none.
+static OWN: AtomicI32 = AtomicI32::new(0);
+
+pub fn own_jail() -> i32 {
+    OWN.load(Ordering::Relaxed)
+}
+
+pub fn set_own_jail(jid: i32) {
+    OWN.store(jid, Ordering::Relaxed);
+}
+
+/// All processes that are no zombies, with their roots.
+fn roots() -> Vec<(i32, String)> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter_map(|pid| Some((pid, fs::read_link(format!("/proc/{pid}/root")).ok()?.to_str()?.to_owned())))
+        .collect()
+}
+
+pub fn members(jail: &Jail) -> Vec<i32> {
+    if jail.path == "/" {
+        return Vec::new();
+    }
+    roots().into_iter().filter(|(_, root)| *root == jail.path).map(|(pid, _)| pid).collect()
+}
+
+/// What sysctl kern.proc tells of a process.
+pub struct Process {
+    pub pid: i32,
+    pub ppid: i32,
+    pub pgid: i32,
+    pub uid: u32,
+    /// Microseconds after boot.
+    pub start: u64,
+    /// Microseconds.
+    pub runtime: u64,
+    pub zombie: bool,
+    pub command: String,
+    /// Bytes, and pages of 4096.
+    pub size: u64,
+    pub resident: u64,
+    pub jid: i32,
+}
+
+pub fn process(pid: i32, jails: &[Jail]) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (head, tail) = stat.rsplit_once(')')?;
+    let field: Vec<&str> = tail.split_whitespace().collect();
+    let number = |index: usize| field.get(index).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    let root = fs::read_link(format!("/proc/{pid}/root")).ok();
+    let root = root.as_ref().and_then(|path| path.to_str()).unwrap_or("/");
+    // SAFETY: no pointers.
+    let tick = 1_000_000 / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as u64;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
+    Some(Process {
+        pid,
+        ppid: number(1) as i32,
+        pgid: number(2) as i32,
+        uid: uid.unwrap_or(0),
+        start: number(19) * tick,
+        runtime: (number(11) + number(12)) * tick,
+        zombie: field.first() == Some(&"Z"),
+        command: head.split_once('(')?.1.to_owned(),
+        size: number(20),
+        resident: number(21),
+        jid: jails.iter().find(|jail| jail.path == root && root != "/").map_or(0, |jail| jail.jid),
+    })
+}
+
+pub fn processes(jails: &[Jail]) -> Vec<Process> {
+    roots().into_iter().filter_map(|(pid, _)| process(pid, jails)).collect()
+}
+
+/// Kills them all, those that they start meanwhile, too; returns when they have ended.
+pub fn kill_all(jail: &Jail) {
+    loop {
+        let pids = members(jail);
+        if pids.is_empty() {
+            return;
+        }
+        for pid in pids {
+            // SAFETY: no pointers; a process that has ended meanwhile is no error.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}

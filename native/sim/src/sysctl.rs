@@ -1,0 +1,279 @@
+//! Kernel variables, sysctl(3), by name and by number.
+
+use crate::errno::{Answer, EINVAL, ENOENT, ENOMEM, EPERM};
+use crate::interface::{AF_INET, AF_INET6};
+use crate::jail::{Kind, PARAMETERS};
+use crate::kernel::Kernel;
+use crate::memory::BytesMut;
+use crate::process::{self, Process};
+use std::collections::BTreeMap;
+
+const CTL_SYSCTL: i32 = 0;
+const CTL_KERN: i32 = 1;
+const CTL_NET: i32 = 4;
+const KERN_HOSTNAME: i32 = 10;
+const KERN_PROC: i32 = 14;
+const KERN_PROC_PID: i32 = 1;
+const KERN_PROC_PROC: i32 = 8;
+const PF_ROUTE: i32 = 17;
+const NET_RT_DUMP: i32 = 1;
+/// Numbers that the kernel gives out itself begin here.
+const AUTO: i32 = 0x100;
+const CTLTYPE_NODE: u32 = 1;
+const CTLTYPE_INT: u32 = 2;
+const CTLTYPE_STRING: u32 = 3;
+const CTLTYPE_OPAQUE: u32 = 5;
+const SZOMB: u8 = 5;
+const SRUN: u8 = 2;
+const KINFO_PROC: usize = 1088;
+
+/// Integers that can be set.
+pub fn at_boot() -> BTreeMap<String, i32> {
+    [
+        ("net.inet.ip.forwarding", 0),
+        ("net.inet6.ip6.forwarding", 0),
+        ("net.pf.filter_local", 0),
+        ("net.pf.request_maxcount", 65535),
+        ("security.jail.jail_max_af_ips", 255),
+        ("kern.securelevel", -1),
+        ("net.link.bridge.pfil_member", 1),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+pub fn osreldate(kernel: &Kernel) -> i32 {
+    if kernel.machine.release >= 15 { 1_500_068 } else { 1_402_000 }
+}
+
+struct Variable {
+    name: String,
+    mib: Vec<i32>,
+    kind: u32,
+    format: &'static str,
+}
+
+/// All variables, in the order of their numbers.
+fn variables(kernel: &Kernel) -> Vec<Variable> {
+    let fixed: &[(&str, u32, &str)] = &[
+        ("kern.hostname", CTLTYPE_STRING, "A"),
+        ("kern.osrelease", CTLTYPE_STRING, "A"),
+        ("kern.osreldate", CTLTYPE_INT, "I"),
+        ("kern.boottime", CTLTYPE_OPAQUE, "S,timeval"),
+        ("kern.boot_id", CTLTYPE_OPAQUE, ""),
+        ("kern.racct.enable", CTLTYPE_INT, "I"),
+        ("kern.proc.pid", CTLTYPE_NODE, "N"),
+        ("kern.proc.proc", CTLTYPE_OPAQUE, "S,proc"),
+    ];
+    let settable = kernel.sysctls.keys().map(|name| (name.clone(), CTLTYPE_INT, "I"));
+    let parameters = PARAMETERS.iter().map(|(name, kind)| {
+        let (kind, format) = match kind {
+            Kind::Text => (CTLTYPE_STRING, "A"),
+            Kind::Int => (CTLTYPE_INT, "I"),
+            Kind::Bool => (CTLTYPE_INT, "B"),
+            Kind::Sys => (CTLTYPE_INT, "E,jailsys"),
+            Kind::Ip4 => (CTLTYPE_OPAQUE, "S,in_addr,a"),
+            Kind::Ip6 => (CTLTYPE_OPAQUE, "S,in6_addr,a"),
+            Kind::Id64 => (CTLTYPE_OPAQUE, "LU"),
+        };
+        // A node that is a parameter as well, such as `ip4`, ends with a dot.
+        let node = PARAMETERS.iter().any(|(other, _)| other.starts_with(&format!("{name}.")));
+        (format!("security.jail.param.{name}{}", if node { "." } else { "" }), kind, format)
+    });
+    let all =
+        fixed.iter().map(|(name, kind, format)| ((*name).to_owned(), *kind, *format)).chain(settable).chain(parameters);
+    let mut numbers: BTreeMap<String, i32> = BTreeMap::new();
+    let mut list: Vec<Variable> = all
+        .map(|(name, kind, format)| {
+            let mib = number(&mut numbers, &name);
+            Variable { name, mib, kind, format }
+        })
+        .collect();
+    list.sort_by(|a, b| a.mib.cmp(&b.mib));
+    list
+}
+
+/// The numbers of a name's parts: the well-known ones, and for the rest one after the other.
+fn number(numbers: &mut BTreeMap<String, i32>, name: &str) -> Vec<i32> {
+    let mut prefix = String::new();
+    let mut mib = Vec::new();
+    for part in name.split('.') {
+        prefix = if prefix.is_empty() { part.to_owned() } else { format!("{prefix}.{part}") };
+        let next = AUTO + numbers.len() as i32;
+        mib.push(match prefix.as_str() {
+            "kern" => CTL_KERN,
+            "net" => CTL_NET,
+            "kern.hostname" => KERN_HOSTNAME,
+            "kern.proc" => KERN_PROC,
+            "kern.proc.pid" => KERN_PROC_PID,
+            "kern.proc.proc" => KERN_PROC_PROC,
+            _ => *numbers.entry(prefix.clone()).or_insert(next),
+        });
+    }
+    mib
+}
+
+pub fn mib_of(kernel: &Kernel, name: &str) -> Answer<Vec<i32>> {
+    let list = variables(kernel);
+    if let Some(variable) = list.iter().find(|one| one.name == name) {
+        return Ok(variable.mib.clone());
+    }
+    // A node: what all below it begin with.
+    let within = format!("{name}.");
+    let below = list.iter().find(|one| one.name.starts_with(&within)).ok_or(ENOENT)?;
+    Ok(below.mib[..name.split('.').count()].to_vec())
+}
+
+/// The value of a variable.
+pub fn read(kernel: &Kernel, mib: &[i32]) -> Answer<Vec<u8>> {
+    match mib {
+        [CTL_SYSCTL, question, rest @ ..] => ask(kernel, *question, rest),
+        [CTL_NET, PF_ROUTE, 0, family, NET_RT_DUMP, 0] => Ok(routes(kernel, *family)),
+        [CTL_KERN, KERN_PROC, KERN_PROC_PID, pid] => {
+            // The process itself, even if it has ended and nobody has waited for it.
+            Ok(process::process(*pid, &kernel.jails).map_or_else(Vec::new, |one| kinfo(kernel, &one)))
+        }
+        [CTL_KERN, KERN_PROC, KERN_PROC_PROC] | [CTL_KERN, KERN_PROC, KERN_PROC_PROC, 0] => {
+            Ok(process::processes(&kernel.jails).iter().flat_map(|one| kinfo(kernel, one)).collect())
+        }
+        mib => {
+            let list = variables(kernel);
+            value(kernel, &list.iter().find(|one| one.mib == mib).ok_or(ENOENT)?.name)
+        }
+    }
+}
+
+fn value(kernel: &Kernel, name: &str) -> Answer<Vec<u8>> {
+    let text = |value: &str| [value.as_bytes(), &[0]].concat();
+    let int = |value: i32| value.to_le_bytes().to_vec();
+    Ok(match name {
+        "kern.hostname" => text(&hostname(kernel)),
+        "kern.osrelease" => text(if kernel.machine.release >= 15 { "15.0-RELEASE" } else { "14.2-RELEASE" }),
+        "kern.osreldate" => int(osreldate(kernel)),
+        "kern.racct.enable" => vec![u8::from(kernel.machine.racct), 0, 0, 0],
+        "kern.boot_id" => kernel.boot_id.to_vec(),
+        "kern.boottime" => [kernel.boot_time.to_le_bytes(), 0_u64.to_le_bytes()].concat(),
+        name if name.starts_with("security.jail.param.") => int(0),
+        name => int(*kernel.sysctls.get(name).ok_or(ENOENT)?),
+    })
+}
+
+fn hostname(kernel: &Kernel) -> String {
+    match kernel.jails.iter().find(|one| one.jid == process::own_jail()) {
+        Some(jail) => jail.texts.get("host.hostname").cloned().unwrap_or_default(),
+        None => "freebsd".into(),
+    }
+}
+
+pub fn write(kernel: &mut Kernel, mib: &[i32], new: &[u8]) -> Answer {
+    if process::own_jail() != 0 {
+        return Err(EPERM);
+    }
+    let name = variables(kernel).into_iter().find(|one| one.mib == mib).ok_or(ENOENT)?.name;
+    let value = i32::from_le_bytes(new.try_into().map_err(|_| EINVAL)?);
+    match kernel.sysctls.get_mut(&name) {
+        Some(known) => {
+            *known = value;
+            Ok(())
+        }
+        None => Err(EPERM),
+    }
+}
+
+fn ask(kernel: &Kernel, question: i32, mib: &[i32]) -> Answer<Vec<u8>> {
+    const NAME: i32 = 1;
+    const NEXT: i32 = 2;
+    const OIDFMT: i32 = 4;
+    let list = variables(kernel);
+    let found = || list.iter().find(|one| one.mib == mib).ok_or(ENOENT);
+    match question {
+        NAME => Ok([found()?.name.as_bytes(), &[0]].concat()),
+        NEXT => {
+            let next = list.iter().find(|one| one.mib.as_slice() > mib).ok_or(ENOENT)?;
+            Ok(next.mib.iter().flat_map(|part| part.to_le_bytes()).collect())
+        }
+        OIDFMT => {
+            let one = found()?;
+            Ok([&one.kind.to_le_bytes()[..], one.format.as_bytes(), &[0]].concat())
+        }
+        _ => Err(EINVAL),
+    }
+}
+
+/// The default route's message, struct rt_msghdr and its sockaddrs.
+fn routes(kernel: &Kernel, family: i32) -> Vec<u8> {
+    const RT_MSGHDR: usize = 152;
+    const RTM_VERSION: u8 = 5;
+    const RTM_GET: u8 = 4;
+    const RTF_UP_GATEWAY_STATIC: u32 = 0x1 | 0x2 | 0x800;
+    const RTA_DST_GATEWAY_NETMASK: u32 = 0x1 | 0x2 | 0x4;
+    let machine = &kernel.machine;
+    let (leads_to, size) = match family {
+        AF_INET => (&machine.default4, 16),
+        AF_INET6 => (&machine.default6, 28),
+        _ => return Vec::new(),
+    };
+    let Some(one) = kernel.interfaces.iter().find(|one| Some(&one.name) == leads_to.as_ref()) else {
+        return Vec::new();
+    };
+    let mut any = vec![0_u8; size];
+    any[0] = size as u8;
+    any[1] = family as u8;
+    let mut gateway = any.clone();
+    gateway[size - 5] = 1;
+    let padded = |bytes: &[u8]| [bytes, &vec![0; bytes.len().div_ceil(8) * 8 - bytes.len()]].concat();
+    // The mask of the default route has no bytes at all.
+    let sockaddrs = [padded(&any), padded(&gateway), vec![0; 8]].concat();
+    let mut message = vec![0; RT_MSGHDR];
+    message.put_u16(0, (RT_MSGHDR + sockaddrs.len()) as u16);
+    message[2] = RTM_VERSION;
+    message[3] = RTM_GET;
+    message.put_u16(4, one.index);
+    message.put_u32(8, RTF_UP_GATEWAY_STATIC);
+    message.put_u32(12, RTA_DST_GATEWAY_NETMASK);
+    [message, sockaddrs].concat()
+}
+
+/// struct kinfo_proc of sys/user.h
+fn kinfo(kernel: &Kernel, one: &Process) -> Vec<u8> {
+    let mut bytes = vec![0; KINFO_PROC];
+    bytes.put_u32(0, KINFO_PROC as u32);
+    bytes.put_u32(72, one.pid as u32);
+    bytes.put_u32(76, one.ppid as u32);
+    bytes.put_u32(80, one.pgid as u32);
+    bytes.put_u32(168, one.uid);
+    bytes.put_u32(172, one.uid);
+    bytes.put_u64(256, one.size);
+    bytes.put_u64(264, one.resident);
+    bytes.put_u64(328, one.runtime);
+    bytes.put_u64(336, kernel.boot_time + one.start / 1_000_000);
+    bytes.put_u64(344, one.start % 1_000_000);
+    bytes[388] = if one.zombie { SZOMB } else { SRUN };
+    let command: String = one.command.chars().take(19).collect();
+    let _ = bytes.put_name(447, 20, &command);
+    bytes.put_u32(592, one.jid as u32);
+    bytes
+}
+
+/// Gives a value as sysctl(3) does: its size alone without room, ENOMEM and what fits when the room is short.
+///
+/// # Safety
+/// `room` is null or the address of as many bytes as the number at `size` says.
+pub unsafe fn give(value: &[u8], room: u64, size: u64) -> Answer {
+    use crate::memory::{Bytes, at};
+    if size == 0 {
+        return Ok(());
+    }
+    // SAFETY: the caller's promise.
+    let cell = unsafe { at(size, 8)? };
+    let length = cell.get_u64(0) as usize;
+    if room == 0 {
+        cell.put_u64(0, value.len() as u64);
+        return Ok(());
+    }
+    let fits = value.len().min(length);
+    // SAFETY: the caller's promise.
+    unsafe { at(room, fits)? }.copy_from_slice(&value[..fits]);
+    cell.put_u64(0, fits as u64);
+    if fits < value.len() { Err(ENOMEM) } else { Ok(()) }
+}

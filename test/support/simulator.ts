@@ -1,0 +1,57 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The simulator of a FreeBSD kernel, as `npm run setup -- --test` builds it. */
+export const SIMULATOR = fileURLToPath(new URL("../../native/target/release/libfreebsd_sim.so", import.meta.url));
+
+/** The machine as it boots; `native/sim/src/kernel.rs` has the same shape. All is optional. */
+export interface SimulatedMachine {
+  /** 14 unless told. */
+  readonly release?: 14 | 15;
+  readonly interfaces?: readonly SimulatedInterface[];
+  /** Name of the interface of the default route. */
+  readonly default4?: string;
+  readonly default6?: string;
+  /** pf is loaded and filters. */
+  readonly pf?: boolean;
+  readonly racct?: boolean;
+  /** Datasets with their mount points. */
+  readonly datasets?: Readonly<Record<string, string>>;
+  /** The host's devfs rulesets are loaded. */
+  readonly devfs?: boolean;
+  readonly modules?: readonly string[];
+  /** Mounts, roots and signals are real ones of this system; else only the model knows of them. */
+  readonly real?: boolean;
+}
+
+export interface SimulatedInterface {
+  readonly name: string;
+  readonly index: number;
+  readonly driver: string;
+  readonly flags: number;
+  readonly groups?: readonly string[];
+  readonly addresses: readonly { readonly ip: string; readonly prefix: number; readonly broadcast?: string }[];
+}
+
+/** A simulated kernel of its own, and the environment by which processes see it. Dispose of it after use. */
+export class Simulator implements Disposable {
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string>>;
+
+  constructor(machine: SimulatedMachine = {}) {
+    this.directory = mkdtempSync(join(tmpdir(), "klee-sim-"));
+    writeFileSync(join(this.directory, "machine.json"), JSON.stringify(machine));
+    this.environment = { KLEE_HOST: "freebsd", KLEE_LIBC: SIMULATOR, KLEE_SIM: this.directory };
+  }
+
+  /** Has the bindings of this process see it. */
+  use(): void {
+    Object.assign(process.env, this.environment);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
