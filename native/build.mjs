@@ -1,6 +1,8 @@
 // Builds the addon and the supervisor and puts them beside this file. Incremental: cargo knows what is up to date.
+// With --sim also what tests of the FreeBSD side need on Linux: the simulator, and a supervisor of FreeBSD's kind that
+// loads it, in target/sim.
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, readFileSync, renameSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -38,3 +40,14 @@ run("cargo", ["build", "--release", "--locked", "--quiet", ...supervisor], {
   env: { ...process.env, RUSTFLAGS: "-C target-feature=+crt-static" },
 });
 place(join(here, "target", host, "release/klee-supervisor"), "klee-supervisor", 0o755);
+
+if (process.argv.includes("--sim")) {
+  run("cargo", ["build", "--release", "--locked", "--quiet", "-p", "freebsd-sim"]);
+  // Not static, since it loads a library.
+  const variant = ["--bin", "klee-supervisor", "--features", "supervisor,sim", "--target-dir", "target/sim-build"];
+  run("cargo", ["build", "--release", "--locked", "--quiet", ...variant]);
+  mkdirSync(join(here, "target/sim"), { recursive: true });
+  place(join(here, "target/release/libfreebsd_sim.so"), "target/sim/libfreebsd_sim.so", 0o755);
+  place(join(here, "target/sim-build/release/klee-supervisor"), "target/sim/klee-supervisor", 0o755);
+  place(join(here, "klee.node"), "target/sim/klee.node", 0o644);
+}

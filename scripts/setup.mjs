@@ -128,6 +128,10 @@ try {
     ["dist/klee.cjs", "native/klee.node", "native/klee-supervisor"],
     () => run(process.execPath, ["scripts/build.mjs"]),
   );
+  if (forTests)
+    once("simulator", ["native"], ["native/target/sim/libfreebsd_sim.so"], () =>
+      run(process.execPath, ["native/build.mjs", "--sim"]),
+    );
   if (forTests) for (const release of ["0.15", "0.16"]) installZig(release);
 } catch (error) {
   console.error(`klee: ${error.message}`);

@@ -1,7 +1,13 @@
-//! klee-supervisor: one per running container, and one per `exec`. Started by the addon only, see `linux::supervisor`.
+//! klee-supervisor: one per running container, and one per `exec`. Started by the addon only, see `host::supervisor`.
 
+mod common;
 mod failure;
-mod linux;
+#[cfg(any(target_os = "freebsd", feature = "sim"))]
+#[path = "freebsd/mod.rs"]
+mod host;
+#[cfg(not(any(target_os = "freebsd", feature = "sim")))]
+#[path = "linux/mod.rs"]
+mod host;
 mod spec;
 mod wire;
 
@@ -21,7 +27,7 @@ fn main() -> ExitCode {
     };
     // SAFETY: whoever started us opened it for us, and nothing else here knows of it.
     let client = unsafe { OwnedFd::from_raw_fd(SOCKET) };
-    match linux::supervisor::supervise(client, held) {
+    match host::supervisor::supervise(client, held) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

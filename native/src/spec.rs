@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     pub mode: Mode,
-    /// Shown in the process list; the kernel objects are named by `cgroup`.
+    /// Its id.
     pub container: String,
-    /// Mount point of cgroup2.
-    pub cgroup_root: String,
-    /// Directory with the directories `init` and `payload` in it.
-    pub cgroup: String,
     pub run: Option<Run>,
     pub process: Process,
+    /// What each host needs besides; the other's is absent.
+    #[cfg(not(any(target_os = "freebsd", feature = "sim")))]
+    pub linux: Option<Linux>,
+    #[cfg(any(target_os = "freebsd", feature = "sim"))]
+    pub freebsd: Option<Freebsd>,
 }
 
 #[derive(Debug, Deserialize, PartialEq, Clone, Copy)]
@@ -25,21 +26,52 @@ pub enum Mode {
     Exec,
 }
 
-/// What makes the jail; mode run only.
+#[cfg(not(any(target_os = "freebsd", feature = "sim")))]
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Run {
+pub struct Linux {
+    /// Mount point of cgroup2.
+    pub cgroup_root: String,
+    /// Directory with the directories `init` and `payload` in it.
+    pub cgroup: String,
+    pub raw_sockets: bool,
+    pub network: Network,
+    /// What makes the jail; mode run only.
+    pub jail: Option<Jail>,
+}
+
+#[cfg(not(any(target_os = "freebsd", feature = "sim")))]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jail {
     pub root: Root,
     pub hostname: String,
     pub devfs: bool,
-    pub persist: bool,
     pub mounts: Vec<Bind>,
+}
+
+#[cfg(any(target_os = "freebsd", feature = "sim"))]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Freebsd {
+    /// The jail, which klee has made.
+    pub jid: i32,
+    /// The C library that the kernel's functions are called in; absent: the system's own.
+    pub library: Option<String>,
+}
+
+/// The life of a container; mode run only.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    pub persist: bool,
     pub lock: String,
     /// File that the first process writes its output to; absent when somebody else reads that.
     pub log: Option<String>,
     pub teardown: Vec<String>,
 }
 
+#[cfg(not(any(target_os = "freebsd", feature = "sim")))]
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Root {
@@ -49,6 +81,7 @@ pub struct Root {
     pub mountpoint: String,
 }
 
+#[cfg(not(any(target_os = "freebsd", feature = "sim")))]
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bind {
@@ -63,11 +96,10 @@ pub struct Process {
     pub argv: Vec<String>,
     pub env: Vec<String>,
     pub user: String,
-    pub raw_sockets: bool,
-    pub network: Network,
     pub terminal: Option<Window>,
 }
 
+#[cfg(not(any(target_os = "freebsd", feature = "sim")))]
 #[derive(Debug, Deserialize, PartialEq, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {
@@ -107,15 +139,16 @@ pub enum Event {
 mod tests {
     use super::*;
 
-    const EXEC: &str = r#"{"mode":"exec","container":"c","cgroup_root":"/c","cgroup":"/c/k","run":null,
-        "process":{"argv":["a"],"env":[],"user":"root","raw_sockets":false,"network":"ipnet","terminal":{"rows":2,"columns":3}}}"#;
+    const EXEC: &str = r#"{"mode":"exec","container":"c","run":null,
+        "linux":{"cgroup_root":"/c","cgroup":"/c/k","raw_sockets":false,"network":"ipnet","jail":null},
+        "process":{"argv":["a"],"env":[],"user":"root","terminal":{"rows":2,"columns":3}}}"#;
 
     #[test]
     fn a_spec_is_read() {
         let spec: Spec = serde_json::from_str(EXEC).unwrap();
         assert_eq!(spec.mode, Mode::Exec);
         assert!(spec.run.is_none());
-        assert_eq!(spec.process.network, Network::Ipnet);
+        assert_eq!(spec.linux.unwrap().network, Network::Ipnet);
         assert_eq!(spec.process.terminal.unwrap().columns, 3);
     }
 

@@ -2,38 +2,26 @@ import { closeSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { during } from "../timeline.ts";
-import { SyscallError } from "./errno.ts";
+import { type ErrnoTable, SyscallError } from "./errno.ts";
+import { errnoTable as freebsdErrors } from "./freebsd/abi/errno.ts";
 import { LibraryError, lazy } from "./library.ts";
-import { errnoTable } from "./linux/abi/errno.ts";
+import { errnoTable as linuxErrors } from "./linux/abi/errno.ts";
 import { traceCall, traceStart } from "./trace.ts";
 
-/** First message to the supervisor; `native/src/spec.rs` has the same shape. */
+/** First message to the supervisor; `native/src/spec.rs` has the same shape. Of the two hosts' parts it takes its own. */
 export interface SupervisorSpec {
   readonly mode: "run" | "exec";
   readonly container: string;
-  /** Mount point of cgroup2; the supervisor moves itself to its root. */
-  readonly cgroup_root: string;
-  /** Directory in which `init` and `payload` exist. */
-  readonly cgroup: string;
-  /** Mode `run` only: what makes the container. */
+  /** Mode `run` only: the life of the container. */
   readonly run: SupervisorRun | null;
   readonly process: SupervisorProcess;
+  readonly linux?: LinuxJail;
+  readonly freebsd?: FreebsdJail;
 }
 
 export interface SupervisorRun {
-  /** Layers of an overlay, the topmost of `lower` first; `upper` may lie inside a lower one. */
-  readonly root: {
-    readonly lower: readonly string[];
-    readonly upper: string;
-    readonly work: string;
-    readonly mountpoint: string;
-  };
-  readonly hostname: string;
-  /** Mount /dev? */
-  readonly devfs: boolean;
   /** Does the container stay when its last process has ended? */
   readonly persist: boolean;
-  readonly mounts: readonly { readonly source: string; readonly destination: string; readonly read_only: boolean }[];
   /** File that is locked while the supervisor looks whether the container is still there. It must exist. */
   readonly lock: string;
   /**
@@ -41,7 +29,7 @@ export interface SupervisorRun {
    * within 10 MiB and notes in `FILE.index` what was written when. Null when there is none.
    */
   readonly log: string | null;
-  /** Command executed by the supervisor at the end, if the cgroup is still there: absolute path first. */
+  /** Command executed by the supervisor at the end, if nobody else took the container down: absolute path first. */
   readonly teardown: readonly string[];
 }
 
@@ -51,10 +39,39 @@ export interface SupervisorProcess {
   readonly env: readonly string[];
   /** Name or number, `:group` optional. */
   readonly user: string;
-  readonly raw_sockets: boolean;
-  readonly network: "ipnet" | "host" | "disabled";
   /** Set: the process gets a pseudo terminal of this size in place of the stdio given. */
   readonly terminal: { readonly rows: number; readonly columns: number } | null;
+}
+
+/** What makes a jail of a Linux process. */
+export interface LinuxJail {
+  /** Mount point of cgroup2; the supervisor moves itself to its root. */
+  readonly cgroup_root: string;
+  /** Directory in which `init` and `payload` exist. */
+  readonly cgroup: string;
+  readonly raw_sockets: boolean;
+  readonly network: "ipnet" | "host" | "disabled";
+  /** Mode `run` only: what makes the container. */
+  readonly jail: {
+    /** Layers of an overlay, the topmost of `lower` first; `upper` may lie inside a lower one. */
+    readonly root: {
+      readonly lower: readonly string[];
+      readonly upper: string;
+      readonly work: string;
+      readonly mountpoint: string;
+    };
+    readonly hostname: string;
+    /** Mount /dev? */
+    readonly devfs: boolean;
+    readonly mounts: readonly { readonly source: string; readonly destination: string; readonly read_only: boolean }[];
+  } | null;
+}
+
+/** The jail of a FreeBSD process, made already. */
+export interface FreebsdJail {
+  readonly jid: number;
+  /** The C library that FreeBSD's functions are called in; null: the system's own. */
+  readonly library: string | null;
 }
 
 export interface LaunchOptions {
@@ -103,9 +120,13 @@ export class SupervisorError extends SyscallError {
   readonly step: string;
   readonly detail: string | undefined;
 
-  constructor(failure: { step: string; object: string; errno: number; detail?: string | undefined }) {
+  /** @param table the errors of the system that the supervisor runs on. */
+  constructor(
+    failure: { step: string; object: string; errno: number; detail?: string | undefined },
+    table: ErrnoTable,
+  ) {
     const { step, object, errno, detail } = failure;
-    super({ call: step, object, errno, table: errnoTable, kernelText: detail });
+    super({ call: step, object, errno, table, kernelText: detail });
     if (errno === 0) this.message = `${[step, object].filter((word) => word !== "").join(" ")}: ${detail}`;
     this.step = step;
     this.detail = detail;
@@ -143,6 +164,9 @@ interface Addon {
   setWindowSize(fd: number, rows: number, columns: number): number;
   waitCgroupEmpty(path: string, timeoutMs: number, done: (errno: number, empty: boolean) => void): void;
 }
+
+/** Calls that the addon makes itself are this system's. */
+const ownErrors = process.platform === "freebsd" ? freebsdErrors : linuxErrors;
 
 const nativeDirectory = lazy(findNativeDirectory);
 const addon = lazy((): Addon => {
@@ -186,6 +210,7 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
   const { spec, heldFds = [] } = options;
   const path = join(nativeDirectory(), "klee-supervisor");
   const stdio = [options.stdin, options.stdout, options.stderr].map((fd) => (fd === "null" ? -1 : fd));
+  const table = spec.freebsd === undefined ? linuxErrors : freebsdErrors;
   const startedAt = traceStart();
   return new Promise((resolve, reject) => {
     let settleExit: ((exit: SupervisedExit) => void) | undefined;
@@ -230,11 +255,14 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
           });
           break;
         case "failed":
-          reject(new SupervisorError({ ...message, object: message.object ?? path }));
+          reject(new SupervisorError({ ...message, object: message.object ?? path }, table));
           break;
         default: {
           const object = spec.container;
-          const error = new SupervisorError({ step: "supervisor", object, errno: 0, detail: "ended unexpectedly" });
+          const error = new SupervisorError(
+            { step: "supervisor", object, errno: 0, detail: "ended unexpectedly" },
+            table,
+          );
           reject(error);
           if (!closed) failExit?.(error);
         }
@@ -261,7 +289,7 @@ export function relayTerminal(
   return new Promise((resolve, reject) => {
     const relay = addon().startRelay(master, stdin === "null" ? -1 : stdin, stdout, (errno) => {
       if (errno === 0) resolve();
-      else reject(new SyscallError({ call: "read", object: "terminal", errno, table: errnoTable }));
+      else reject(new SyscallError({ call: "read", object: "terminal", errno, table: ownErrors }));
     });
     const finish = () => relay.finish();
     ended?.then(finish, finish);
@@ -277,8 +305,8 @@ export function setWindowSize(fd: number, rows: number, columns: number): void {
   const startedAt = traceStart();
   const object = `${columns}x${rows}`;
   const errno = addon().setWindowSize(fd, rows, columns);
-  traceCall("ioctl(TIOCSWINSZ)", object, errno === 0 ? 0 : (errnoTable[errno]?.[0] ?? errno), startedAt);
-  if (errno !== 0) throw new SyscallError({ call: "ioctl(TIOCSWINSZ)", object, errno, table: errnoTable });
+  traceCall("ioctl(TIOCSWINSZ)", object, errno === 0 ? 0 : (ownErrors[errno]?.[0] ?? errno), startedAt);
+  if (errno !== 0) throw new SyscallError({ call: "ioctl(TIOCSWINSZ)", object, errno, table: ownErrors });
 }
 
 /**
@@ -294,9 +322,9 @@ export function waitCgroupEmpty(path: string, timeoutMs: number): Promise<boolea
   return new Promise((resolve, reject) => {
     addon().waitCgroupEmpty(path, timeoutMs, (errno, empty) => {
       const call = "poll(cgroup.events)";
-      traceCall(call, path, errno === 0 ? Number(empty) : (errnoTable[errno]?.[0] ?? errno), startedAt);
+      traceCall(call, path, errno === 0 ? Number(empty) : (ownErrors[errno]?.[0] ?? errno), startedAt);
       if (errno === 0) resolve(empty);
-      else reject(new SyscallError({ call, object: path, errno, table: errnoTable }));
+      else reject(new SyscallError({ call, object: path, errno, table: ownErrors }));
     });
   });
 }

@@ -142,8 +142,11 @@ export interface NetworkRules {
   readonly text: string;
 }
 
+/** Where an image comes from: the running system (Linux), an archive, a directory, or a ZFS dataset (FreeBSD). */
+export type ImageMethod = "host" | "tar" | "dir" | "zfs-copy";
+
 export interface CreateImage {
-  readonly method: "host" | "tar" | "dir";
+  readonly method: ImageMethod;
   /** The archive or the directory; absent for `host`. */
   readonly source?: string | undefined;
   /** `NAME[:TAG]`; default: no name. */

@@ -27,6 +27,7 @@ function makeWorld(): World {
   after(() => rmSync(directory, { recursive: true, force: true }));
   return {
     host: new LinuxHost(directory),
+    root: directory,
     loopback: "lo",
     addressesSeen(interfaceName) {
       const links = JSON.parse(ip("-j", "address", "show")) as IpAddress[];

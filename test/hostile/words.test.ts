@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { checkEnvironment } from "../../src/kleene/container/environment.ts";
 import { parseMount } from "../../src/kleene/container/mounts.ts";
 import { KleeError } from "../../src/kleene/errors.ts";
-import { parseParameters } from "../../src/kleene/host/linux/parameters.ts";
+import { parseParameters } from "../../src/kleene/host/parameters.ts";
 import { checkName } from "../../src/kleene/identity.ts";
 import { checkWanted } from "../../src/kleene/network/endpoints.ts";
 import { parseSubnet } from "../../src/kleene/network/parse-subnet.ts";
@@ -95,7 +95,7 @@ test("environment, names, jail parameters", () => {
   });
   const words = ["allow.raw_sockets", "host.hostname", "exec.", "stop", "mount.", "no", "devfs", "=", '"', "true", "0"];
   check(fc.array(near(...words, "persist", "ip4.addr", "path"), { maxLength: 3 }), (parameters) => {
-    accepts(() => parseParameters(parameters, "id"));
+    accepts(() => parseParameters(parameters, "id", "this host", () => undefined));
   });
 });
 

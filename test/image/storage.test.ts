@@ -34,6 +34,7 @@ test("a container's layer is made and removed, twice without complaint", needs("
   const dataset = storage.containerDataset(root, id);
   assert.equal(dataset, `${root}/containers/${id}`);
   assert.deepEqual(storage.rootOf(root, id, "/image"), {
+    kind: "overlay",
     lower: ["/image"],
     upper: `${dataset}/upper`,
     work: `${dataset}/work`,

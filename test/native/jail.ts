@@ -15,10 +15,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type {
   LaunchOptions,
+  LinuxJail,
   Supervised,
   SupervisedExit,
   SupervisorProcess,
   SupervisorRun,
+  SupervisorSpec,
 } from "../../src/ffi/native.ts";
 import { launch, waitCgroupEmpty } from "../../src/ffi/native.ts";
 
@@ -30,10 +32,16 @@ export const cgroupRoot =
 
 let count = 0;
 
-type RunChanges = Partial<Pick<LaunchOptions, "stdin" | "stdout" | "stderr" | "heldFds">> & {
-  readonly process?: Partial<SupervisorProcess>;
-  readonly run?: Partial<SupervisorRun>;
-};
+/** All that makes a container, and all that makes a process of it. */
+type Run = SupervisorRun & NonNullable<LinuxJail["jail"]>;
+type Command = SupervisorProcess & Pick<LinuxJail, "raw_sockets" | "network">;
+
+interface SpecChanges {
+  readonly process?: Partial<Command> | undefined;
+  readonly run?: Partial<Run> | undefined;
+}
+
+type RunChanges = Partial<Pick<LaunchOptions, "stdin" | "stdout" | "stderr" | "heldFds">> & SpecChanges;
 
 export interface Outcome extends SupervisedExit {
   readonly output: string;
@@ -67,7 +75,7 @@ export class Jail {
     mkdirSync(join(this.cgroup, "payload"));
   }
 
-  runSpec(changes: Partial<SupervisorRun> = {}): SupervisorRun {
+  runSpec(changes: Partial<Run> = {}): Run {
     return {
       root: { lower: [this.image], upper: this.upper, work: this.work, mountpoint: this.mountpoint },
       hostname: "boxed",
@@ -78,6 +86,27 @@ export class Jail {
       log: null,
       teardown: ["/bin/sh", "-c", `echo "$$ $KLEE_ROOT" > ${this.record}.new && mv ${this.record}.new ${this.record}`],
       ...changes,
+    };
+  }
+
+  spec(mode: "run" | "exec", argv: readonly string[], changes: SpecChanges = {}): SupervisorSpec {
+    const { root, hostname, devfs, mounts, ...run } = this.runSpec(changes.run);
+    const { raw_sockets, network, ...process }: Command = {
+      argv,
+      env: ["PATH=/bin"],
+      user: "root",
+      raw_sockets: false,
+      network: "ipnet",
+      terminal: null,
+      ...changes.process,
+    };
+    const jail = mode === "run" ? { root, hostname, devfs, mounts } : null;
+    return {
+      mode,
+      container: this.id,
+      run: mode === "run" ? run : null,
+      process,
+      linux: { cgroup_root: cgroupRoot, cgroup: this.cgroup, raw_sockets, network, jail },
     };
   }
 
@@ -116,29 +145,9 @@ export class Jail {
   }
 
   async #launch(mode: "run" | "exec", argv: readonly string[], changes: RunChanges): Promise<Supervised> {
-    const { process: processChanges, run, ...stdio } = changes;
-    const supervised = await launch({
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-      ...stdio,
-      spec: {
-        mode,
-        container: this.id,
-        cgroup_root: cgroupRoot,
-        cgroup: this.cgroup,
-        run: mode === "run" ? this.runSpec(run) : null,
-        process: {
-          argv,
-          env: ["PATH=/bin"],
-          user: "root",
-          raw_sockets: false,
-          network: "ipnet",
-          terminal: null,
-          ...processChanges,
-        },
-      },
-    });
+    const { process, run, ...stdio } = changes;
+    const spec = this.spec(mode, argv, { process, run });
+    const supervised = await launch({ stdin: "null", stdout: "null", stderr: "null", ...stdio, spec });
     this.#supervised.push(supervised);
     return supervised;
   }

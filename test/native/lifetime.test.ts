@@ -106,21 +106,7 @@ describe("the life of a container", needs("root", "cgroup2", "overlay", "busybox
 
   test("it survives the death of the klee that started it", () =>
     withJail(async (jail) => {
-      const spec = {
-        mode: "run",
-        container: jail.id,
-        cgroup_root: join(jail.group, ".."),
-        cgroup: jail.cgroup,
-        run: jail.runSpec(),
-        process: {
-          argv: ["sh", "-c", "read line < /fifo"],
-          env: ["PATH=/bin"],
-          user: "root",
-          raw_sockets: false,
-          network: "ipnet",
-          terminal: null,
-        },
-      };
+      const spec = jail.spec("run", ["sh", "-c", "read line < /fifo"]);
       const prepare = await jail.run(["busybox", "mkfifo", "/fifo"]);
       assert.equal(prepare.code, 0);
       const script = join(import.meta.dirname, "client.ts");

@@ -102,21 +102,8 @@ describe("terminals", needs("root", "cgroup2", "overlay", "busybox"), () => {
     withJail(async (jail) => {
       // script(1) gives the client a terminal; the client relays it.
       const client = join(import.meta.dirname, "terminal-client.ts");
-      const spec = JSON.stringify({
-        mode: "run",
-        container: jail.id,
-        cgroup_root: join(jail.group, ".."),
-        cgroup: jail.cgroup,
-        run: jail.runSpec(),
-        process: {
-          argv: ["sh", "-c", "echo ready; read line; echo got:$line"],
-          env: ["PATH=/bin"],
-          user: "root",
-          raw_sockets: false,
-          network: "ipnet",
-          terminal,
-        },
-      });
+      const argv = ["sh", "-c", "echo ready; read line; echo got:$line"];
+      const spec = JSON.stringify(jail.spec("run", argv, { process: { terminal } }));
       const path = join(jail.directory, "spec");
       writeFileSync(path, spec);
       const line = `stty -a > ${path}.before; ${process.execPath} --import tsx ${client} ${path}; stty -a > ${path}.after`;

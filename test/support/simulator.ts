@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The simulator of a FreeBSD kernel, as `npm run setup -- --test` builds it. */
-export const SIMULATOR = fileURLToPath(new URL("../../native/target/release/libfreebsd_sim.so", import.meta.url));
+/** What the set-up of the tests builds: the simulator of a FreeBSD kernel, and klee's native part for it. */
+const NATIVE = fileURLToPath(new URL("../../native/target/sim", import.meta.url));
+export const SIMULATOR = join(NATIVE, "libfreebsd_sim.so");
 
 /** The machine as it boots; `native/sim/src/kernel.rs` has the same shape. All is optional. */
 export interface SimulatedMachine {
@@ -43,7 +44,7 @@ export class Simulator implements Disposable {
   constructor(machine: SimulatedMachine = {}) {
     this.directory = mkdtempSync(join(tmpdir(), "klee-sim-"));
     writeFileSync(join(this.directory, "machine.json"), JSON.stringify(machine));
-    this.environment = { KLEE_HOST: "freebsd", KLEE_LIBC: SIMULATOR, KLEE_SIM: this.directory };
+    this.environment = { KLEE_HOST: "freebsd", KLEE_LIBC: SIMULATOR, KLEE_NATIVE: NATIVE, KLEE_SIM: this.directory };
   }
 
   /** Has the bindings of this process see it. */

@@ -396,6 +396,24 @@ pub extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
     done(Err(if number == libc::EAGAIN { crate::errno::EAGAIN } else { Errno(number) }))
 }
 
+/// Bytes at the beginning of a file become a hole, fspacectl(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fspacectl(fd: c_int, command: c_int, range: *const c_void, flags: c_int, _rest: u64) -> c_int {
+    const SPACECTL_DEALLOC: c_int = 1;
+    const RANGE: usize = 16;
+    done(enter("fspacectl", |_| {
+        // SAFETY: the caller passes a struct spacectl_range.
+        let range = unsafe { at(range as u64, RANGE)? };
+        if command != SPACECTL_DEALLOC || flags != 0 {
+            return Err(EINVAL);
+        }
+        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+        // SAFETY: no pointers.
+        let result = unsafe { libc::fallocate(fd, mode, range.get_u64(0) as i64, range.get_u64(8) as i64) };
+        if result == 0 { Ok(()) } else { Err(below()) }
+    }))
+}
+
 #[unsafe(no_mangle)]
 pub extern "C" fn libzfs_core_init() -> c_int {
     code(enter("libzfs_core_init", |kernel| if kernel.has_module("zfs") { Ok(()) } else { Err(ENOENT) }))

@@ -494,6 +494,12 @@ pub fn attach(kernel: &mut Kernel, jid: i32) -> Answer {
         let path = std::ffi::CString::new(jail.path.clone()).map_err(|_| EINVAL)?;
         // SAFETY: path is a C string that outlives the calls.
         let failed = unsafe { libc::chdir(path.as_ptr()) != 0 || libc::chroot(path.as_ptr()) != 0 };
+        // The host's name is the jail's own; what else there is to a jail stays outside the model.
+        let hostname = jail.texts.get("host.hostname").map_or("", String::as_str);
+        // SAFETY: the kernel reads as many bytes as it is told.
+        let _ = unsafe {
+            libc::unshare(libc::CLONE_NEWUTS) == 0 && libc::sethostname(hostname.as_ptr().cast(), hostname.len()) == 0
+        };
         if failed {
             return Err(Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(EINVAL.0)));
         }

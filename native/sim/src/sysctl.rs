@@ -1,6 +1,6 @@
 //! Kernel variables, sysctl(3), by name and by number.
 
-use crate::errno::{Answer, EINVAL, ENOENT, ENOMEM, EPERM};
+use crate::errno::{Answer, EINVAL, ENOENT, ENOMEM, EPERM, ESRCH};
 use crate::interface::{AF_INET, AF_INET6};
 use crate::jail::{Kind, PARAMETERS};
 use crate::kernel::Kernel;
@@ -131,7 +131,7 @@ pub fn read(kernel: &Kernel, mib: &[i32]) -> Answer<Vec<u8>> {
         [CTL_NET, PF_ROUTE, 0, family, NET_RT_DUMP, 0] => Ok(routes(kernel, *family)),
         [CTL_KERN, KERN_PROC, KERN_PROC_PID, pid] => {
             // The process itself, even if it has ended and nobody has waited for it.
-            Ok(process::process(*pid, &kernel.jails).map_or_else(Vec::new, |one| kinfo(kernel, &one)))
+            process::process(*pid, &kernel.jails).map(|one| kinfo(kernel, &one)).ok_or(ESRCH)
         }
         [CTL_KERN, KERN_PROC, KERN_PROC_PROC] | [CTL_KERN, KERN_PROC, KERN_PROC_PROC, 0] => {
             Ok(process::processes(&kernel.jails).iter().flat_map(|one| kinfo(kernel, one)).collect())

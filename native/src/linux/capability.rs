@@ -1,6 +1,6 @@
 //! capabilities(7) of a container's processes.
 
-use super::sys::check;
+use crate::common::sys::check;
 use crate::failure::{At, Outcome};
 use std::io;
 

@@ -1,7 +1,7 @@
 //! The container's /dev: the devices of an unprivileged program, and nothing of the host's.
 
 use super::mount::{Detached, NODEV, NOEXEC, NOSUID, RootDirectory, make_directory, resolve_directory};
-use super::sys::{check, text};
+use crate::common::sys::{check, text};
 use crate::failure::{At, Outcome};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};

@@ -1,15 +1,16 @@
 //! The container's pid 1: makes the root file system, then adopts and reaps what the payload leaves behind.
 
 use super::root::enter_root;
-use super::start::{Report, report};
-use super::sys::{check, close_range, release_code, set_not_dumpable, set_signal_action};
+use super::sys::{close_range, release_code, set_not_dumpable};
+use crate::common::report::{Report, report};
+use crate::common::sys::{check, set_signal_action};
 use crate::failure::{At, Outcome};
-use crate::spec::Run;
+use crate::spec::Jail;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Runs as pid 1 of new namespaces and never returns. The outcome of the set-up goes to `channel`.
-pub fn run_init(run: &Run, channel: OwnedFd) -> ! {
-    match prepare(run, &channel) {
+pub fn run_init(jail: &Jail, channel: OwnedFd) -> ! {
+    match prepare(jail, &channel) {
         Ok(()) => report(&channel, &Report::Ready, None),
         Err(failure) => {
             report(&channel, &Report::Failed(failure), None);
@@ -26,14 +27,14 @@ pub fn run_init(run: &Run, channel: OwnedFd) -> ! {
     }
 }
 
-fn prepare(run: &Run, channel: &OwnedFd) -> Outcome<()> {
+fn prepare(jail: &Jail, channel: &OwnedFd) -> Outcome<()> {
     set_signal_action(libc::SIGCHLD, libc::SIG_IGN);
     // SAFETY: the name is a C string of less than 16 bytes.
     check(unsafe { libc::prctl(libc::PR_SET_NAME, c"klee-init".as_ptr()) }.into()).at("prctl", "PR_SET_NAME")?;
-    enter_root(run)?;
-    let name = run.hostname.as_bytes();
+    enter_root(jail)?;
+    let name = jail.hostname.as_bytes();
     // SAFETY: pointer and length are of one live slice.
-    check(unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) }.into()).at("sethostname", &run.hostname)?;
+    check(unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) }.into()).at("sethostname", &jail.hostname)?;
     // It keeps all capabilities, more than any process of the container has: none can trace it or see its files.
     set_not_dumpable().at("prctl", "PR_SET_DUMPABLE")?;
     // Neither the payload's stdio nor the supervisor's socket may be held open from here.

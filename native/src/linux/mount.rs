@@ -1,7 +1,8 @@
 //! File systems mounted by descriptor: made or cloned detached, then attached to a directory that was resolved inside
 //! the container's root. A symlink in an image can therefore never lead a mount elsewhere. fsopen(2), open_tree(2)
 
-use super::sys::{check, open_resolved, owned, text};
+use super::sys::open_resolved;
+use crate::common::sys::{self, check, owned, text};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr::null;
@@ -32,7 +33,7 @@ pub struct RootDirectory(OwnedFd);
 
 impl RootDirectory {
     pub fn open(path: &str) -> io::Result<Self> {
-        super::sys::open(path, libc::O_PATH | libc::O_DIRECTORY).map(Self)
+        sys::open(path, libc::O_PATH | libc::O_DIRECTORY).map(Self)
     }
 
     /// Opens what is at `path` below the root. `..` and symlinks stay inside.

@@ -1,6 +1,6 @@
 //! Processes held by descriptor, so that a reused pid is never mistaken for the old one: clone(2), pidfd_open(2).
 
-use super::sys::{check, owned};
+use crate::common::sys::{check, owned};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 

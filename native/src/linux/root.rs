@@ -4,7 +4,7 @@
 use super::device::mount_devices;
 use super::mount::{Detached, NODEV, NOEXEC, NOSUID, RDONLY, RootDirectory, make_root, mount, overlay_options};
 use crate::failure::{At, Outcome};
-use crate::spec::{Bind, Run};
+use crate::spec::{Bind, Jail};
 use std::io;
 use std::os::fd::AsFd;
 
@@ -32,18 +32,18 @@ const READ_ONLY: [&str; 6] = ["asound", "bus", "fs", "irq", "sys", "sysrq-trigge
 
 /// Mounts all of it and makes it the root of this process and its mount namespace. /sys is not mounted: what it shows is
 /// the host's.
-pub fn enter_root(run: &Run) -> Outcome<()> {
+pub fn enter_root(jail: &Jail) -> Outcome<()> {
     mount("none", "/", "", libc::MS_REC | libc::MS_PRIVATE, "").at("mount private", "/")?;
-    let mountpoint = &run.root.mountpoint;
-    let options = overlay_options(&run.root.lower, &run.root.upper, &run.root.work);
+    let mountpoint = &jail.root.mountpoint;
+    let options = overlay_options(&jail.root.lower, &jail.root.upper, &jail.root.work);
     mount("overlay", mountpoint, "overlay", libc::MS_NOSUID | libc::MS_NODEV, &options)
         .at("mount overlay", mountpoint)?;
     let root = RootDirectory::open(mountpoint).at("open root", mountpoint)?;
-    for bind in &run.mounts {
+    for bind in &jail.mounts {
         mount_bind(&root, bind)?;
     }
     mount_proc(&root)?;
-    if run.devfs {
+    if jail.devfs {
         mount_devices(&root)?;
     }
     make_root(root.as_fd()).at("pivot_root", mountpoint)

@@ -1,6 +1,6 @@
 //! The system call filter of a container's processes, seccomp(2): a classic BPF program, made here.
 
-use super::sys::check;
+use crate::common::sys::check;
 use crate::spec::Network;
 use libc::{
     BPF_ABS, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, c_int, c_long, sock_filter,

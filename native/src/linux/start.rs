@@ -1,46 +1,22 @@
-//! Starting processes of a container, and what they report before they are what they shall be.
+//! Starting processes of a container.
 
 use super::init::run_init;
 use super::payload::become_payload;
 use super::process::Process;
-use super::sys::{open, socket_pair};
+use crate::common::report::{Report, await_program, next_report};
+use crate::common::sys::{open, socket_pair};
 use crate::failure::{At, Failure, Outcome};
-use crate::spec::{self, Run};
-use crate::wire;
-use serde::{Deserialize, Serialize};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-/// From a forked child to the supervisor. The end of the channel without a report: the child has executed its program.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Report {
-    Ready,
-    /// The master side of its terminal rides along.
-    Terminal,
-    Failed(Failure),
-}
-
-/// Sends a report; the supervisor that does not hear it is dead, and nobody else would listen.
-pub fn report(channel: &OwnedFd, report: &Report, attached: Option<BorrowedFd<'_>>) {
-    if let Ok(json) = serde_json::to_vec(report) {
-        let _ = wire::send(channel.as_fd(), &json, attached);
-    }
-}
-
-fn next_report(channel: &OwnedFd) -> Outcome<Option<(Report, Option<OwnedFd>)>> {
-    let Some((json, attached)) = wire::receive(channel.as_fd()).at("recvmsg", "child")? else { return Ok(None) };
-    let report =
-        serde_json::from_slice(&json).map_err(|error| Failure::refusal("report", "child", &error.to_string()))?;
-    Ok(Some((report, attached)))
-}
+use crate::spec::{Jail, Network, Process as Command};
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Starts pid 1 of a new container in the cgroup and waits until its root file system is ready.
-pub fn start_init(run: &Run, cgroup: &str) -> Outcome<Process> {
+pub fn start_init(jail: &Jail, cgroup: &str) -> Outcome<Process> {
     let path = format!("{cgroup}/init");
     let directory = open(&path, libc::O_PATH | libc::O_DIRECTORY).at("open cgroup", &path)?;
     let (ours, theirs) = socket_pair().at("socketpair", "")?;
     let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC;
     let Some(init) = Process::fork(namespaces, directory.as_fd()).at("clone3", &path)? else {
-        run_init(run, theirs);
+        run_init(jail, theirs);
     };
     drop(theirs);
     let failure = match next_report(&ours) {
@@ -59,6 +35,13 @@ pub fn end_init(init: &Process) {
     let _ = init.wait();
 }
 
+/// What a process of the container may not do.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    pub raw_sockets: bool,
+    pub network: Network,
+}
+
 /// A started payload.
 pub struct Started {
     pub process: Process,
@@ -67,7 +50,7 @@ pub struct Started {
 }
 
 /// Starts a process in the container of this pid 1 and waits until it has executed its program.
-pub fn start_payload(init: &Process, process: &spec::Process, cgroup: &str) -> Outcome<Started> {
+pub fn start_payload(init: &Process, command: &Command, limits: Limits, cgroup: &str) -> Outcome<Started> {
     let path = format!("{cgroup}/payload");
     let directory = open(&path, libc::O_PATH | libc::O_DIRECTORY).at("open cgroup", &path)?;
     let (ours, theirs) = socket_pair().at("socketpair", "")?;
@@ -78,7 +61,7 @@ pub fn start_payload(init: &Process, process: &spec::Process, cgroup: &str) -> O
     init.enter(libc::CLONE_NEWPID).at("setns", "pid 1")?;
     let child = Process::fork(0, directory.as_fd());
     if let Ok(None) = child {
-        become_payload(init, process, theirs);
+        become_payload(init, command, limits, theirs);
     }
     let back = own.enter(libc::CLONE_NEWPID).at("setns", "self");
     drop(theirs);
@@ -92,16 +75,4 @@ pub fn start_payload(init: &Process, process: &spec::Process, cgroup: &str) -> O
             Err(failure)
         }
     }
-}
-
-/// Waits until the child has executed its program. Returns the master of its terminal.
-fn await_program(channel: &OwnedFd) -> Outcome<Option<OwnedFd>> {
-    let mut master = None;
-    while let Some((report, attached)) = next_report(channel)? {
-        if let Report::Failed(failure) = report {
-            return Err(failure);
-        }
-        master = attached.or(master);
-    }
-    Ok(master)
 }

@@ -2,21 +2,21 @@
 //! container taken down unless its client does so.
 
 use super::cgroup::Events;
-use super::log::Log;
+use super::log;
 use super::members::{hold_member, members};
 use super::process::{Exit, Process};
-use super::start::{Started, end_init, start_init, start_payload};
-use super::sys::{
-    check, close_on_exec_from, close_range, duplicate_to, open, release_code, set_not_dumpable, set_signal_action,
-};
+use super::start::{Limits, Started, end_init, start_init, start_payload};
+use super::sys::{close_on_exec_from, close_range, release_code, set_not_dumpable};
+use crate::common::client::Client;
+use crate::common::log::Log;
+use crate::common::sys::{check, duplicate_to, open, set_signal_action};
+use crate::common::takedown;
 use crate::failure::{At, Failure, Outcome};
-use crate::spec::{Command, Event, Mode, Run, Spec};
-use crate::wire;
+use crate::spec::{Event, Jail, Linux, Mode, Run, Spec};
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
 /// First descriptor of those that are only to be kept open for the container's life.
@@ -31,11 +31,14 @@ const QUIET: Duration = Duration::from_millis(100);
 /// Does all of it. `held` descriptors follow the client's socket. The returned failure has been reported to the client.
 pub fn supervise(client: OwnedFd, held: RawFd) -> Outcome<()> {
     prepare(held)?;
-    let mut client = Client { socket: Some(client), released: false };
-    let result = client.spec().and_then(|spec| match (spec.mode, &spec.run) {
-        (Mode::Run, Some(run)) => supervise_run(&mut client, &spec, run),
-        (Mode::Exec, None) => supervise_exec(&mut client, &spec),
-        _ => Err(Failure::refusal("spec", "mode", "run is for mode run, and needed there")),
+    let mut client = Client::new(client);
+    let result = client.spec().and_then(|spec| {
+        let host = spec.linux.as_ref().ok_or_else(|| Failure::refusal("spec", "linux", "it is needed on this host"))?;
+        match (spec.mode, &spec.run, &host.jail) {
+            (Mode::Run, Some(run), Some(jail)) => supervise_run(&mut client, &spec, host, run, jail),
+            (Mode::Exec, None, None) => supervise_exec(&mut client, &spec, host),
+            _ => Err(Failure::refusal("spec", "mode", "run and jail are for mode run, and needed there")),
+        }
     });
     if let Err(failure) = &result {
         client.send(&Event::Failed(failure.clone()), None);
@@ -58,15 +61,15 @@ fn prepare(held: RawFd) -> Outcome<()> {
     std::env::set_current_dir("/").at("chdir", "/")
 }
 
-fn supervise_run(client: &mut Client, spec: &Spec, run: &Run) -> Outcome<()> {
-    let identity = fs::metadata(&spec.cgroup).at("stat", &spec.cgroup)?.ino();
-    let events = payload_events(spec)?;
-    let init = start_init(run, &spec.cgroup)?;
-    let started = start_first(client, spec, &init).inspect_err(|_| end_init(&init))?;
-    let mut watch = Watch::new(client, spec, &events, &started.process);
+fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail: &Jail) -> Outcome<()> {
+    let identity = fs::metadata(&host.cgroup).at("stat", &host.cgroup)?.ino();
+    let events = payload_events(host)?;
+    let init = start_init(jail, &host.cgroup)?;
+    let started = start_first(client, spec, host, &init).inspect_err(|_| end_init(&init))?;
+    let mut watch = Watch::new(client, host, &events, &started.process);
     watch.init = Some(&init);
     // Without it the container runs on, and its log grows.
-    watch.log = run.log.as_deref().and_then(|path| Log::open(path).ok());
+    watch.log = run.log.as_deref().and_then(|path| Log::open(path, log::watch(path).ok(), log::free).ok());
     loop {
         let populated = watch.next().at("poll", &spec.container)?;
         let over = watch.init.is_none() || (watch.exit.is_some() && !populated && !run.persist);
@@ -86,14 +89,20 @@ fn supervise_run(client: &mut Client, spec: &Spec, run: &Run) -> Outcome<()> {
         end_init(&init);
     }
     client.wait_gone();
-    take_down(run, &spec.cgroup, identity, client.released)
+    let released = client.released;
+    takedown::take_down(run, || match fs::metadata(&host.cgroup).map(|metadata| metadata.ino()) {
+        // The container was started anew meanwhile: that is another directory of the same name.
+        Ok(found) => found == identity,
+        // Whoever removed the directory is doing the rest, too, unless it was the client, and it was killed.
+        Err(_) => !released,
+    })
 }
 
-fn supervise_exec(client: &mut Client, spec: &Spec) -> Outcome<()> {
-    let events = payload_events(spec)?;
-    let init = find_init(&spec.cgroup)?;
-    let started = start_first(client, spec, &init)?;
-    let mut watch = Watch::new(client, spec, &events, &started.process);
+fn supervise_exec(client: &mut Client, spec: &Spec, host: &Linux) -> Outcome<()> {
+    let events = payload_events(host)?;
+    let init = find_init(&host.cgroup)?;
+    let started = start_first(client, spec, host, &init)?;
+    let mut watch = Watch::new(client, host, &events, &started.process);
     loop {
         let populated = watch.next().at("poll", &spec.container)?;
         if let Some(exit) = watch.exit {
@@ -103,13 +112,13 @@ fn supervise_exec(client: &mut Client, spec: &Spec) -> Outcome<()> {
     }
 }
 
-fn payload_events(spec: &Spec) -> Outcome<Events> {
-    let path = payload_path(spec);
+fn payload_events(host: &Linux) -> Outcome<Events> {
+    let path = payload_path(host);
     Events::open(&path).at("open cgroup.events", path)
 }
 
-fn payload_path(spec: &Spec) -> String {
-    format!("{}/payload", spec.cgroup)
+fn payload_path(host: &Linux) -> String {
+    format!("{}/payload", host.cgroup)
 }
 
 /// After the end of a process: waits until its cgroup has noticed, if it was the last one.
@@ -133,9 +142,10 @@ fn find_init(cgroup: &str) -> Outcome<Process> {
 }
 
 /// Starts the process and says so; the supervisor keeps nothing of its stdio.
-fn start_first(client: &mut Client, spec: &Spec, init: &Process) -> Outcome<Started> {
+fn start_first(client: &mut Client, spec: &Spec, host: &Linux, init: &Process) -> Outcome<Started> {
     let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
-    let mut started = start_payload(init, &spec.process, &spec.cgroup)?;
+    let limits = Limits { raw_sockets: host.raw_sockets, network: host.network };
+    let mut started = start_payload(init, &spec.process, limits, &host.cgroup)?;
     for standard in 0..=2 {
         duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null")?;
     }
@@ -161,12 +171,12 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(client: &'a mut Client, spec: &'a Spec, events: &'a Events, first: &'a Process) -> Self {
-        let cgroup_root = Some(spec.cgroup_root.as_str());
+    fn new(client: &'a mut Client, host: &'a Linux, events: &'a Events, first: &'a Process) -> Self {
+        let cgroup_root = Some(host.cgroup_root.as_str());
         Self {
             client,
             events,
-            cgroup: payload_path(spec),
+            cgroup: payload_path(host),
             cgroup_root,
             since: Instant::now(),
             init: None,
@@ -218,7 +228,12 @@ impl<'a> Watch<'a> {
             log.keep(written);
         }
         if client {
-            self.client.serve(running);
+            let signal = running.map(|process| {
+                move |number| {
+                    let _ = process.signal_as_terminal(number);
+                }
+            });
+            self.client.serve(signal.as_ref().map(|signal| signal as &dyn Fn(i32)));
         }
         if let Some(process) = running.filter(|_| first) {
             self.exit = Some(process.wait()?);
@@ -230,84 +245,4 @@ impl<'a> Watch<'a> {
         }
         self.events.populated()
     }
-}
-
-/// The klee that asked for this container or process. It may be gone at any time, which changes nothing for them.
-struct Client {
-    socket: Option<OwnedFd>,
-    /// It said that it was about to go.
-    released: bool,
-}
-
-impl Client {
-    fn spec(&self) -> Outcome<Spec> {
-        let gone = || Failure::refusal("spec", "", "the client is gone");
-        let socket = self.socket.as_ref().ok_or_else(gone)?;
-        let (json, _) = wire::receive(socket.as_fd()).at("recvmsg", "spec")?.ok_or_else(gone)?;
-        serde_json::from_slice(&json).map_err(|error| Failure::refusal("spec", "", &error.to_string()))
-    }
-
-    fn descriptor(&self) -> RawFd {
-        self.socket.as_ref().map_or(-1, AsRawFd::as_raw_fd)
-    }
-
-    /// A client that cannot be told hears the end of the connection instead: it waits for the one or the other. What it
-    /// said before is still to be heard.
-    fn send(&self, event: &Event, attached: Option<BorrowedFd<'_>>) {
-        let (Some(socket), Ok(json)) = (&self.socket, serde_json::to_vec(event)) else { return };
-        if wire::send(socket.as_fd(), &json, attached).is_err() {
-            // SAFETY: no pointers. It fails only when the connection has ended already.
-            unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_WR) };
-        }
-    }
-
-    /// Carries one command out, or notes the end of the client.
-    fn serve(&mut self, process: Option<&Process>) {
-        let message = self.socket.as_ref().map(|socket| wire::receive(socket.as_fd()));
-        let Some(Ok(Some((json, _)))) = message else {
-            self.socket = None;
-            return;
-        };
-        match (serde_json::from_slice(&json), process) {
-            (Ok(Command::Signal { number }), Some(process)) => {
-                let _ = process.signal_as_terminal(number);
-            }
-            (Ok(Command::Release), _) => self.released = true,
-            _ => {}
-        }
-    }
-
-    fn wait_gone(&mut self) {
-        while self.socket.is_some() {
-            self.serve(None);
-        }
-    }
-}
-
-/// An attached client has taken the container down before it left. If not, or if it died over it, becomes the program
-/// that does.
-fn take_down(run: &Run, cgroup: &str, identity: u64, released: bool) -> Outcome<()> {
-    let lock = open(&run.lock, libc::O_RDWR).at("open", &run.lock)?;
-    loop {
-        // SAFETY: no pointers.
-        match check(unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX) }.into()) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => {
-                result.at("flock", &run.lock)?;
-                break;
-            }
-        }
-    }
-    match fs::metadata(cgroup).map(|metadata| metadata.ino()) {
-        Ok(found) if found == identity => {}
-        // The container was started anew meanwhile: that is another directory of the same name.
-        Ok(_) => return Ok(()),
-        // Whoever removed the directory is doing the rest, too, unless it was the client, and it was killed.
-        Err(_) if released => return Ok(()),
-        Err(_) => {}
-    }
-    let Some((program, arguments)) = run.teardown.split_first() else { return Ok(()) };
-    // The lock is close-on-exec: the teardown takes it itself.
-    let error = std::process::Command::new(program).args(arguments).exec();
-    Err(error).at("execve", program)
 }

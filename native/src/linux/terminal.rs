@@ -1,6 +1,7 @@
 //! A pseudo terminal of the container's own devpts, pty(7).
 
-use super::sys::{check, duplicate_to, open_resolved, owned};
+use super::sys::open_resolved;
+use crate::common::sys::{check, duplicate_to, owned};
 use crate::failure::{At, Outcome};
 use crate::spec::Window;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

@@ -36,7 +36,8 @@ const bound: BoundFunction[] = [];
 
 /** The C functions that the loaded modules bind, as bound. */
 export function boundFunctions(): readonly BoundFunction[] {
-  return bound;
+  const prototypes = new Map(bound.map((one) => [`${one.library} ${one.prototype}`, one]));
+  return [...prototypes.values()];
 }
 
 /** Declares a function by its C prototype. It is looked up when first called. */
@@ -47,6 +48,16 @@ export function cFunction<A extends readonly unknown[], R>(
   bound.push({ prototype, library });
   const resolve = lazy(() => opened[library]().func(prototype) as (...args: A) => R);
   return (...args) => resolve()(...args);
+}
+
+/** As {@link cFunction}, called on a thread of the pool: for a call that waits. */
+export function asyncFunction<A extends readonly unknown[], R>(prototype: string): (...args: A) => Promise<R> {
+  bound.push({ prototype, library: "libc" });
+  const resolve = lazy(() => opened.libc().func(prototype));
+  return (...args) =>
+    new Promise((settle, reject) => {
+      resolve().async(...args, (error: unknown, result: R) => (error ? reject(error) : settle(result)));
+    });
 }
 
 /** What a call is called in the trace and in errors, and where to find the kernel's own words. */
@@ -74,14 +85,25 @@ export function errnoCall(description: CallDescription, invoke: () => number): v
   traced(description, invoke, (result) => result);
 }
 
-function traced(
-  { call, object, kernelText }: CallDescription,
-  invoke: () => number,
-  errnoOf: (result: number) => number,
-): number {
+/** As {@link syscall}, for a call made on a thread of the pool. */
+export async function asyncSyscall(description: CallDescription, invoke: () => Promise<number>): Promise<number> {
+  const startedAt = traceStart();
+  const result = await invoke();
+  return finished(description, result, result === -1 ? lastErrno() : 0, startedAt);
+}
+
+function traced(description: CallDescription, invoke: () => number, errnoOf: (result: number) => number): number {
   const startedAt = traceStart();
   const result = during("kernel", invoke);
-  const errno = errnoOf(result);
+  return finished(description, result, errnoOf(result), startedAt);
+}
+
+function finished(
+  { call, object, kernelText }: CallDescription,
+  result: number,
+  errno: number,
+  startedAt: ReturnType<typeof traceStart>,
+): number {
   if (errno === 0) {
     traceCall(call, object, result, startedAt);
     return result;

@@ -23,6 +23,8 @@ const sysctl = cFunction<SysctlByMib, number>(
   "int sysctl(const void *name, unsigned int namelen, void *oldp, void *oldlenp, const void *newp, size_t newlen)",
 );
 
+export { CTLTYPE_INT } from "./abi/sysctl.ts";
+
 /** A variable's name as numbers, sysctl(3). */
 export type Mib = readonly number[];
 

@@ -65,12 +65,12 @@ export async function createContainer(context: Context, request: CreateContainer
         const network = networkOf(await resolve(statements, "network", request.network));
         await connect(statements, newId(), id, network, { ip: request.ip, ip6: request.ip6 }, interfaces);
       }
-      return container;
+      return { container, image };
     },
-    async (container, undo) => {
+    async ({ container, image }, undo) => {
       undo.push(() => store.transaction((statements) => deleteContainer(statements, id)));
       undo.push(() => host.storage.removeContainer(root, id));
-      await host.storage.createContainer(root, id);
+      await host.storage.createContainer(root, id, image.dataset);
       return container;
     },
   );

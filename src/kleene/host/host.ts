@@ -1,4 +1,4 @@
-import type { Mountpoint, NetworkDriver, Stdio, WindowSize } from "../model.ts";
+import type { ImageMethod, Mountpoint, NetworkDriver, Stdio, WindowSize } from "../model.ts";
 import type { Policy, PolicyChange } from "../network/policy.ts";
 
 /**
@@ -91,7 +91,11 @@ export interface Firewall {
 }
 
 /** Where a container's root comes from. Made by `Storage`, understood by `Jails` of the same host. */
-export interface RootFilesystem {
+export type RootFilesystem = Overlay | Dataset | Directory;
+
+/** A container's own layer over an image. */
+export interface Overlay {
+  readonly kind: "overlay";
   /** Read-only layers, topmost first. */
   readonly lower: readonly string[];
   /** Directory that takes the container's changes. */
@@ -99,6 +103,19 @@ export interface RootFilesystem {
   /** Scratch directory on the same file system. */
   readonly work: string;
   /** Where it is mounted. */
+  readonly mountpoint: string;
+}
+
+/** A file system of the container's own, which is mounted while it runs. */
+export interface Dataset {
+  readonly kind: "dataset";
+  readonly dataset: string;
+  readonly mountpoint: string;
+}
+
+/** A directory of the container's own. */
+export interface Directory {
+  readonly kind: "directory";
   readonly mountpoint: string;
 }
 
@@ -113,6 +130,8 @@ export interface JailParameters {
   readonly execStop: string;
   /** Undefined: the container's own user. */
   readonly jailUser: string | undefined;
+  /** Further parameters of this host, as its kernel takes them. */
+  readonly others: Readonly<Record<string, string | number | boolean>>;
 }
 
 export interface JailAddresses {
@@ -197,7 +216,7 @@ export interface Jails {
 }
 
 export interface ImageSource {
-  readonly method: "host" | "tar" | "dir";
+  readonly method: ImageMethod;
   readonly source: string | undefined;
 }
 
@@ -207,8 +226,8 @@ export interface Storage {
   removeImage(root: string, imageId: string): Promise<void>;
   /** Name of a container's dataset, whether it exists or not. */
   containerDataset(root: string, containerId: string): string;
-  /** Makes a container's own, empty layer over an image. */
-  createContainer(root: string, containerId: string): Promise<void>;
+  /** Makes a container's own files, of an image with the given dataset. */
+  createContainer(root: string, containerId: string, imageDataset: string): Promise<void>;
   removeContainer(root: string, containerId: string): Promise<void>;
   /** The root file system of a container whose image has the given dataset. */
   rootOf(root: string, containerId: string, imageDataset: string): RootFilesystem;

@@ -11,7 +11,9 @@ export async function selectHost(root: string | undefined): Promise<Host> {
   switch (name) {
     case "linux":
       return new (await during("program", () => import("./linux/host.ts"))).LinuxHost(root);
+    case "freebsd":
+      return new (await during("program", () => import("./freebsd/host.ts"))).FreebsdHost(root);
     default:
-      throw new KleeError("UNSUPPORTED", `klee has no host for ${name}; it runs on Linux`);
+      throw new KleeError("UNSUPPORTED", `klee has no host for ${name}; it runs on FreeBSD and Linux`);
   }
 }

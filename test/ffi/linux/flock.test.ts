@@ -24,10 +24,9 @@ async function release(child: ChildProcess): Promise<void> {
 test("a lock excludes other holders until it is disposed; the file is for its owner alone", async () => {
   using directory = temporaryDirectory();
   const path = join(directory.path, "lock");
-  const lock = await lockFile(path, { blocking: true });
+  const lock = await lockFile(path);
   assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.equal(tryLock(path), undefined);
-  await assert.rejects(lockFile(path, { blocking: false }), /^SyscallError: flock .*lock: EAGAIN/);
   lock[Symbol.dispose]();
   const second = tryLock(path);
   assert.notEqual(second, undefined);
@@ -42,7 +41,7 @@ test("waiting for another process's lock leaves the event loop running, however 
   assert.equal(tryLock(path), undefined);
   const order: string[] = [];
   const waiters = Array.from({ length: 8 }, async () => {
-    using _lock = await lockFile(path, { blocking: true });
+    using _lock = await lockFile(path);
     order.push("locked");
   });
   // File operations need pool threads: they come through although eight wait.
@@ -71,8 +70,8 @@ test("the lock is not passed on to programs that are executed", async () => {
 test("whoever waited for a file that was removed meanwhile gets the lock on the new one", async () => {
   using directory = temporaryDirectory();
   const path = join(directory.path, "lock");
-  const first = await lockFile(path, { blocking: true });
-  const waiting = lockFile(path, { blocking: true });
+  const first = await lockFile(path);
+  const waiting = lockFile(path);
   unlinkSync(path);
   first[Symbol.dispose]();
   const second = await waiting;
@@ -85,7 +84,7 @@ test("a symbolic link in the file's place is refused, its target untouched", asy
   using directory = temporaryDirectory();
   const [target, path] = [join(directory.path, "target"), join(directory.path, "lock")];
   symlinkSync(target, path);
-  await assert.rejects(lockFile(path, { blocking: true }), /^SyscallError: open .*lock: ELOOP/);
+  await assert.rejects(lockFile(path), /^SyscallError: open .*lock: ELOOP/);
   assert.throws(() => tryLock(path), /ELOOP/);
   assert.equal(existsSync(target), false);
 });
@@ -94,7 +93,7 @@ test("a lock ends with its process", async () => {
   using directory = temporaryDirectory();
   const path = join(directory.path, "lock");
   const holder = await holdElsewhere(path);
-  const waiting = lockFile(path, { blocking: true });
+  const waiting = lockFile(path);
   await release(holder);
   (await waiting)[Symbol.dispose]();
   assert.equal(readFileSync(path, "utf8"), "");

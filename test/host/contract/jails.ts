@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import type { CommandSpec, JailProcess, JailSpec } from "../../../src/kleene/host/host.ts";
@@ -10,16 +10,16 @@ const SIGKILL = 9;
 const DEADLINE_MS = 5000;
 
 /** What the domain relies on in every host's `Jails` and `Storage`. */
-export function jailsContract({ host, folder, rootFilesystem }: World): void {
+export function jailsContract({ host, root, rootFilesystem }: World): void {
   const { jails, storage } = host;
-  const root = folder();
+  mkdirSync(root, { recursive: true });
   const lockPath = join(root, "lock");
   let dataset = "";
 
   before(async () => {
     writeFileSync(lockPath, "");
     dataset = await storage.createImage(root, "111122223333", { method: "dir", source: rootFilesystem() });
-    await storage.createContainer(root, id);
+    await storage.createContainer(root, id, dataset);
   });
   const started: JailProcess[] = [];
   const track = (process: JailProcess): JailProcess => {

@@ -47,7 +47,7 @@ export class LinuxHost implements Host {
 
   async lock(path: string): Promise<Disposable> {
     try {
-      return await lockFile(path, { blocking: true });
+      return await lockFile(path);
     } catch (error) {
       throw hostFailure("cannot lock", error);
     }

@@ -1,21 +1,10 @@
-import type { LaunchOptions, Supervised, SupervisorSpec } from "../../../ffi/native.ts";
-import { launch, relayTerminal, SupervisorError, setWindowSize, waitCgroupEmpty } from "../../../ffi/native.ts";
-import { during } from "../../../timeline.ts";
+import type { LinuxJail, SupervisorRun, SupervisorSpec } from "../../../ffi/native.ts";
+import { waitCgroupEmpty } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type {
-  CommandSpec,
-  HostTerminal,
-  JailParameters,
-  JailProcess,
-  JailProcessExit,
-  JailSpec,
-  Jails,
-} from "../host.ts";
+import type { CommandSpec, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
+import { parseParameters } from "../parameters.ts";
+import { startSupervised } from "../supervised.ts";
 import type { Confinement } from "./confinement/confinement.ts";
-import { parseParameters } from "./parameters.ts";
-
-/** Exit status of a command that a signal ended, as sh(1) gives it: this plus the signal's number. */
-const SIGNALLED = 128;
 
 /** Jails on Linux: a cgroup with klee's BPF programs for the network, namespaces and an overlay for the rest. */
 export class LinuxJails implements Jails {
@@ -26,12 +15,14 @@ export class LinuxJails implements Jails {
   }
 
   parseParameters(parameters: readonly string[], defaultHostname: string): JailParameters {
-    return parseParameters(parameters, defaultHostname);
+    return parseParameters(parameters, defaultHostname, "Linux", () => undefined);
   }
 
   async start(spec: JailSpec, first: CommandSpec): Promise<JailProcess> {
     const { id, parameters } = spec;
     const { ipv4, ipv6 } = spec.addresses;
+    const { root } = spec;
+    if (root.kind !== "overlay") throw new TypeError(`a root of kind ${root.kind} is another host's`);
     // Outside the undoing below: what fails here because the container runs must not end it.
     try {
       this.#confinement.create(id, { driver: spec.driver, ipv4, ipv6, rawSockets: parameters.rawSockets });
@@ -40,17 +31,19 @@ export class LinuxJails implements Jails {
     }
     try {
       const heldFds = spec.driver === "ipnet" ? this.#confinement.holdFds() : [];
-      const run: SupervisorSpec["run"] = {
-        root: spec.root,
-        hostname: parameters.hostname,
-        devfs: parameters.mountDevfs,
+      const run = {
         persist: parameters.persist,
-        mounts: spec.mounts.map(({ source, destination, read_only }) => ({ source, destination, read_only })),
         lock: spec.lockPath,
         log: spec.logPath ?? null,
         teardown: spec.teardown,
       };
-      return await this.#launch(id, "run", run, first, heldFds);
+      const jail = {
+        root: { lower: root.lower, upper: root.upper, work: root.work, mountpoint: root.mountpoint },
+        hostname: parameters.hostname,
+        devfs: parameters.mountDevfs,
+        mounts: spec.mounts.map(({ source, destination, read_only }) => ({ source, destination, read_only })),
+      };
+      return await this.#launch(id, { run, jail }, first, heldFds);
     } catch (error) {
       await this.#confinement.remove(id);
       throw hostFailure(`cannot start container ${id}`, error);
@@ -59,7 +52,7 @@ export class LinuxJails implements Jails {
 
   async exec(id: string, command: CommandSpec): Promise<JailProcess> {
     try {
-      return await this.#launch(id, "exec", null, command, []);
+      return await this.#launch(id, undefined, command, []);
     } catch (error) {
       // It may have ended between the caller's look and this one.
       if (!(error instanceof KleeError) && !this.running().has(id))
@@ -109,86 +102,31 @@ export class LinuxJails implements Jails {
     }
   }
 
-  async #launch(
+  /** @param first what makes the container, when this is its first command. */
+  #launch(
     id: string,
-    mode: SupervisorSpec["mode"],
-    run: SupervisorSpec["run"],
+    first: { readonly run: SupervisorRun; readonly jail: NonNullable<LinuxJail["jail"]> } | undefined,
     command: CommandSpec,
     heldFds: readonly number[],
   ): Promise<JailProcess> {
-    const { stdio } = command;
-    const options: LaunchOptions = {
-      spec: {
-        mode,
-        container: id,
+    const spec: SupervisorSpec = {
+      mode: first === undefined ? "exec" : "run",
+      container: id,
+      run: first?.run ?? null,
+      process: {
+        argv: command.argv,
+        env: command.env,
+        user: command.user,
+        terminal: command.stdio.terminal ?? null,
+      },
+      linux: {
         cgroup_root: this.#confinement.cgroupRoot,
         cgroup: this.#confinement.pathOf(id),
-        run,
-        process: {
-          argv: command.argv,
-          env: command.env,
-          user: command.user,
-          raw_sockets: command.rawSockets,
-          network: command.driver,
-          terminal: stdio.terminal ?? null,
-        },
+        raw_sockets: command.rawSockets,
+        network: command.driver,
+        jail: first?.jail ?? null,
       },
-      stdin: stdio.stdin,
-      stdout: stdio.stdout,
-      stderr: stdio.stderr,
-      heldFds,
     };
-    try {
-      return new LinuxProcess(await during("supervisor", () => launch(options)));
-    } catch (error) {
-      throw commandFailure(command, error);
-    }
+    return startSupervised(spec, command, heldFds);
   }
-}
-
-/** A command that cannot be started is the user's affair, anything before it klee's. */
-function commandFailure(command: CommandSpec, error: unknown): unknown {
-  if (!(error instanceof SupervisorError)) return error;
-  if (error.step === "user")
-    return new KleeError("INVALID", `no such user in the container: ${command.user}`, { cause: error });
-  if (error.step !== "execve") return error;
-  const [name = ""] = command.argv;
-  return error.code === "ENOENT"
-    ? new KleeError("COMMAND_NOT_FOUND", `command not found in the container: ${name}`, { cause: error })
-    : new KleeError("COMMAND_NOT_EXECUTABLE", `cannot execute ${name} in the container: execve: ${error.code}`, {
-        cause: error,
-      });
-}
-
-class LinuxProcess implements JailProcess {
-  readonly pid: number;
-  readonly terminal: HostTerminal | undefined;
-  readonly exited: Promise<JailProcessExit>;
-  readonly #supervised: Supervised;
-
-  constructor(supervised: Supervised) {
-    this.#supervised = supervised;
-    this.pid = supervised.pid;
-    const { master } = supervised;
-    this.terminal = master === undefined ? undefined : terminalOf(master, supervised);
-    this.exited = supervised.exited.then(({ code, signal, jailEmpty }) => ({
-      status: code ?? SIGNALLED + (signal ?? 0),
-      jailEmpty,
-    }));
-  }
-
-  signal(number: number): void {
-    this.#supervised.signal(number);
-  }
-
-  release(): void {
-    this.#supervised.close();
-  }
-}
-
-function terminalOf(master: number, { exited }: Supervised): HostTerminal {
-  return {
-    relay: (stdin, stdout) => relayTerminal(master, stdin, stdout, exited),
-    resize: ({ rows, columns }) => setWindowSize(master, rows, columns),
-  };
 }

@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from "node:fs";
-import { containerResolver } from "../../container/resolver.ts";
-import { hostFailure, KleeError, messageOf } from "../../errors.ts";
-import { removeTree } from "../../image/removal.ts";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { KleeError } from "../../errors.ts";
 import type { ImageSource, RootFilesystem, Storage } from "../host.ts";
+import { resolverText } from "../resolver-file.ts";
+import { build, makeDirectory, type ObjectKind, place, remove, unfinished } from "../store-directories.ts";
 
 /** The second is what systemd-resolved(8) asks itself, where the first names only its loopback address. */
 const RESOLVER_FILES = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
@@ -24,7 +24,9 @@ export class LinuxStorage implements Storage {
     if (source.method === "host") return "/";
     if (source.source === undefined) throw new KleeError("INVALID", `the '${source.method}' method needs a source`);
     const { method, source: path } = source;
-    await build(place(root, "images", imageId), unfinished(root, "images", imageId), async (directory) => {
+    if (method !== "tar" && method !== "dir")
+      throw new KleeError("UNSUPPORTED", `the '${method}' method is FreeBSD's; on Linux use host, tar or dir`);
+    await fill(root, "images", imageId, async (directory) => {
       const files = `${directory}/root`;
       makeDirectory(files, 0o755);
       // Loaded on demand: most commands make no image.
@@ -35,8 +37,7 @@ export class LinuxStorage implements Storage {
   }
 
   async removeImage(root: string, imageId: string): Promise<void> {
-    remove(unfinished(root, "images", imageId));
-    remove(place(root, "images", imageId));
+    removeBoth(root, "images", imageId);
   }
 
   containerDataset(root: string, containerId: string): string {
@@ -44,8 +45,8 @@ export class LinuxStorage implements Storage {
   }
 
   async createContainer(root: string, containerId: string): Promise<void> {
-    const resolver = this.#resolver();
-    await build(place(root, "containers", containerId), unfinished(root, "containers", containerId), (directory) => {
+    const resolver = resolverText(this.#resolverFiles);
+    await fill(root, "containers", containerId, (directory) => {
       for (const name of ["upper", "work", "root"]) makeDirectory(`${directory}/${name}`, 0o755);
       if (resolver !== undefined) {
         const etc = `${directory}/upper/etc`;
@@ -58,78 +59,28 @@ export class LinuxStorage implements Storage {
   }
 
   async removeContainer(root: string, containerId: string): Promise<void> {
-    remove(unfinished(root, "containers", containerId));
-    remove(place(root, "containers", containerId));
+    removeBoth(root, "containers", containerId);
   }
 
   rootOf(root: string, containerId: string, imageDataset: string): RootFilesystem {
     const dataset = this.containerDataset(root, containerId);
     return {
+      kind: "overlay",
       lower: [imageDataset],
       upper: `${dataset}/upper`,
       work: `${dataset}/work`,
       mountpoint: `${dataset}/root`,
     };
   }
-
-  /** Text of a container's resolv.conf(5); undefined, so that the image's own stays, when the host has none. */
-  #resolver(): string | undefined {
-    let fallback: string | undefined;
-    for (const path of this.#resolverFiles) {
-      if (!existsSync(path)) continue;
-      const { text, nameservers } = containerResolver(readFileSync(path, "utf8"));
-      if (nameservers > 0) return text;
-      fallback ??= text;
-    }
-    return fallback;
-  }
 }
 
-/** Ids become names of directories that are removed with all they hold, so nothing else passes. */
-function place(root: string, kind: "images" | "containers", id: string): string {
-  if (!/^[0-9a-zA-Z]+$/.test(id)) throw new KleeError("INVALID", `malformed id ${JSON.stringify(id)}`);
-  return `${root}/${kind}/${id}`;
+function fill(root: string, kind: ObjectKind, id: string, work: (directory: string) => Promise<void>): Promise<void> {
+  return build(place(root, kind, id), unfinished(root, kind, id), mountpointsBelow, work);
 }
 
-function unfinished(root: string, kind: "images" | "containers", id: string): string {
-  return place(root, kind, id).replace(/[^/]+$/, ".tmp-$&");
-}
-
-/** Fills a new directory and gives it its name; or leaves nothing. Only root reaches it. */
-async function build(path: string, temporary: string, fill: (directory: string) => Promise<void>): Promise<void> {
-  try {
-    mkdirSync(path.replace(/[^/]+$/, ""), { recursive: true, mode: 0o700 });
-    makeDirectory(temporary, 0o700);
-    await fill(temporary);
-    renameSync(temporary, path);
-  } catch (error) {
-    const failure = hostFailure(`cannot make ${path}`, error);
-    try {
-      remove(temporary);
-    } catch (removalError) {
-      throw new KleeError("HOST", `${failure.message}; then ${messageOf(removalError)}`, { cause: error });
-    }
-    throw failure;
-  }
-}
-
-/** Mode as given, whatever the umask. */
-function makeDirectory(path: string, mode: number): void {
-  mkdirSync(path);
-  chmodSync(path, mode);
-}
-
-/** Removes a directory of the store, unless something is mounted in it: then nothing is removed. */
-function remove(path: string): void {
-  try {
-    if (!existsSync(path)) return;
-    const mounted = mountpointsBelow(realpathSync(path));
-    if (mounted.length > 0)
-      throw new KleeError("HOST", `cannot remove ${path}: ${mounted[0]} is still mounted; unmount it first`);
-    removeTree(path);
-  } catch (error) {
-    throw hostFailure(`cannot remove ${path}`, error);
-  }
+function removeBoth(root: string, kind: ObjectKind, id: string): void {
+  remove(unfinished(root, kind, id), mountpointsBelow);
+  remove(place(root, kind, id), mountpointsBelow);
 }
 
 /** Mount points at or below a path. A bind mount of the same file system shows in this table only (proc(5), mountinfo). */

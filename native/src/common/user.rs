@@ -1,7 +1,6 @@
 //! Who a process of the container runs as: passwd(5) and group(5) of the container, read without the host's name
 //! service. Numbers need no entry.
 
-use super::sys::open_resolved;
 use crate::failure::{At, Failure, Outcome};
 use std::fs::File;
 use std::io::{self, Error, Read};
@@ -20,18 +19,17 @@ pub struct Account {
     pub shell: String,
 }
 
-/// Looks `user` (`name`, `uid`, `name:group`, `uid:gid`) up in the files below the current root.
-pub fn find_account(user: &str) -> Outcome<Account> {
-    let passwd = read_regular("/etc/passwd").at("read", "/etc/passwd")?;
-    let group = read_regular("/etc/group").at("read", "/etc/group")?;
+/// Looks `user` (`name`, `uid`, `name:group`, `uid:gid`) up in the files below the current root, as `open` opens them.
+pub fn find_account(user: &str, open: impl Fn(&str) -> io::Result<File>) -> Outcome<Account> {
+    let passwd = read_whole(open("/etc/passwd")).at("read", "/etc/passwd")?;
+    let group = read_whole(open("/etc/group")).at("read", "/etc/group")?;
     resolve(user, &passwd, &group).map_err(|detail| Failure::refusal("user", user, detail))
 }
 
-/// Empty when there is no such file. Neither a FIFO nor one of our own descriptors behind a /proc link is followed.
-fn read_regular(path: &str) -> io::Result<String> {
-    let flags = libc::O_RDONLY | libc::O_NONBLOCK;
-    let file = match open_resolved(libc::AT_FDCWD, path, flags, libc::RESOLVE_NO_MAGICLINKS) {
-        Ok(fd) => File::from(fd),
+/// Empty when there is no such file. What is no file, such as a FIFO, is refused.
+fn read_whole(opened: io::Result<File>) -> io::Result<String> {
+    let file = match opened {
+        Ok(file) => file,
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => return Ok(String::new()),
         Err(error) => return Err(error),
     };

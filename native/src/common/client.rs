@@ -1,0 +1,65 @@
+//! The klee at the other end of the socket.
+
+use crate::failure::{At, Failure, Outcome};
+use crate::spec::{Command, Event, Spec};
+use crate::wire;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// The klee that asked for this container or process. It may be gone at any time, which changes nothing for them.
+pub struct Client {
+    socket: Option<OwnedFd>,
+    /// It said that it was about to go.
+    pub released: bool,
+}
+
+impl Client {
+    pub fn new(socket: OwnedFd) -> Self {
+        Self { socket: Some(socket), released: false }
+    }
+
+    pub fn spec(&self) -> Outcome<Spec> {
+        let gone = || Failure::refusal("spec", "", "the client is gone");
+        let socket = self.socket.as_ref().ok_or_else(gone)?;
+        let (json, _) = wire::receive(socket.as_fd()).at("recvmsg", "spec")?.ok_or_else(gone)?;
+        serde_json::from_slice(&json).map_err(|error| Failure::refusal("spec", "", &error.to_string()))
+    }
+
+    #[cfg(any(target_os = "freebsd", feature = "sim"))]
+    pub fn is_there(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    pub fn descriptor(&self) -> RawFd {
+        self.socket.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    /// A client that cannot be told hears the end of the connection instead: it waits for the one or the other. What it
+    /// said before is still to be heard.
+    pub fn send(&self, event: &Event, attached: Option<BorrowedFd<'_>>) {
+        let (Some(socket), Ok(json)) = (&self.socket, serde_json::to_vec(event)) else { return };
+        if wire::send(socket.as_fd(), &json, attached).is_err() {
+            // SAFETY: no pointers. It fails only when the connection has ended already.
+            unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_WR) };
+        }
+    }
+
+    /// Carries one command out, a signal to the process by `signal`, or notes the end of the client.
+    pub fn serve(&mut self, signal: Option<&dyn Fn(i32)>) {
+        let message = self.socket.as_ref().map(|socket| wire::receive(socket.as_fd()));
+        let Some(Ok(Some((json, _)))) = message else {
+            self.socket = None;
+            return;
+        };
+        match (serde_json::from_slice(&json), signal) {
+            (Ok(Command::Signal { number }), Some(signal)) => signal(number),
+            (Ok(Command::Release), _) => self.released = true,
+            _ => {}
+        }
+    }
+
+    pub fn wait_gone(&mut self) {
+        while self.socket.is_some() {
+            self.serve(None);
+        }
+    }
+}

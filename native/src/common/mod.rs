@@ -1,0 +1,9 @@
+//! What the supervisors of both hosts have in common.
+
+pub mod client;
+pub mod command;
+pub mod log;
+pub mod report;
+pub mod sys;
+pub mod takedown;
+pub mod user;

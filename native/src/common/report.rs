@@ -1,0 +1,41 @@
+//! What a forked child reports before it is what it shall be.
+
+use crate::failure::{At, Failure, Outcome};
+use crate::wire;
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// From a forked child to the supervisor. The end of the channel without a report: the child has executed its program.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Report {
+    Ready,
+    /// The master side of its terminal rides along.
+    Terminal,
+    Failed(Failure),
+}
+
+/// Sends a report; the supervisor that does not hear it is dead, and nobody else would listen.
+pub fn report(channel: &OwnedFd, report: &Report, attached: Option<BorrowedFd<'_>>) {
+    if let Ok(json) = serde_json::to_vec(report) {
+        let _ = wire::send(channel.as_fd(), &json, attached);
+    }
+}
+
+pub fn next_report(channel: &OwnedFd) -> Outcome<Option<(Report, Option<OwnedFd>)>> {
+    let Some((json, attached)) = wire::receive(channel.as_fd()).at("recvmsg", "child")? else { return Ok(None) };
+    let report =
+        serde_json::from_slice(&json).map_err(|error| Failure::refusal("report", "child", &error.to_string()))?;
+    Ok(Some((report, attached)))
+}
+
+/// Waits until the child has executed its program. Returns the master of its terminal.
+pub fn await_program(channel: &OwnedFd) -> Outcome<Option<OwnedFd>> {
+    let mut master = None;
+    while let Some((report, attached)) = next_report(channel)? {
+        if let Report::Failed(failure) = report {
+            return Err(failure);
+        }
+        master = attached.or(master);
+    }
+    Ok(master)
+}

@@ -1,0 +1,96 @@
+//! Functions of FreeBSD's C library by name, dlsym(3).
+
+use crate::failure::{Failure, Outcome};
+use std::ffi::{CStr, CString, c_int, c_uint, c_void};
+
+/// The library that a spec names, or all that this program is linked with.
+#[derive(Clone, Copy)]
+pub struct Library(*mut c_void);
+
+type JailCall = unsafe extern "C" fn(*mut libc::iovec, c_uint, c_int) -> c_int;
+
+impl Library {
+    /// It stays open for good.
+    pub fn open(name: Option<&str>) -> Outcome<Self> {
+        let Some(name) = name else { return Ok(Self(libc::RTLD_DEFAULT)) };
+        let path = CString::new(name).map_err(|_| Failure::refusal("dlopen", name, "a NUL is in its name"))?;
+        // SAFETY: a C string that outlives the call.
+        let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW) };
+        if handle.is_null() { Err(Failure::refusal("dlopen", name, &last_error())) } else { Ok(Self(handle)) }
+    }
+
+    /// For where only a number can be kept.
+    pub fn address(self) -> usize {
+        self.0 as usize
+    }
+
+    pub fn at(address: usize) -> Self {
+        Self(address as *mut c_void)
+    }
+
+    fn find(self, name: &CStr) -> Option<*mut c_void> {
+        // SAFETY: the handle is open, and the name a C string.
+        let address = unsafe { libc::dlsym(self.0, name.as_ptr()) };
+        (!address.is_null()).then_some(address)
+    }
+
+    fn required(self, name: &CStr) -> Outcome<*mut c_void> {
+        let missing = || Failure::refusal("dlsym", name.to_string_lossy(), "there is no such function");
+        self.find(name).ok_or_else(missing)
+    }
+
+    pub fn jail_set(self) -> Outcome<JailCall> {
+        // SAFETY: jail_set(2) is declared like this in sys/jail.h.
+        self.required(c"jail_set").map(|address| unsafe { std::mem::transmute::<*mut c_void, JailCall>(address) })
+    }
+
+    pub fn jail_get(self) -> Outcome<JailCall> {
+        // SAFETY: jail_get(2) is declared like this in sys/jail.h.
+        self.required(c"jail_get").map(|address| unsafe { std::mem::transmute::<*mut c_void, JailCall>(address) })
+    }
+
+    pub fn jail_attach(self) -> Outcome<unsafe extern "C" fn(c_int) -> c_int> {
+        // SAFETY: jail_attach(2) is declared like this in sys/jail.h.
+        self.required(c"jail_attach")
+            .map(|address| unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_int) -> c_int>(address) })
+    }
+
+    pub fn procctl(self) -> Outcome<unsafe extern "C" fn(c_int, i64, c_int, *mut c_void) -> c_int> {
+        // SAFETY: procctl(2) is declared like this in sys/procctl.h; idtype_t is an enumeration and id_t has 64 bits.
+        self.required(c"procctl").map(|address| unsafe {
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_int, i64, c_int, *mut c_void) -> c_int>(address)
+        })
+    }
+
+    pub fn setlogin(self) -> Outcome<unsafe extern "C" fn(*const libc::c_char) -> c_int> {
+        // SAFETY: setlogin(2) is declared like this in unistd.h.
+        self.required(c"setlogin").map(|address| unsafe {
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const libc::c_char) -> c_int>(address)
+        })
+    }
+
+    /// From release 14 on.
+    pub fn fspacectl(self) -> Option<unsafe extern "C" fn(c_int, c_int, *const Range, c_int, *mut Range) -> c_int> {
+        // SAFETY: fspacectl(2) is declared like this in fcntl.h.
+        self.find(c"fspacectl").map(|address| unsafe {
+            std::mem::transmute::<
+                *mut c_void,
+                unsafe extern "C" fn(c_int, c_int, *const Range, c_int, *mut Range) -> c_int,
+            >(address)
+        })
+    }
+}
+
+/// struct spacectl_range of fcntl.h, in bytes.
+#[repr(C)]
+pub struct Range {
+    pub offset: i64,
+    pub length: i64,
+}
+
+fn last_error() -> String {
+    // SAFETY: dlerror gives null or a C string that lives until the next call.
+    let text = unsafe { libc::dlerror() };
+    // SAFETY: as above.
+    if text.is_null() { String::new() } else { unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned() }
+}

@@ -1,0 +1,10 @@
+//! The FreeBSD side of the supervisor. Functions that only FreeBSD has are found by name when the program runs, so all of
+//! this runs against the simulator on Linux as well.
+
+mod jail;
+mod library;
+mod log;
+mod payload;
+mod signal;
+pub mod supervisor;
+mod terminal;

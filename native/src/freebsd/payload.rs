@@ -1,0 +1,76 @@
+//! What a forked child does until it is the container's process: attach, become the user, execute; in jail(8)'s order.
+
+use super::jail::Jail;
+use super::library::Library;
+use super::signal;
+use super::terminal::take_terminal;
+use crate::common::command::{Program, become_account};
+use crate::common::report::{Report, report};
+use crate::common::sys::{check, text};
+use crate::common::user::{Account, find_account};
+use crate::failure::{At, Outcome};
+use crate::spec;
+use std::convert::Infallible;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+
+// sys/unistd.h and linux/close_range.h: the same on both.
+const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+
+/// Never returns: either the program runs, or the failure goes to `channel`.
+pub fn become_payload(library: Library, jail: Jail, command: &spec::Process, channel: OwnedFd) -> ! {
+    let Err(failure) = enter_and_execute(library, jail, command, &channel);
+    report(&channel, &Report::Failed(failure), None);
+    // SAFETY: ends this process without running the supervisor's exit handlers.
+    unsafe { libc::_exit(1) }
+}
+
+fn enter_and_execute(library: Library, jail: Jail, command: &spec::Process, channel: &OwnedFd) -> Outcome<Infallible> {
+    // SAFETY: no arguments. A child of the supervisor leads no group, so this cannot fail.
+    unsafe { libc::setsid() };
+    jail.attach()?;
+    std::env::set_current_dir("/").at("chdir", "/")?;
+    if let Some(window) = command.terminal {
+        let master = take_terminal(window)?;
+        report(channel, &Report::Terminal, Some(master.as_fd()));
+    }
+    let account = find_account(&command.user, open_regular)?;
+    if command.terminal.is_some() {
+        // SAFETY: no pointers; gid -1 leaves the group, tty, as it is.
+        check(unsafe { libc::fchown(0, account.uid, libc::gid_t::MAX) }.into()).at("fchown", "terminal")?;
+    }
+    let program = Program::new(&command.argv, &command.env, &account)?;
+    signal::reset();
+    // SAFETY: no pointers, cannot fail.
+    unsafe { libc::umask(0o022) };
+    log_in(library, &account)?;
+    become_account(&account)?;
+    close_on_exec()?;
+    program.execute()
+}
+
+/// The name that getlogin(2) gives.
+fn log_in(library: Library, account: &Account) -> Outcome<()> {
+    let call = library.setlogin()?;
+    let name = text(&account.name).at("setlogin", &account.name)?;
+    // SAFETY: a C string that outlives the call.
+    check(unsafe { call(name.as_ptr()) }.into()).map(drop).at("setlogin", &account.name)
+}
+
+/// The jail is the root by now, so no link leads out of it; a FIFO is not waited for.
+fn open_regular(path: &str) -> io::Result<File> {
+    let path = text(path)?;
+    // SAFETY: a C string that outlives the call; the descriptor is new.
+    unsafe {
+        let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC;
+        check(libc::open(path.as_ptr(), flags).into()).map(|fd| File::from_raw_fd(fd as i32))
+    }
+}
+
+fn close_on_exec() -> Outcome<()> {
+    // SAFETY: only flags of descriptors change.
+    check(unsafe { libc::close_range(3, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC as _) }.into())
+        .map(drop)
+        .at("close_range", "")
+}

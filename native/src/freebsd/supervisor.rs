@@ -1,0 +1,217 @@
+//! The supervisor itself: starts the first process of a container in its jail, or one more process, waits, and at the end
+//! has the container taken down unless its client does so.
+
+use super::jail::Jail;
+use super::library::Library;
+use super::log;
+use super::payload::become_payload;
+use super::signal;
+use crate::common::client::Client;
+use crate::common::log::{Free, Log};
+use crate::common::report::await_program;
+use crate::common::sys::{check, duplicate_to, open, set_signal_action, socket_pair};
+use crate::common::takedown;
+use crate::failure::{At, Failure, Outcome};
+use crate::spec::{Event, Freebsd, Mode, Run, Spec};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::ptr::null_mut;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+// sys/procctl.h, sys/wait.h
+const P_PID: libc::c_int = 0;
+const PROC_REAP_ACQUIRE: libc::c_int = 2;
+/// First descriptor of those that are only to be kept open for the container's life.
+const HELD: RawFd = 4;
+/// How long the kernel may take to remove a jail whose last process has ended.
+const SETTLING: Duration = Duration::from_millis(50);
+/// How often to look whether the jail is still there: before release 15 the kernel tells nobody.
+const FIRST_LOOK_MS: u64 = 5;
+const LAST_LOOK_MS: u64 = 500;
+
+/// Does all of it. `held` descriptors follow the client's socket. The returned failure has been reported to the client.
+pub fn supervise(client: OwnedFd, held: RawFd) -> Outcome<()> {
+    prepare(HELD + held)?;
+    let mut client = Client::new(client);
+    let result = client.spec().and_then(|spec| {
+        let refusal = |why| Failure::refusal("spec", "", why);
+        let host = spec.freebsd.as_ref().ok_or_else(|| refusal("freebsd is needed on this host"))?;
+        let library = Library::open(host.library.as_deref())?;
+        match (spec.mode, &spec.run) {
+            (Mode::Run, Some(run)) => supervise_run(&mut client, &spec, host, library, run),
+            (Mode::Exec, None) => supervise_exec(&mut client, &spec, host, library),
+            _ => Err(refusal("run is for mode run, and needed there")),
+        }
+    });
+    if let Err(failure) = &result {
+        client.send(&Event::Failed(failure.clone()), None);
+    }
+    result
+}
+
+/// Keeps away from the terminal and the descriptors of whoever started klee.
+fn prepare(first_unneeded: RawFd) -> Outcome<()> {
+    for number in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGPIPE] {
+        set_signal_action(number, libc::SIG_IGN);
+    }
+    signal::hold_child_signal();
+    // SAFETY: nothing in this process owns a descriptor from here on.
+    check(unsafe { libc::close_range(first_unneeded as libc::c_uint, libc::c_uint::MAX, 0) }.into())
+        .at("close_range", "")?;
+    std::env::set_current_dir("/").at("chdir", "/")
+}
+
+fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Library, run: &Run) -> Outcome<()> {
+    let jail = Jail::new(library, host.jid);
+    adopt_orphans(library)?;
+    let mut watch = start(client, spec, library, jail, |jail| jail.begin(&spec.container, run.persist))?;
+    watch.log = run.log.as_deref().and_then(|path| Log::open(path, None, freer(library)).ok());
+    let mut told = false;
+    let mut pause = FIRST_LOOK_MS;
+    loop {
+        let looking = watch.exit.is_some() || run.persist;
+        watch.next(looking.then_some(pause));
+        let Some(exit) = watch.exit else { continue };
+        let over = if told { !jail.exists() } else { watch.is_over() };
+        if !told {
+            watch.client.send(&exited(exit, over), None);
+            told = true;
+        }
+        if over {
+            break;
+        }
+        pause = (pause * 2).min(LAST_LOOK_MS);
+    }
+    // A client that heard of the end has taken the container down before it said that it was about to go.
+    let heard = watch.client.is_there();
+    client.wait_gone();
+    let done = heard && client.released;
+    takedown::take_down(run, || !done && jail.id_of(&spec.container).is_none_or(|jid| jid == host.jid))
+}
+
+fn supervise_exec(client: &mut Client, spec: &Spec, host: &Freebsd, library: Library) -> Outcome<()> {
+    let jail = Jail::new(library, host.jid);
+    let mut watch = start(client, spec, library, jail, |_| Ok(()))?;
+    loop {
+        watch.next(None);
+        if let Some(exit) = watch.exit {
+            let over = watch.is_over();
+            watch.client.send(&exited(exit, over), None);
+            return Ok(());
+        }
+    }
+}
+
+/// Processes whose parents ended become this one's children, procctl(2): not the host's init's.
+fn adopt_orphans(library: Library) -> Outcome<()> {
+    let call = library.procctl()?;
+    // SAFETY: this request takes no data.
+    check(unsafe { call(P_PID, 0, PROC_REAP_ACQUIRE, null_mut()) }.into()).map(drop).at("procctl", "PROC_REAP_ACQUIRE")
+}
+
+static LIBRARY: OnceLock<usize> = OnceLock::new();
+
+/// The log knows no library.
+fn freer(library: Library) -> Free {
+    LIBRARY.get_or_init(|| library.address());
+    |file, begin| log::free(Library::at(LIBRARY.get().copied().unwrap_or(0)), file, begin)
+}
+
+fn exited((code, signal): (Option<i32>, Option<i32>), jail_empty: bool) -> Event {
+    Event::Exited { code, signal, jail_empty }
+}
+
+/// Starts the process and says so once `ready` has succeeded; the supervisor keeps nothing of its stdio.
+fn start<'a>(
+    client: &'a mut Client,
+    spec: &Spec,
+    library: Library,
+    jail: Jail,
+    ready: impl FnOnce(Jail) -> Outcome<()>,
+) -> Outcome<Watch<'a>> {
+    let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
+    let (ours, theirs) = socket_pair().at("socketpair", "")?;
+    // SAFETY: there is one thread only, so no lock is held in the child.
+    let pid = check(unsafe { libc::fork() }.into()).at("fork", "")? as libc::pid_t;
+    if pid == 0 {
+        become_payload(library, jail, &spec.process, theirs);
+    }
+    drop(theirs);
+    let started = await_program(&ours).and_then(|master| ready(jail).map(|()| master)).inspect_err(|_| {
+        // SAFETY: no pointers. The child is not reaped yet, so its pid is its own.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+        // SAFETY: as above; its status is not wanted.
+        unsafe { libc::waitpid(pid, null_mut(), 0) };
+    })?;
+    for standard in 0..=2 {
+        duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null")?;
+    }
+    client.send(&Event::Started { pid }, started.as_ref().map(AsFd::as_fd));
+    Ok(Watch { client, pid, jail, exit: None, log: None })
+}
+
+/// All that a supervisor waits for.
+struct Watch<'a> {
+    client: &'a mut Client,
+    pid: libc::pid_t,
+    jail: Jail,
+    /// Exit code or signal.
+    exit: Option<(Option<i32>, Option<i32>)>,
+    log: Option<Log>,
+}
+
+impl Watch<'_> {
+    /// Waits for the next thing to happen, at most so long, and takes it in.
+    fn next(&mut self, timeout_ms: Option<u64>) {
+        let written = self.log.as_ref().map_or(-1, Log::descriptor);
+        let mut polled =
+            [self.client.descriptor(), written].map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+        let log = self.log.as_ref().map(Log::timeout).and_then(|timeout| u64::try_from(timeout).ok());
+        signal::poll(&mut polled, timeout_ms.into_iter().chain(log).min());
+        self.reap();
+        if let Some(log) = &mut self.log {
+            log.keep(polled[1].revents != 0);
+        }
+        if polled[0].revents != 0 {
+            let pid = self.pid;
+            let signal = |number| signal_as_terminal(pid, number);
+            self.client.serve(self.exit.is_none().then_some(&signal as &dyn Fn(i32)));
+        }
+    }
+
+    /// Takes in the ends of children: of the process, and of those that others left behind.
+    fn reap(&mut self) {
+        let mut status = 0;
+        loop {
+            // SAFETY: status outlives the call.
+            let pid = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) };
+            if pid <= 0 {
+                return;
+            }
+            if pid == self.pid {
+                let signal = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));
+                self.exit = Some((signal.is_none().then(|| libc::WEXITSTATUS(status)), signal));
+            }
+        }
+    }
+
+    /// After the end of the process: is the jail gone, too? Waits a little, since the kernel removes it in its own time.
+    fn is_over(&self) -> bool {
+        let deadline = Instant::now() + SETTLING;
+        while self.jail.exists() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+}
+
+/// Signals a child that leads a process group. SIGINT and SIGQUIT go to the whole group, as from a terminal: the
+/// client's terminal has no other way to reach a pipeline in the container. kill(2)
+fn signal_as_terminal(pid: libc::pid_t, number: i32) {
+    let group = number == libc::SIGINT || number == libc::SIGQUIT;
+    // SAFETY: no pointers. The child is not reaped yet, so its numbers are its own.
+    unsafe { libc::kill(if group { -pid } else { pid }, number) };
+}

@@ -1,0 +1,82 @@
+import { fstatSync, statSync } from "node:fs";
+
+/**
+ * Locks that may wait on pool threads at once. The pool has four by default, and the holders of the locks need some of
+ * them to come to an end.
+ */
+const WAITERS = 2;
+
+/** An open descriptor that one owner closes. */
+export interface LockDescriptor extends Disposable {
+  readonly number: number;
+}
+
+/** The calls of a system that locks are made of. */
+export interface LockCalls {
+  /** Opens a file for a lock; it is made (mode 0600) when there is none, and a symbolic link is refused. */
+  open(path: string): LockDescriptor;
+  /** Takes the lock unless it is held elsewhere. */
+  tryLock(fd: number, path: string): boolean;
+  /** Waits for the lock on a pool thread. */
+  waitForLock(fd: number, path: string): Promise<void>;
+}
+
+/** Exclusive locks on files, flock(2), that go with the process and that whoever holds one may remove with its file. */
+export class FileLocks {
+  readonly #calls: LockCalls;
+  #waiting = 0;
+  readonly #queue: (() => void)[] = [];
+
+  constructor(calls: LockCalls) {
+    this.#calls = calls;
+  }
+
+  /** Waits for the lock without holding up the event loop. Disposing of the result releases it. */
+  async lock(path: string): Promise<Disposable> {
+    for (;;) {
+      const fd = this.#calls.open(path);
+      try {
+        if (!this.#calls.tryLock(fd.number, path)) await this.#wait(fd, path);
+        if (isStillAt(fd, path)) return fd;
+      } catch (error) {
+        fd[Symbol.dispose]();
+        throw error;
+      }
+      // Its holder removed the file: the lock on that inode excludes nobody.
+      fd[Symbol.dispose]();
+    }
+  }
+
+  /** Takes the lock if nobody holds it; undefined when somebody does. */
+  tryLock(path: string): Disposable | undefined {
+    for (;;) {
+      const fd = this.#calls.open(path);
+      let taken = false;
+      try {
+        if (!this.#calls.tryLock(fd.number, path)) return undefined;
+        taken = isStillAt(fd, path);
+        if (taken) return fd;
+      } finally {
+        if (!taken) fd[Symbol.dispose]();
+      }
+    }
+  }
+
+  async #wait(fd: LockDescriptor, path: string): Promise<void> {
+    if (this.#waiting >= WAITERS) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    else this.#waiting++;
+    try {
+      await this.#calls.waitForLock(fd.number, path);
+    } finally {
+      const next = this.#queue.shift();
+      if (next) next();
+      else this.#waiting--;
+    }
+  }
+}
+
+function isStillAt(fd: LockDescriptor, path: string): boolean {
+  const held = fstatSync(fd.number);
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && found.ino === held.ino && found.dev === held.dev;
+}

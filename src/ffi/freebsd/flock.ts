@@ -1,0 +1,37 @@
+import { closeSync, constants, openSync } from "node:fs";
+import { SyscallError } from "../errno.ts";
+import { FileLocks } from "../file-locks.ts";
+import { LOCK_EX, LOCK_NB } from "./abi/file.ts";
+import { asyncFunction, asyncSyscall, cFunction, syscall } from "./libc.ts";
+
+const flock = cFunction<[number, number], number>("int flock(int fd, int operation)");
+const flockWaiting = asyncFunction<[number, number], number>("int flock(int fd, int operation)");
+
+const locks = new FileLocks({
+  open(path) {
+    // Node opens every file close-on-exec.
+    const number = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    return { number, [Symbol.dispose]: () => closeSync(number) };
+  },
+  tryLock(fd, path) {
+    try {
+      syscall({ call: "flock", object: path }, () => flock(fd, LOCK_EX | LOCK_NB));
+      return true;
+    } catch (error) {
+      if (error instanceof SyscallError && error.code === "EAGAIN") return false;
+      throw error;
+    }
+  },
+  async waitForLock(fd, path) {
+    await asyncSyscall({ call: "flock", object: path }, () => flockWaiting(fd, LOCK_EX));
+  },
+});
+
+/**
+ * Waits for an exclusive lock on a file, flock(2). The file is made with mode 0600 when there is none; a symbolic link in
+ * its place is refused. The lock goes with the process, and is not passed on to programs it executes.
+ *
+ * @returns disposing it releases the lock.
+ * @throws {SyscallError} and Node's own errors for the file.
+ */
+export const lockFile = (path: string): Promise<Disposable> => locks.lock(path);

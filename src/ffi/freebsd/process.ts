@@ -1,0 +1,74 @@
+import { SyscallError } from "../errno.ts";
+import { FieldError } from "../struct.ts";
+import { KERN_PROC, KERN_PROC_PID, KERN_PROC_PROC, kinfoProc, SZOMB, timeval } from "./abi/process.ts";
+import { CTL_KERN } from "./abi/sysctl.ts";
+import { type Mib, sysctlBytes, sysctlBytesAt } from "./sysctl.ts";
+
+/** A process as the kernel tells of it. */
+export interface Process {
+  readonly pid: number;
+  readonly ppid: number;
+  /** Effective user. */
+  readonly uid: number;
+  /** Id of its jail; 0: none. */
+  readonly jid: number;
+  /** The program's name, its first 19 bytes. */
+  readonly command: string;
+  /** Since 1970, in microseconds, by the clock as it is set now. */
+  readonly startedAt: bigint;
+  /** Processor time used, in microseconds. */
+  readonly runtime: bigint;
+  /** Memory in use, in pages. */
+  readonly residentPages: bigint;
+  /** It has ended, and its parent has not waited for it. */
+  readonly zombie: boolean;
+}
+
+/** Reads an array of `struct kinfo_proc`. @throws {FieldError} when the kernel's is of another size. */
+export function decodeProcesses(bytes: Buffer): Process[] {
+  const processes: Process[] = [];
+  for (let at = 0; at + kinfoProc.size <= bytes.length; at += kinfoProc.size) {
+    const found = kinfoProc.decode(bytes, at);
+    if (found.ki_structsize !== kinfoProc.size)
+      throw new FieldError(`struct kinfo_proc has ${found.ki_structsize} bytes here, not ${kinfoProc.size}`);
+    processes.push({
+      pid: found.ki_pid,
+      ppid: found.ki_ppid,
+      uid: found.ki_uid,
+      jid: found.ki_jid,
+      command: found.ki_comm,
+      startedAt: microseconds(found.ki_start),
+      runtime: found.ki_runtime,
+      residentPages: found.ki_rssize,
+      zombie: found.ki_stat === SZOMB,
+    });
+  }
+  return processes;
+}
+
+const microseconds = ({ tv_sec, tv_usec }: { tv_sec: bigint; tv_usec: bigint }): bigint =>
+  tv_sec * 1_000_000n + tv_usec;
+
+function ask(mib: Mib): Process[] {
+  return decodeProcesses(sysctlBytesAt(mib));
+}
+
+/** All processes that the caller may see, sysctl(3) kern.proc. @throws {SyscallError} */
+export function processes(): Process[] {
+  return ask([CTL_KERN, KERN_PROC, KERN_PROC_PROC]);
+}
+
+/** A process, or undefined when there is none of this number; sysctl(3) kern.proc. @throws {SyscallError} */
+export function processOf(pid: number): Process | undefined {
+  try {
+    return ask([CTL_KERN, KERN_PROC, KERN_PROC_PID, pid])[0];
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "ESRCH") return undefined;
+    throw error;
+  }
+}
+
+/** When the kernel was booted: since 1970, in microseconds, by the clock as it is set now; sysctl(3) kern.boottime. */
+export function bootTime(): bigint {
+  return microseconds(timeval.decode(sysctlBytes("kern.boottime")));
+}

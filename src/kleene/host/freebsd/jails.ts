@@ -1,0 +1,167 @@
+import { type JailParams, jail, SyscallError } from "../../../ffi/freebsd/index.ts";
+import type { SupervisorSpec } from "../../../ffi/native.ts";
+import { hostFailure, KleeError } from "../../errors.ts";
+import type { CommandSpec, JailAddresses, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
+import { parseParameters } from "../parameters.ts";
+import { startSupervised } from "../supervised.ts";
+import { JAIL_RULESET, mountAll, mountpointsBelow, unmountAll } from "./mounts.ts";
+import { freebsdParameters } from "./parameters.ts";
+import { signalAll, waitEmpty } from "./processes.ts";
+
+/** A jail bears the container's id as its name. Until its first command runs there is this before it. */
+const STARTING = "starting-";
+
+/** Jails by jail_set(2), their root file systems and mounts. */
+export class FreebsdJails implements Jails {
+  readonly #mountpointOf: (id: string) => string;
+
+  /** @param mountpointOf where the root of a container of this store lies: jails elsewhere are another's. */
+  constructor(mountpointOf: (id: string) => string) {
+    this.#mountpointOf = mountpointOf;
+  }
+
+  parseParameters(parameters: readonly string[], defaultHostname: string): JailParameters {
+    return parseParameters(parameters, defaultHostname, "FreeBSD", freebsdParameters);
+  }
+
+  async start(spec: JailSpec, first: CommandSpec): Promise<JailProcess> {
+    const { id, parameters, root } = spec;
+    if (root.kind === "overlay") throw new TypeError("an overlay is another host's");
+    if (this.exists(id)) throw new KleeError("CONFLICT", `cannot start container ${id}: it runs already`);
+    try {
+      const ruleset = Number(parameters.others.devfs_ruleset ?? JAIL_RULESET);
+      mountAll(root, spec.mounts, parameters.mountDevfs ? ruleset : undefined);
+      const jid = jail.jailSet(
+        {
+          path: root.mountpoint,
+          name: STARTING + id,
+          // Until the supervisor has put a process into it.
+          persist: true,
+          "host.hostname": parameters.hostname,
+          devfs_ruleset: ruleset,
+          enforce_statfs: 2,
+          "allow.raw_sockets": parameters.rawSockets,
+          ...networkParameters(spec),
+          ...parameters.others,
+        },
+        "create",
+      );
+      const run = {
+        persist: parameters.persist,
+        lock: spec.lockPath,
+        log: spec.logPath ?? null,
+        teardown: spec.teardown,
+      };
+      return await this.#launch(id, jid, run, first);
+    } catch (error) {
+      await this.remove(id);
+      throw hostFailure(`cannot start container ${id}`, error);
+    }
+  }
+
+  async exec(id: string, command: CommandSpec): Promise<JailProcess> {
+    const jid = this.running().get(id);
+    if (jid === undefined) throw new KleeError("NOT_FOUND", `container ${id} has ended`);
+    try {
+      return await this.#launch(id, jid, null, command);
+    } catch (error) {
+      // It may have ended between the caller's look and this one.
+      if (!(error instanceof KleeError) && !this.running().has(id))
+        throw new KleeError("NOT_FOUND", `container ${id} has ended`, { cause: error });
+      throw hostFailure(`cannot run a command in container ${id}`, error);
+    }
+  }
+
+  running(): Map<string, number> {
+    return new Map(
+      this.#own()
+        .filter(({ name }) => !name.startsWith(STARTING))
+        .map(({ name, jid }) => [name, jid]),
+    );
+  }
+
+  exists(id: string): boolean {
+    const named = this.#own().some(({ name }) => name === id || name === STARTING + id);
+    return named || mountpointsBelow(this.#mountpointOf(id)).length > 0;
+  }
+
+  async changeAddresses({ id, driver, addresses }: Parameters<Jails["changeAddresses"]>[0]): Promise<void> {
+    if (driver !== "ipnet") return;
+    try {
+      const jid = jail.jailId(id);
+      if (jid !== undefined) jail.jailSetAddresses(jid, { ip4: addresses.ipv4, ip6: addresses.ipv6 });
+    } catch (error) {
+      throw hostFailure(`cannot change the addresses of container ${id}`, error);
+    }
+  }
+
+  signalAll(id: string, signal: number): void {
+    const jid = jail.jailId(id);
+    if (jid !== undefined) signalAll(jid, signal);
+  }
+
+  async waitEmpty(id: string, timeoutMs: number): Promise<boolean> {
+    const jid = jail.jailId(id);
+    return jid === undefined || (await waitEmpty(jid, timeoutMs));
+  }
+
+  async remove(id: string): Promise<void> {
+    try {
+      for (const { jid } of this.#own().filter(({ name }) => name === id || name === STARTING + id)) removeJail(jid);
+      await unmountAll(this.#mountpointOf(id));
+    } catch (error) {
+      throw hostFailure(`cannot remove the jail of container ${id}`, error);
+    }
+  }
+
+  /** The jails of this store's containers, starting ones among them. */
+  #own(): { readonly jid: number; readonly name: string }[] {
+    return jail
+      .jailList({ name: "string", path: "string" })
+      .map(({ jid, values }) => ({ jid, name: values.name, path: values.path }))
+      .filter(({ name, path }) => path === this.#mountpointOf(name.replace(STARTING, "")));
+  }
+
+  #launch(id: string, jid: number, run: SupervisorSpec["run"], command: CommandSpec): Promise<JailProcess> {
+    const spec: SupervisorSpec = {
+      mode: run === null ? "exec" : "run",
+      container: id,
+      run,
+      process: {
+        argv: command.argv,
+        env: command.env,
+        user: command.user,
+        terminal: command.stdio.terminal ?? null,
+      },
+      freebsd: { jid, library: process.env.KLEE_LIBC ?? null },
+    };
+    return startSupervised(spec, command, []);
+  }
+}
+
+/** What the network driver means for a jail; an ipnet one's addresses can be changed later, be there none now. */
+function networkParameters({
+  driver,
+  addresses,
+}: {
+  readonly driver: JailSpec["driver"];
+  readonly addresses: JailAddresses;
+}): JailParams {
+  switch (driver) {
+    case "ipnet":
+      return { "ip4.addr": addresses.ipv4, "ip6.addr": addresses.ipv6 };
+    case "host":
+      return { ip4: { sys: "inherit" }, ip6: { sys: "inherit" } };
+    case "disabled":
+      return { ip4: { sys: "disable" }, ip6: { sys: "disable" } };
+  }
+}
+
+function removeJail(jid: number): void {
+  try {
+    jail.jailRemove(jid);
+  } catch (error) {
+    // It ended by itself meanwhile.
+    if (!(error instanceof SyscallError && error.code === "EINVAL")) throw error;
+  }
+}

@@ -1,0 +1,66 @@
+import { statSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import { devfs, mount, SyscallError } from "../../../ffi/freebsd/index.ts";
+import { KleeError } from "../../errors.ts";
+import type { Mountpoint } from "../../model.ts";
+import type { RootFilesystem } from "../host.ts";
+import { placeInside } from "./inside.ts";
+
+/** What devfs(8) names devfsrules_jail: hides all but what programs need. */
+export const JAIL_RULESET = 4;
+/** How long processes that were killed may take to leave a file system, in milliseconds. */
+const LEAVING_MS = 2000;
+const RETRY_MS = 10;
+
+/** Mount points at or below a path, in the order in which they were mounted. */
+export function mountpointsBelow(path: string): string[] {
+  return mount
+    .mounts()
+    .map((one) => one.path)
+    .filter((mountpoint) => mountpoint === path || mountpoint.startsWith(`${path}/`));
+}
+
+/** Mounts a container's root, its devices and what else it asks for. The caller unmounts after a failure. */
+export function mountAll(root: RootFilesystem, mounts: readonly Mountpoint[], ruleset: number | undefined): void {
+  const { mountpoint } = root;
+  if (root.kind === "dataset") mount.mountZfs(root.dataset, mountpoint);
+  if (ruleset !== undefined) {
+    requireRuleset(ruleset);
+    mount.mountDevfs(placeInside(mountpoint, "/dev", "directory"), ruleset);
+  }
+  for (const { source, destination, read_only } of mounts) {
+    const kind = statSync(source).isDirectory() ? "directory" : "file";
+    mount.mountNullfs(source, placeInside(mountpoint, destination, kind), read_only);
+  }
+}
+
+/** A ruleset that is not loaded hides nothing: the container would have the host's disks. */
+function requireRuleset(ruleset: number): void {
+  if (ruleset === 0 || devfs.devfsRulesets().includes(ruleset)) return;
+  throw new KleeError(
+    "UNSUPPORTED",
+    `devfs ruleset ${ruleset} is not loaded, so the container would see every device; run 'service devfs start'`,
+  );
+}
+
+/** Unmounts all at and below a path, the last one first. Nothing mounted is no error. */
+export async function unmountAll(path: string): Promise<void> {
+  const deadline = Date.now() + LEAVING_MS;
+  for (const mountpoint of mountpointsBelow(path).reverse()) {
+    while (!tryUnmount(mountpoint, Date.now() >= deadline)) await setTimeout(RETRY_MS);
+  }
+}
+
+/** False while a process that was killed is still in it. */
+function tryUnmount(mountpoint: string, force: boolean): boolean {
+  try {
+    mount.unmount(mountpoint, { force });
+    return true;
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    // Another klee has unmounted it meanwhile.
+    if (error.code === "EINVAL" || error.code === "ENOENT") return true;
+    if (error.code === "EBUSY" && !force) return false;
+    throw error;
+  }
+}

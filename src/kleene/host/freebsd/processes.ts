@@ -1,0 +1,49 @@
+import { setTimeout } from "node:timers/promises";
+import { process as processes } from "../../../ffi/freebsd/index.ts";
+
+/** The kernel tells nobody that a jail is empty before release 15: how often to look, in milliseconds. */
+const FIRST_LOOK_MS = 5;
+const LAST_LOOK_MS = 100;
+
+/** Processes of a jail that run. */
+export function processesIn(jid: number): processes.Process[] {
+  return processes.processes().filter((one) => one.jid === jid && !one.zombie);
+}
+
+/** Resolves true once no process is left in the jail, false at the deadline. */
+export async function waitEmpty(jid: number, timeoutMs: number): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs;
+  for (let pause = FIRST_LOOK_MS; processesIn(jid).length > 0; pause = Math.min(pause * 2, LAST_LOOK_MS)) {
+    const left = deadline - Date.now();
+    if (left <= 0) return false;
+    await setTimeout(Math.min(pause, left));
+  }
+  return true;
+}
+
+/** Sends a signal to every process of a jail. */
+export function signalAll(jid: number, signal: number): void {
+  for (const { pid } of processesIn(jid)) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      // It ended by itself since the list was read.
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    }
+  }
+}
+
+const MICROSECONDS = /^(\d+):(\d+)$/;
+
+/** Names a process so that no later one with the same pid is taken for it: by its start, counted from the boot. */
+export function identityOf(pid: number): string | undefined {
+  const found = processes.processOf(pid);
+  if (found === undefined || found.zombie) return undefined;
+  // Both are told by the clock as it is set now, so setting it changes neither.
+  return `${pid}:${found.startedAt - processes.bootTime()}`;
+}
+
+export function isAlive(identity: string): boolean {
+  const [, pid] = MICROSECONDS.exec(identity) ?? [];
+  return pid !== undefined && identityOf(Number(pid)) === identity;
+}

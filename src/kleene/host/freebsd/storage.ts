@@ -1,0 +1,187 @@
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mount, zfs } from "../../../ffi/freebsd/index.ts";
+import { hostFailure, KleeError } from "../../errors.ts";
+import type { ImageSource, RootFilesystem, Storage } from "../host.ts";
+import { resolverText } from "../resolver-file.ts";
+import { build, makeDirectory, type ObjectKind, place, remove, unfinished } from "../store-directories.ts";
+import { makeDataset, parentDataset, removeDataset, SNAPSHOT } from "./datasets.ts";
+import { hasDirectory } from "./inside.ts";
+import { mountpointsBelow, unmountAll } from "./mounts.ts";
+
+const RESOLVER_FILES = ["/etc/resolv.conf"];
+const isDataset = (name: string): boolean => !name.startsWith("/");
+
+/**
+ * Images and containers as ZFS datasets, a container's a clone of its image's: `POOL/klee/image/ID`,
+ * `POOL/klee/container/ID`, mounted in the store's directories while they are used. Where the store is on no ZFS, they are
+ * directories, a container's a copy of its image's.
+ */
+export class FreebsdStorage implements Storage {
+  async createImage(root: string, imageId: string, source: ImageSource): Promise<string> {
+    const fill = filler(source);
+    const parent = parentDataset(root);
+    if (parent === undefined) {
+      await inDirectory(root, "images", imageId, fill);
+      return filesOf(root, "images", imageId);
+    }
+    const dataset = `${parent}/image/${imageId}`;
+    await inDataset(root, "images", imageId, dataset, () => makeDataset(dataset), fill);
+    attempt(`cannot make image ${imageId}`, () => zfs.createSnapshots([`${dataset}@${SNAPSHOT}`]));
+    return dataset;
+  }
+
+  async removeImage(root: string, imageId: string): Promise<void> {
+    await removeObject(root, "images", imageId, "image");
+  }
+
+  containerDataset(root: string, containerId: string): string {
+    const directory = place(root, "containers", containerId);
+    const parent = parentDataset(root);
+    return parent === undefined ? `${directory}/root` : `${parent}/container/${containerId}`;
+  }
+
+  async createContainer(root: string, containerId: string, imageDataset: string): Promise<void> {
+    const dataset = this.containerDataset(root, containerId);
+    if (!isDataset(dataset)) {
+      if (isDataset(imageDataset))
+        throw new KleeError("UNSUPPORTED", `the image is the dataset ${imageDataset}, but the store is on no ZFS`);
+      await inDirectory(root, "containers", containerId, async (files) => {
+        await copy(imageDataset, files);
+        writeResolver(files);
+      });
+      return;
+    }
+    const parent = dataset.slice(0, dataset.lastIndexOf("/"));
+    if (!zfs.datasetExists(parent)) attempt(`cannot make ${parent}`, () => makeDataset(parent));
+    if (isDataset(imageDataset)) {
+      const clone = () => zfs.cloneDataset(`${imageDataset}@${SNAPSHOT}`, dataset, { mountpoint: "none" });
+      await inDataset(root, "containers", containerId, dataset, clone, (files) =>
+        Promise.resolve(writeResolver(files)),
+      );
+    } else {
+      await inDataset(
+        root,
+        "containers",
+        containerId,
+        dataset,
+        () => makeDataset(dataset),
+        async (files) => {
+          await copy(imageDataset, files);
+          writeResolver(files);
+        },
+      );
+    }
+  }
+
+  async removeContainer(root: string, containerId: string): Promise<void> {
+    await removeObject(root, "containers", containerId, "container");
+  }
+
+  rootOf(root: string, containerId: string): RootFilesystem {
+    const dataset = this.containerDataset(root, containerId);
+    const mountpoint = filesOf(root, "containers", containerId);
+    return isDataset(dataset) ? { kind: "dataset", dataset, mountpoint } : { kind: "directory", mountpoint };
+  }
+}
+
+/** Where the files of an image or container are, mounted or not. */
+const filesOf = (root: string, kind: ObjectKind, id: string): string => `${place(root, kind, id)}/root`;
+
+/** Fills an empty directory with an image's files. */
+type Fill = (files: string) => Promise<void>;
+
+/** @throws {KleeError} before anything is made, for a method that FreeBSD does not have. */
+function filler({ method, source }: ImageSource): Fill {
+  if (method === "host")
+    throw new KleeError(
+      "UNSUPPORTED",
+      "the 'host' method is Linux's; on FreeBSD make an image of a base system: klee image create tar base.txz",
+    );
+  if (source === undefined) throw new KleeError("INVALID", `the '${method}' method needs a source`);
+  switch (method) {
+    case "tar":
+      return async (files) => (await import("../../image/archive.ts")).unpackArchive(source, files);
+    case "dir":
+      return (files) => copy(source, files);
+    case "zfs-copy":
+      return (files) => copyDataset(source, files);
+  }
+}
+
+async function copy(source: string, files: string): Promise<void> {
+  await (await import("../../image/directory.ts")).copyDirectory(source, files);
+}
+
+/** Copies the files of a dataset as they are at one moment: of a snapshot, which is gone afterwards. */
+async function copyDataset(source: string, files: string): Promise<void> {
+  const name = `klee-${process.pid}`;
+  const { path } = mount.mounts().find((one) => one.type === "zfs" && one.source === source) ?? {};
+  if (path === undefined) throw new KleeError("NOT_FOUND", `no dataset ${source} is mounted`);
+  attempt(`cannot read dataset ${source}`, () => zfs.createSnapshots([`${source}@${name}`]));
+  try {
+    await copy(`${path}/.zfs/snapshot/${name}`, files);
+  } finally {
+    attempt(`cannot remove the snapshot ${source}@${name}`, () => zfs.destroySnapshots([`${source}@${name}`]));
+  }
+}
+
+function inDirectory(root: string, kind: ObjectKind, id: string, fill: Fill): Promise<void> {
+  return build(place(root, kind, id), unfinished(root, kind, id), mountpointsBelow, async (directory) => {
+    makeDirectory(`${directory}/root`, 0o755);
+    await fill(`${directory}/root`);
+  });
+}
+
+/** Makes a dataset and fills it, mounted for that time; leaves nothing when that fails. */
+async function inDataset(
+  root: string,
+  kind: ObjectKind,
+  id: string,
+  dataset: string,
+  make: () => void,
+  fill: Fill,
+): Promise<void> {
+  const files = filesOf(root, kind, id);
+  attempt(`cannot make ${dataset}`, make);
+  try {
+    await inDirectory(root, kind, id, () => Promise.resolve());
+    attempt(`cannot mount ${dataset}`, () => mount.mountZfs(dataset, files));
+    await fill(files);
+    await unmountAll(files);
+  } catch (error) {
+    await unmountAll(files);
+    remove(place(root, kind, id), mountpointsBelow);
+    attempt(`cannot remove ${dataset}`, () => removeDataset(dataset));
+    throw error;
+  }
+}
+
+/** Whatever form it has; nothing there is no error. */
+async function removeObject(root: string, kind: ObjectKind, id: string, name: string): Promise<void> {
+  await unmountAll(filesOf(root, kind, id));
+  const parent = parentDataset(root);
+  if (parent !== undefined) attempt(`cannot remove ${name} ${id}`, () => removeDataset(`${parent}/${name}/${id}`));
+  remove(unfinished(root, kind, id), mountpointsBelow);
+  remove(place(root, kind, id), mountpointsBelow);
+}
+
+/** Gives a container the host's resolv.conf(5); one whose /etc is a link, or not there, goes without. */
+function writeResolver(files: string): void {
+  const text = resolverText(RESOLVER_FILES);
+  if (text === undefined) return;
+  if (!existsSync(`${files}/etc`)) mkdirSync(`${files}/etc`, 0o755);
+  if (!hasDirectory(files, "etc")) return;
+  const path = `${files}/etc/resolv.conf`;
+  // What the image has there may be a link to anywhere.
+  rmSync(path, { force: true });
+  writeFileSync(path, text, { flag: "wx" });
+  chmodSync(path, 0o644);
+}
+
+function attempt(what: string, act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    throw hostFailure(what, error);
+  }
+}

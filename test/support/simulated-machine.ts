@@ -1,0 +1,35 @@
+import type { SimulatedMachine } from "./simulator.ts";
+
+const UP_LOOPBACK = 0x8049;
+const UP_ETHERNET = 0x8843;
+
+/** A host with a network card and a default route, as FreeBSD's installer leaves it. */
+export const ordinaryMachine: SimulatedMachine = {
+  interfaces: [
+    {
+      name: "em0",
+      index: 1,
+      driver: "em",
+      flags: UP_ETHERNET,
+      groups: ["all", "egress"],
+      addresses: [
+        { ip: "192.0.2.1", prefix: 24, broadcast: "192.0.2.255" },
+        { ip: "2001:db8::1", prefix: 64 },
+      ],
+    },
+    {
+      name: "lo0",
+      index: 2,
+      driver: "lo",
+      flags: UP_LOOPBACK,
+      groups: ["all", "lo"],
+      addresses: [
+        { ip: "127.0.0.1", prefix: 8 },
+        { ip: "::1", prefix: 128 },
+        { ip: "fe80::1", prefix: 64 },
+      ],
+    },
+  ],
+  default4: "em0",
+  default6: "em0",
+};
