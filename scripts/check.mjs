@@ -13,7 +13,7 @@ const checks = [
     ["node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", "."],
     root,
   ],
-  ["format (Rust)", "cargo", ["fmt", "--check"], join(root, "native")],
+  ["format (Rust)", "cargo", ["fmt", "--all", "--check"], join(root, "native")],
   [
     "lint (Rust, addon)",
     "cargo",
@@ -24,6 +24,18 @@ const checks = [
     "lint (Rust, supervisor)",
     "cargo",
     ["clippy", "-q", "--release", "--features", "supervisor", "--bin", "klee-supervisor", "--", "-D", "warnings"],
+    join(root, "native"),
+  ],
+  [
+    "lint (Rust, supervisor of FreeBSD)",
+    "cargo",
+    ["clippy", "-q", "--release", "--features", "supervisor,sim", "--bin", "klee-supervisor", "--", "-D", "warnings"],
+    join(root, "native"),
+  ],
+  [
+    "lint (Rust, simulator)",
+    "cargo",
+    ["clippy", "-q", "--release", "-p", "freebsd-sim", "--all-targets", "--", "-D", "warnings"],
     join(root, "native"),
   ],
 ];

@@ -1,5 +1,5 @@
 // Sets up all that a new Debian machine with Node, npm and cargo lacks; what is there already is left alone.
-// With --test also what only the tests need. Each part is done again only when its inputs have changed.
+// With --test also what only the tests need, with --pack what the package holds for FreeBSD. Each part is done again only when its inputs have changed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,13 +9,15 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const stamps = join(root, ".setup");
 const forTests = process.argv.includes("--test");
+const forPackage = forTests || process.argv.includes("--pack");
 
 /** Debian packages: what klee needs at run time, what builds it, what the walkthrough's containers and hosts run. */
 const packages = [
   "libnftables1",
   "ca-certificates g++ make python3",
   "bind9-host busybox-static dnsmasq-base iproute2 iputils-ping net-tools netcat-openbsd nftables",
-  ...(forTests ? ["git strace python3-pip gcc libc6-dev util-linux"] : []),
+  ...(forTests ? ["git strace gcc libc6-dev util-linux"] : []),
+  ...(forPackage ? ["python3-pip"] : []),
 ].flatMap((line) => line.split(" "));
 
 function run(command, args, options = {}) {
@@ -81,7 +83,9 @@ function filesUnder(path) {
   if (!entry) return [];
   if (!entry.isDirectory()) return [path];
   return readdirSync(join(root, path))
-    .filter((name) => name !== "target" && !name.endsWith(".node") && name !== "klee-supervisor")
+    .filter(
+      (name) => name !== "target" && name !== "freebsd-x64" && !name.endsWith(".node") && name !== "klee-supervisor",
+    )
     .sort()
     .flatMap((name) => filesUnder(join(path, name)));
 }
@@ -132,7 +136,12 @@ try {
     once("simulator", ["native"], ["native/target/sim/libfreebsd_sim.so"], () =>
       run(process.execPath, ["native/build.mjs", "--sim"]),
     );
-  if (forTests) for (const release of ["0.15", "0.16"]) installZig(release);
+  if (forPackage) installZig("0.15");
+  if (forTests) installZig("0.16");
+  if (forPackage)
+    once("freebsd", ["native"], ["native/freebsd-x64/klee.node", "native/freebsd-x64/klee-supervisor"], () =>
+      run(process.execPath, ["native/freebsd.mjs", ".setup/zig-0.15/ziglang/zig"]),
+    );
 } catch (error) {
   console.error(`klee: ${error.message}`);
   process.exit(1);

@@ -38,6 +38,7 @@ if (chosen.length === 0) {
   passed =
     run("cargo", ["test", "-q", "--features", "supervisor", "--bin", "klee-supervisor"], join(root, "native")) &&
     passed;
+  passed = run("cargo", ["test", "-q", "-p", "freebsd-sim"], join(root, "native")) && passed;
 }
 // Tests that start containers share the host's one cgroup tree: one file at a time.
 passed =

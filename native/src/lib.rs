@@ -2,10 +2,13 @@
 //! mean is decided in `src/ffi/native.ts`.
 #![cfg(feature = "addon")]
 
+#[cfg(target_os = "linux")]
 #[path = "linux/cgroup.rs"]
 mod cgroup;
 mod addon {
+    #[cfg(target_os = "linux")]
     mod cgroup;
+    mod executable;
     mod relay;
     mod spawn;
     mod supervisor;

@@ -191,6 +191,9 @@ function findNativeDirectory(): string {
     for (;;) {
       const candidate = join(directory, "native");
       if (isBuilt(candidate)) return candidate;
+      // What the package holds for other systems than the one that it was made on.
+      const foreign = join(candidate, `${process.platform}-${process.arch}`);
+      if (isBuilt(foreign)) return foreign;
       const parent = dirname(directory);
       if (existsSync(join(directory, "package.json")) || parent === directory) break;
       directory = parent;

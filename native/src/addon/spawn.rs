@@ -1,5 +1,6 @@
 //! Starts the supervisor's program by posix_spawn(3): Node itself is never forked.
 
+use super::executable::Executable;
 use std::ffi::{CString, c_char, c_int, c_long};
 use std::io::{self, Error};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -9,6 +10,12 @@ use std::ptr::null_mut;
 const ABOVE: RawFd = 64;
 /// Where the supervisor finds its socket; the held descriptors follow.
 const SOCKET: RawFd = 3;
+
+/// FreeBSD has no such flag: there the supervisor itself begins its session.
+#[cfg(target_os = "linux")]
+const SESSION: c_int = libc::POSIX_SPAWN_SETSID as c_int;
+#[cfg(not(target_os = "linux"))]
+const SESSION: c_int = 0;
 
 /// What to start, and with which descriptors.
 pub struct Program<'a> {
@@ -26,7 +33,7 @@ pub type Failed = (&'static str, Error);
 /// Starts the program and returns its pid.
 pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, Failed> {
     let at = |step: &'static str| move |error: Error| (step, error);
-    let executable = open_read_only(program.path)?;
+    let executable = Executable::open(program.path)?;
     let null = open_null().map_err(at("open /dev/null"))?;
     let mut copies = Vec::new();
     for fd in program.stdio {
@@ -42,29 +49,8 @@ pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, Failed> {
     for (target, copy) in copies.iter().enumerate() {
         actions.duplicate(copy.as_raw_fd(), target as RawFd).map_err(at("posix_spawn"))?;
     }
-    let executable = duplicate(executable.as_raw_fd()).map_err(at("fcntl F_DUPFD_CLOEXEC"))?;
     let arguments = ["klee-supervisor", program.container, &(copies.len() as RawFd - SOCKET - 1).to_string()];
-    execute(&format!("/proc/self/fd/{}", executable.as_raw_fd()), &arguments, &actions).map_err(at("posix_spawn"))
-}
-
-/// The program behind a read-only mount that exists for this start alone: a container that gets hold of the supervisor's
-/// executable, by running /proc/self/exe at the right moment, cannot write to it.
-fn open_read_only(path: &str) -> Result<OwnedFd, Failed> {
-    const OPEN_TREE_CLONE: c_int = 1; // linux/mount.h
-    const MOUNT_ATTR_RDONLY: u64 = 1; // linux/mount.h
-    let attr: [u64; 4] = [MOUNT_ATTR_RDONLY, 0, 0, 0]; // struct mount_attr: attr_set, attr_clr, propagation, userns_fd
-    let path = text(path).map_err(|error| ("open_tree", error))?;
-    // SAFETY: path outlives the call; the descriptor that it returns is ours alone.
-    let tree = unsafe {
-        let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC;
-        let tree = check(libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags));
-        OwnedFd::from_raw_fd(tree.map_err(|error| ("open_tree", error))? as RawFd)
-    };
-    let (fd, size) = (tree.as_raw_fd(), size_of_val(&attr));
-    // SAFETY: the path is an empty C string, attr outlives the call, and the size is its own.
-    check(unsafe { libc::syscall(libc::SYS_mount_setattr, fd, c"".as_ptr(), libc::AT_EMPTY_PATH, &attr, size) })
-        .map_err(|error| ("mount_setattr", error))?;
-    Ok(tree)
+    execute(executable.path(), &arguments, &actions).map_err(at("posix_spawn"))
 }
 
 fn open_null() -> io::Result<OwnedFd> {
@@ -76,7 +62,7 @@ fn open_null() -> io::Result<OwnedFd> {
     }
 }
 
-fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: no pointers; the descriptor that it returns is ours alone.
     unsafe { Ok(OwnedFd::from_raw_fd(check(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, ABOVE).into())? as RawFd)) }
 }
@@ -134,7 +120,7 @@ fn execute(path: &str, arguments: &[&str], actions: &FileActions) -> io::Result<
         libc::posix_spawnattr_setsigmask(&mut attributes, &signals);
         libc::sigfillset(&mut signals);
         libc::posix_spawnattr_setsigdefault(&mut attributes, &signals);
-        let flags = libc::POSIX_SPAWN_SETSID as c_int | libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
+        let flags = SESSION | libc::POSIX_SPAWN_SETSIGMASK as c_int | libc::POSIX_SPAWN_SETSIGDEF as c_int;
         libc::posix_spawnattr_setflags(&mut attributes, flags as libc::c_short);
         let (argv, envp) = (pointers(&arguments), pointers(&variables));
         let result = libc::posix_spawn(&mut pid, path.as_ptr(), &actions.0, &attributes, argv.as_ptr(), envp.as_ptr());
@@ -153,11 +139,11 @@ fn environment() -> io::Result<Vec<CString>> {
     [path].into_iter().chain(own).map(|(name, value)| text(&format!("{name}={value}"))).collect()
 }
 
-fn text(value: &str) -> io::Result<CString> {
+pub fn text(value: &str) -> io::Result<CString> {
     CString::new(value).map_err(|_| Error::from_raw_os_error(libc::EINVAL))
 }
 
-fn check(result: c_long) -> io::Result<c_long> {
+pub fn check(result: c_long) -> io::Result<c_long> {
     if result == -1 { Err(Error::last_os_error()) } else { Ok(result) }
 }
 

@@ -39,7 +39,7 @@ impl Program {
 pub fn become_account(account: &Account) -> Outcome<()> {
     let (uid, gid) = (account.uid, account.gid);
     // SAFETY: pointer and length are of one live slice.
-    check(unsafe { libc::setgroups(account.groups.len(), account.groups.as_ptr()) }.into())
+    check(unsafe { libc::setgroups(account.groups.len() as _, account.groups.as_ptr()) }.into())
         .at("setgroups", &account.name)?;
     // SAFETY: no pointers.
     check(unsafe { libc::setresgid(gid, gid, gid) }.into()).at("setresgid", gid)?;

@@ -51,6 +51,8 @@ pub fn supervise(client: OwnedFd, held: RawFd) -> Outcome<()> {
 
 /// Keeps away from the terminal and the descriptors of whoever started klee.
 fn prepare(first_unneeded: RawFd) -> Outcome<()> {
+    // SAFETY: no arguments. It fails only where this process leads a session already.
+    unsafe { libc::setsid() };
     for number in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGPIPE] {
         set_signal_action(number, libc::SIG_IGN);
     }

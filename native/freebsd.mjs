@@ -1,0 +1,81 @@
+// Builds the addon and the supervisor for FreeBSD 14 and 15 (amd64) on Linux, and puts them into freebsd-x64 beside this
+// file. Needs zig as linker (argument: its program). Rust's library is built from Debian's source package, with the
+// compiler of the same release, since rustup has no FreeBSD library to offer everywhere; both are unpacked, not installed.
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const toolchain = join(here, "target/freebsd-toolchain");
+const output = join(here, "freebsd-x64");
+const TARGET = "x86_64-unknown-freebsd";
+/** What is built runs on this release and later ones. */
+const ZIG_TARGET = "x86_64-freebsd.14.0";
+const PACKAGES = ["rust-web-src", "rustc-web", "cargo-web", "libstd-rust-web-dev"];
+/** Libraries of theirs that not every Debian has; their names change with each release. */
+const LIBRARIES = /^lib(std-rust-web-\d|llvm\d|git2-|http-parser|mbed)/i;
+
+const [zig] = process.argv.slice(2);
+if (zig === undefined) {
+  console.error("usage: node native/freebsd.mjs ZIG");
+  process.exit(2);
+}
+
+function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: here, stdio: ["ignore", "ignore", "inherit"], ...options });
+  if (error) throw new Error(`cannot run ${command}: ${error.message}`);
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed`);
+}
+
+function unpackToolchain() {
+  const root = join(toolchain, "root");
+  if (existsSync(join(root, "usr/bin/cargo"))) return root;
+  mkdirSync(toolchain, { recursive: true });
+  const only = ["recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"].map((kind) => `--no-${kind}`);
+  const { stdout } = spawnSync("apt-cache", ["depends", "--recurse", ...only, "rustc-web", "cargo-web"]);
+  const libraries = String(stdout).split("\n").filter((name) => LIBRARIES.test(name));
+  run("apt-get", ["download", "-qq", ...PACKAGES, ...libraries], { cwd: toolchain, stdio: ["ignore", "ignore", "ignore"] });
+  for (const file of readdirSync(toolchain).filter((name) => name.endsWith(".deb")))
+    run("dpkg", ["-x", file, "root"], { cwd: toolchain });
+  return root;
+}
+
+/** The libc crate names libraries of FreeBSD that nothing here calls, and that zig does not have. */
+function writeLinker() {
+  const path = join(toolchain, "linker");
+  writeFileSync(
+    path,
+    `#!/bin/sh
+unset LD_LIBRARY_PATH
+for argument; do
+  shift
+  case $argument in -lkvm | -lmemstat | -lprocstat | -ldevstat) ;; *) set -- "$@" "$argument" ;; esac
+done
+exec '${resolve(zig)}' cc -target ${ZIG_TARGET} "$@"
+`,
+    { mode: 0o755 },
+  );
+  return path;
+}
+
+const root = unpackToolchain();
+const env = {
+  ...process.env,
+  LD_LIBRARY_PATH: join(root, "usr/lib/x86_64-linux-gnu"),
+  RUSTC: join(root, "usr/bin/rustc"),
+  // Building the library is a feature that is not settled yet.
+  RUSTC_BOOTSTRAP: "1",
+  CARGO_TARGET_X86_64_UNKNOWN_FREEBSD_LINKER: writeLinker(),
+};
+const common = ["--release", "--locked", "--quiet", "-Zbuild-std=std,panic_abort", "--target", TARGET];
+const directory = ["--target-dir", join(here, "target/freebsd")];
+for (const what of [
+  ["--features", "supervisor", "--bin", "klee-supervisor"],
+  ["--features", "addon", "--lib"],
+])
+  run(join(root, "usr/bin/cargo"), ["build", ...common, ...directory, ...what], { env });
+mkdirSync(output, { recursive: true });
+const built = join(here, "target/freebsd", TARGET, "release");
+copyFileSync(join(built, "klee-supervisor"), join(output, "klee-supervisor"));
+copyFileSync(join(built, "libklee.so"), join(output, "klee.node"));
