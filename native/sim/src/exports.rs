@@ -575,6 +575,15 @@ pub unsafe extern "C" fn sim_pf_packet(packet: *const c_char, answer: *mut c_cha
     }))
 }
 
+/// For tests: pf forgets all connections.
+#[unsafe(no_mangle)]
+pub extern "C" fn sim_pf_forget() -> c_int {
+    done(enter("forget", |kernel| {
+        kernel.pf.forget();
+        Ok(())
+    }))
+}
+
 /// For tests: the whole state as JSON, written to a file.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sim_state(path: *const c_char) -> c_int {

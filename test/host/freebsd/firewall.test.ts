@@ -1,22 +1,21 @@
-/** klee's firewall against a stand-in for /dev/pf, through real calls. */
+/** klee's firewall against pf of a simulated kernel, through real calls. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
+import { DIOCXCOMMIT } from "../../../src/ffi/freebsd/abi/pf.ts";
 import { pf } from "../../../src/ffi/freebsd/index.ts";
 import { FreebsdFirewall } from "../../../src/kleene/host/freebsd/firewall.ts";
 import { anchorsOf, ROOT } from "../../../src/kleene/host/freebsd/rules.ts";
 import { containerPolicy, type Policy, policyOf } from "../../../src/kleene/network/policy.ts";
-import { useStandIn } from "../../ffi/freebsd/stand-in.ts";
+import { SimulatedPf } from "../../support/simulated-pf.ts";
 import { custom, database, loopback, neighbour, sample, secluded, web } from "./sample.ts";
 
-const standIn = useStandIn("stand-in-pf.c");
-const reloadMain = standIn.func("void stand_in_reload_main()") as () => void;
-const commits = standIn.func("int stand_in_commits()") as () => number;
-const states = standIn.func("int stand_in_states()") as () => number;
-const addState = standIn.func("void stand_in_add_state(uint64_t id, void *wire, void *stack)") as (
-  id: number,
-  wire: Buffer,
-  stack: Buffer,
-) => void;
+const filter = new SimulatedPf(
+  { em0: ["198.51.100.1"], lo0: ["127.0.0.1"], kleene0: [], kleene1: [], em1: ["172.16.0.1"] },
+  false,
+);
+after(() => filter[Symbol.dispose]());
+const commits = (act: () => void): number => filter.count(DIOCXCOMMIT, act);
+const states = (): number => pf.withPf((device) => pf.states(device).length);
 const firewall = new FreebsdFirewall();
 
 /** Number of rules and sorted addresses of each anchor, as they are in the kernel. */
@@ -59,9 +58,10 @@ test("pf that does not filter is refused, with what to do", () => {
 });
 
 test("a policy is loaded in one transaction, and again without what is no longer in it", () => {
-  const before = commits();
-  firewall.load(sample);
-  assert.equal(commits() - before, 1);
+  assert.equal(
+    commits(() => firewall.load(sample)),
+    1,
+  );
   assert.equal(firewall.loaded(), true);
   assert.deepEqual(inKernel(), wanted(sample));
   const less = policyOf([loopback], [web]);
@@ -89,18 +89,19 @@ test("what is added and removed step by step is what is loaded at once", () => {
 
 test("one more container is one small change", () => {
   firewall.load(sample);
-  const before = commits();
   const next = { ...web, id: "0123456789ab", attachments: [{ network: loopback, ipv4: "10.2.3.9", ipv6: "" }] };
-  firewall.change({ add: containerPolicy(next) });
-  assert.equal(commits() - before, 1);
+  assert.equal(
+    commits(() => firewall.change({ add: containerPolicy(next) })),
+    1,
+  );
   firewall.change({ remove: containerPolicy(next) });
   assert.deepEqual(inKernel(), wanted(sample));
 });
 
 test("connections of an address that is withdrawn end; those of one that stays do not", () => {
-  const host = Buffer.of(198, 51, 100, 1);
-  addState(1, host, Buffer.of(10, 2, 3, 1));
-  addState(2, host, Buffer.of(10, 2, 3, 2));
+  for (const source of ["10.2.3.1", "10.2.3.2"])
+    filter.judge({ direction: "out", interface: "em0", protocol: 6, source, destination: "203.0.113.5", port: 443 });
+  assert.equal(states(), 2);
   firewall.change({ remove: containerPolicy(web), add: containerPolicy(web) });
   assert.equal(states(), 2);
   firewall.change({ remove: containerPolicy(web) });
@@ -108,7 +109,7 @@ test("connections of an address that is withdrawn end; those of one that stays d
 });
 
 test("when the administrator loads pf.conf the calls are missed, and added again", () => {
-  reloadMain();
+  filter.reloadMain();
   assert.equal(firewall.loaded(), false);
   firewall.load(sample);
   assert.equal(firewall.loaded(), true);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { pf } from "../../../src/ffi/freebsd/index.ts";
 import { describePolicy } from "../../../src/kleene/host/freebsd/description.ts";
+import { FreebsdFirewall } from "../../../src/kleene/host/freebsd/firewall.ts";
 import { planChange } from "../../../src/kleene/host/freebsd/rule-change.ts";
 import { anchorsOf, ROOT } from "../../../src/kleene/host/freebsd/rules.ts";
 import {
@@ -11,7 +12,7 @@ import {
   policyOf,
   withdrawnAddresses,
 } from "../../../src/kleene/network/policy.ts";
-import { Evaluator, type Packet } from "./evaluator.ts";
+import { type Packet, SimulatedPf } from "../../support/simulated-pf.ts";
 import { custom, database, loopback, published, sample, secluded, web } from "./sample.ts";
 
 test("the policy reads as pf.conf text, anchor by anchor", () => {
@@ -87,20 +88,34 @@ test("a network's anchor goes with it", () => {
 });
 
 const tcp = { protocol: pf.IPPROTO_TCP } as const;
-const interfaces = { em0: ["198.51.100.1", "2001:db8::1"], lo0: ["127.0.0.1", "::1"] };
+const filter = new SimulatedPf({
+  em0: ["198.51.100.1", "2001:db8::1"],
+  em1: ["198.51.100.9"],
+  lo0: ["127.0.0.1", "::1"],
+  kleene0: [],
+  kleene1: [],
+});
+after(() => filter[Symbol.dispose]());
+const firewall = new FreebsdFirewall();
 const outside = { 4: "203.0.113.5", 6: "2001:db8:ffff::5" } as const;
 
-/** A connection within the host: out by a loopback interface, and in again. */
-function local(evaluator: Evaluator, by: string, source: string, destination: string, port: number) {
-  const out = evaluator.judge({ ...tcp, direction: "out", interface: by, source, destination, port }, ROOT);
-  if (!out.passed) return out;
-  return evaluator.judge({ ...out.packet, direction: "in" }, ROOT);
+/** Each packet begins a connection of its own. */
+function judge(packet: Packet): ReturnType<SimulatedPf["judge"]> {
+  filter.forget();
+  return filter.judge(packet);
 }
 
-const arriving = (evaluator: Evaluator, source: string, destination: string, port: number) =>
-  evaluator.judge({ ...tcp, direction: "in", interface: "em0", source, destination, port } satisfies Packet, ROOT);
-const leaving = (evaluator: Evaluator, source: string, destination: string, port: number) =>
-  evaluator.judge({ ...tcp, direction: "out", interface: "em0", source, destination, port } satisfies Packet, ROOT);
+/** A connection within the host: out by a loopback interface, and in again. */
+function local(by: string, source: string, destination: string, port: number) {
+  const out = judge({ ...tcp, direction: "out", interface: by, source, destination, port });
+  if (!out.passed) return out;
+  return judge({ ...out.packet, direction: "in" });
+}
+
+const arriving = (source: string, destination: string, port: number) =>
+  judge({ ...tcp, direction: "in", interface: "em0", source, destination, port } satisfies Packet);
+const leaving = (source: string, destination: string, port: number) =>
+  judge({ ...tcp, direction: "out", interface: "em0", source, destination, port } satisfies Packet);
 
 for (const icc of [true, false])
   for (const internal of [false, true])
@@ -126,59 +141,58 @@ for (const icc of [true, false])
             id: "333333333333",
             attachments: [{ network: second, ...at("10.9.9", "fd00:9:9", 1) }],
           };
-          const anchors = anchorsOf(policyOf([network, second], [a, b, c]));
-          const evaluator = new Evaluator(anchors, interfaces);
+          firewall.load(policyOf([network, second], [a, b, c]));
           const [one, two, far] = [a, b, c].map(({ attachments: [place] }) =>
             family === 4 ? (place?.ipv4 ?? "") : (place?.ipv6 ?? ""),
           ) as [string, string, string];
           const [host, home] = family === 4 ? ["198.51.100.1", "127.0.0.1"] : ["2001:db8::1", "::1"];
           const peer = outside[family];
 
-          assert.equal(local(evaluator, "kleene0", two, one, 22).passed, icc, "to another in the network");
-          assert.equal(local(evaluator, "kleene0", one, one, 22).passed, true, "to itself, and from the host");
-          assert.equal(local(evaluator, "kleene1", two, far, 22).passed, false, "to another network");
-          assert.equal(local(evaluator, "kleene0", far, one, 22).passed, false, "from another network");
-          assert.equal(local(evaluator, "kleene0", far, one, 80).passed, true, "to a published port at its address");
-          assert.equal(local(evaluator, "kleene0", two, one, 80).passed, icc || !internal, "the same, in the network");
-          assert.equal(local(evaluator, "lo0", two, host, 22).passed, !internal, "to the host");
+          assert.equal(local("kleene0", two, one, 22).passed, icc, "to another in the network");
+          assert.equal(local("kleene0", one, one, 22).passed, true, "to itself, and from the host");
+          assert.equal(local("kleene1", two, far, 22).passed, false, "to another network");
+          assert.equal(local("kleene0", far, one, 22).passed, false, "from another network");
+          assert.equal(local("kleene0", far, one, 80).passed, true, "to a published port at its address");
+          assert.equal(local("kleene0", two, one, 80).passed, icc || !internal, "the same, in the network");
+          assert.equal(local("lo0", two, host, 22).passed, !internal, "to the host");
 
-          const redirected = local(evaluator, "lo0", far, host, 8080);
+          const redirected = local("lo0", far, host, 8080);
           assert.deepEqual([redirected.passed, redirected.packet.destination, redirected.packet.port], [true, one, 80]);
-          const fromHost = local(evaluator, "lo0", home, home, 8080);
+          const fromHost = local("lo0", home, home, 8080);
           assert.deepEqual([fromHost.passed, fromHost.packet.destination, fromHost.packet.port], [true, one, 80]);
 
-          const published_ = arriving(evaluator, peer, host, 8080);
+          const published_ = arriving(peer, host, 8080);
           assert.deepEqual(
             [published_.passed, published_.stateful, published_.packet.destination, published_.packet.port],
             [true, true, one, 80],
           );
-          assert.equal(arriving(evaluator, peer, one, 80).passed, false, "from outside to its address");
-          assert.equal(arriving(evaluator, two, one, 80).passed, false, "from outside, with a container's address");
-          assert.equal(arriving(evaluator, peer, host, 22).passed, true, "the host's own services");
+          assert.equal(arriving(peer, one, 80).passed, false, "from outside to its address");
+          assert.equal(arriving(two, one, 80).passed, false, "from outside, with a container's address");
+          assert.equal(arriving(peer, host, 22).passed, true, "the host's own services");
 
-          const out = leaving(evaluator, one, peer, 443);
+          const out = leaving(one, peer, 443);
           assert.equal(out.passed, !internal, "to the outside");
           if (!internal) {
             assert.equal(out.packet.source, nat === "" ? one : host);
             assert.equal(out.stateful, true, "the answer passes");
           }
-          assert.equal(leaving(evaluator, host, peer, 443).packet.source, host, "the host's own connections");
+          assert.equal(leaving(host, peer, 443).packet.source, host, "the host's own connections");
         });
       }
 
 test("a port that is published on a loopback address is the host's alone", () => {
-  const evaluator = new Evaluator(anchorsOf(sample), interfaces);
+  firewall.load(sample);
   const udp = { protocol: pf.IPPROTO_UDP, interface: "lo0", port: 5353, destination: "127.0.0.1" } as const;
-  const own = evaluator.judge({ ...udp, direction: "in", source: "127.0.0.1" }, ROOT);
+  const own = judge({ ...udp, direction: "in", source: "127.0.0.1" });
   assert.deepEqual([own.passed, own.packet.destination, own.packet.port], [true, "10.2.3.1", 53]);
-  const others = evaluator.judge({ ...udp, direction: "in", source: "192.0.2.77" }, ROOT);
+  const others = judge({ ...udp, direction: "in", source: "192.0.2.77" });
   assert.equal(others.passed, false);
 });
 
 test("a range of ports is redirected port by port, and only on the interface that was named", () => {
-  const evaluator = new Evaluator(anchorsOf(sample), { ...interfaces, em1: ["198.51.100.9"] });
+  firewall.load(sample);
   const arrive = (on: string, destination: string, port: number) =>
-    evaluator.judge({ ...tcp, direction: "in", interface: on, source: "203.0.113.5", destination, port }, ROOT).packet;
+    judge({ ...tcp, direction: "in", interface: on, source: "203.0.113.5", destination, port }).packet;
   assert.equal(arrive("em0", "198.51.100.1", 9004).port, 94);
   assert.equal(arrive("em1", "198.51.100.9", 9004).port, 94);
   assert.equal(arrive("em0", "198.51.100.1", 8080).port, 80);

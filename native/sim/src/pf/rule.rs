@@ -1,0 +1,293 @@
+//! A rule as the kernel keeps it, struct pf_rule, and the pool of addresses that a translation leads to.
+
+use super::Pf;
+use crate::errno::{Answer, EAFNOSUPPORT, EBUSY, EINVAL};
+use crate::interface::{AF_INET, AF_INET6};
+use crate::memory::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::net::IpAddr;
+
+pub const RULE: usize = 976;
+const POOL_ADDRESS: usize = 88;
+/// Where struct pfioc_rule has the rule and the call.
+pub const RULE_AT: usize = 2064;
+pub const CALL_AT: usize = 1040;
+pub const PATH: usize = 1024;
+
+// PF_ADDR_* of netpfil/pf/pf.h
+pub const ADDRMASK: u8 = 0;
+pub const DYNIFTL: u8 = 2;
+pub const TABLE: u8 = 3;
+const RANGE: u8 = 5;
+const ICMP_MAXTYPE: u16 = 40;
+
+/// Bytes that are mostly zero: kept as runs `offset:hex`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sparse(pub Vec<u8>);
+
+impl Serialize for Sparse {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = self.0.len().to_string();
+        let mut at = 0;
+        while at < self.0.len() {
+            let zeros = self.0[at..].iter().take_while(|byte| **byte == 0).count();
+            at += zeros;
+            let run = self.0[at..].windows(4).position(|four| four == [0; 4]).unwrap_or(self.0.len() - at);
+            if run > 0 {
+                let hex: String = self.0[at..at + run].iter().map(|byte| format!("{byte:02x}")).collect();
+                text.push_str(&format!(" {at}:{hex}"));
+            }
+            at += run;
+        }
+        serializer.serialize_str(&text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sparse {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bad = || serde::de::Error::custom("not bytes");
+        let mut words = text.split(' ');
+        let length = words.next().and_then(|word| word.parse().ok()).ok_or_else(bad)?;
+        let mut bytes = vec![0; length];
+        for word in words {
+            let (offset, hex) = word.split_once(':').ok_or_else(bad)?;
+            let offset: usize = offset.parse().map_err(|_| bad())?;
+            for (index, pair) in hex.as_bytes().chunks(2).enumerate() {
+                let byte = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+                *bytes.get_mut(offset + index).ok_or_else(bad)? = byte.ok_or_else(bad)?;
+            }
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// Addresses of a pool, struct pf_pooladdr.
+pub type Pool = Vec<Sparse>;
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    pub body: Sparse,
+    /// The anchor that it calls, as it was given; empty for a plain rule.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub call: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pool: Pool,
+}
+
+/// One end of a rule, struct pf_rule_addr.
+pub struct End<'a> {
+    bytes: &'a [u8],
+}
+
+/// What an address is compared with, struct pf_addr_wrap.
+pub enum Wrapped {
+    Network { address: [u8; 16], mask: [u8; 16] },
+    Interface(String),
+    Table(String),
+}
+
+/// Reads a struct pf_addr_wrap, strictly.
+pub fn wrapped(bytes: &[u8]) -> Answer<Wrapped> {
+    const POINTER: usize = 32;
+    if bytes.get_u64(POINTER) != 0 {
+        return Err(EINVAL);
+    }
+    let array = |from: usize| bytes[from..from + 16].try_into().expect("16 bytes were taken");
+    match bytes.get_u8(40) {
+        ADDRMASK => Ok(Wrapped::Network { address: array(0), mask: array(16) }),
+        // The mask follows the name.
+        DYNIFTL => Ok(Wrapped::Interface(bytes.get_name(0, 16)?)),
+        TABLE => Ok(Wrapped::Table(bytes.get_name(0, 32)?)),
+        _ => Err(EINVAL),
+    }
+}
+
+impl End<'_> {
+    pub fn wrapped(&self) -> Wrapped {
+        wrapped(self.bytes).expect("it was checked when it came in")
+    }
+    pub fn not(&self) -> bool {
+        self.bytes.get_u8(52) != 0
+    }
+    /// Does the port fit? PF_OP_*.
+    pub fn fits_port(&self, port: u16) -> bool {
+        let (first, last) = (self.bytes.get_u16be(48), self.bytes.get_u16be(50));
+        match self.bytes.get_u8(53) {
+            0 => true,
+            1 => port > first && port < last,
+            2 => port == first,
+            3 => port != first,
+            4 => port < first,
+            5 => port <= first,
+            6 => port > first,
+            7 => port >= first,
+            8 => port < first || port > last,
+            9 => port >= first && port <= last,
+            _ => false,
+        }
+    }
+    pub fn has_ports(&self) -> bool {
+        self.bytes.get_u8(53) != 0
+    }
+    pub fn first_port(&self) -> u16 {
+        self.bytes.get_u16be(48)
+    }
+}
+
+impl Rule {
+    fn byte(&self, at: usize) -> u8 {
+        self.body.0[at]
+    }
+    fn name(&self, at: usize, size: usize) -> String {
+        self.body.0.get_name(at, size).unwrap_or_default()
+    }
+    pub fn source(&self) -> End<'_> {
+        End { bytes: &self.body.0[0..56] }
+    }
+    pub fn destination(&self) -> End<'_> {
+        End { bytes: &self.body.0[56..112] }
+    }
+    pub fn label(&self) -> String {
+        self.name(176, 64)
+    }
+    pub fn interface(&self) -> String {
+        self.name(240, 16)
+    }
+    pub fn tag(&self) -> String {
+        self.name(384, 64)
+    }
+    pub fn tagged(&self) -> String {
+        self.name(448, 64)
+    }
+    /// Of the pool: the first and last port, in host order.
+    pub fn proxy_ports(&self) -> (u16, u16) {
+        (self.body.0.get_u16(620), self.body.0.get_u16(622))
+    }
+    pub fn rule_flag(&self) -> u32 {
+        self.body.0.get_u32(900)
+    }
+    pub fn action(&self) -> u8 {
+        self.byte(904)
+    }
+    pub fn direction(&self) -> u8 {
+        self.byte(905)
+    }
+    pub fn quick(&self) -> bool {
+        self.byte(908) != 0
+    }
+    pub fn not_interface(&self) -> bool {
+        self.byte(909) != 0
+    }
+    pub fn nat_pass(&self) -> bool {
+        self.byte(911) != 0
+    }
+    pub fn keep_state(&self) -> bool {
+        self.byte(912) != 0
+    }
+    pub fn family(&self) -> i32 {
+        self.byte(913).into()
+    }
+    pub fn protocol(&self) -> u8 {
+        self.byte(914)
+    }
+    /// One up: 0 is any.
+    pub fn icmp_type(&self) -> u8 {
+        self.byte(915)
+    }
+    pub fn flags(&self) -> (u8, u8) {
+        (self.byte(917), self.byte(918))
+    }
+
+    /// A rule of struct pfioc_rule, with the pool that was made for it, as the kernel takes it in.
+    pub fn read(bytes: &[u8], pool: Pool) -> Answer<Self> {
+        const RTABLEID: usize = 700;
+        const RETURN_ICMP: usize = 864;
+        const STRINGS: [(usize, usize); 8] =
+            [(176, 64), (240, 16), (256, 64), (320, 64), (384, 64), (448, 64), (512, 32), (112, 64)];
+        let call = bytes.get_name(CALL_AT, PATH)?;
+        let mut body = bytes[RULE_AT..RULE_AT + RULE].to_vec();
+        for (offset, size) in STRINGS.iter().take(7) {
+            body.get_name(*offset, *size)?;
+        }
+        for end in [0, 56] {
+            let wrap = wrapped(&body[end..end + 48])?;
+            check_family(&wrap, body[913].into())?;
+            let ports = body[end + 53] != 0;
+            if body[end + 53] > 9 || (ports && ![6, 17].contains(&body[914])) {
+                return Err(EINVAL);
+            }
+        }
+        if body.get_u16(RETURN_ICMP) >> 8 > ICMP_MAXTYPE {
+            return Err(EINVAL);
+        }
+        if body.get_i32(RTABLEID) != -1 {
+            return Err(EBUSY);
+        }
+        let rule = Self { body: Sparse(body.clone()), call, pool };
+        // Translations lead somewhere, but for the calls of anchors and exemptions.
+        if [4, 6, 8].contains(&rule.action()) && rule.call.is_empty() && rule.pool.is_empty() {
+            return Err(EINVAL);
+        }
+        if !rule.call.is_empty() {
+            body[925] = 1;
+            body[926] = u8::from(rule.call.ends_with("/*") || rule.call == "*");
+        }
+        Ok(Self { body: Sparse(body), ..rule })
+    }
+
+    /// The same but for what the kernel itself counts.
+    pub fn is_twin(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+/// An address without a family, or with bits beyond its mask, is not what anybody means.
+fn check_family(wrap: &Wrapped, family: i32) -> Answer {
+    let Wrapped::Network { address, mask } = wrap else { return Ok(()) };
+    let any = mask.iter().all(|byte| *byte == 0);
+    let size = if family == AF_INET { 4 } else { 16 };
+    let beyond =
+        address.iter().zip(mask).any(|(byte, mask)| byte & !mask != 0) || mask[size..].iter().any(|byte| *byte != 0);
+    if beyond || (!any && family == 0) { Err(EINVAL) } else { Ok(()) }
+}
+
+/// The ruleset that an action belongs to, pf_get_ruleset_number.
+pub fn ruleset_of(action: u8) -> Answer<usize> {
+    match action {
+        2 | 3 => Ok(0),
+        0 | 1 | 12 => Ok(super::FILTER),
+        4 | 5 => Ok(super::NAT),
+        6 | 7 => Ok(3),
+        8 | 9 => Ok(super::RDR),
+        _ => Err(EINVAL),
+    }
+}
+
+/// DIOCADDADDR
+pub fn add_address(pf: &mut Pf, bytes: &[u8]) -> Answer {
+    if bytes.get_u32(4) != pf.pool_ticket {
+        return Err(EBUSY);
+    }
+    let family = i32::from(bytes.get_u8(18));
+    if ![AF_INET, AF_INET6].contains(&family) {
+        return Err(EAFNOSUPPORT);
+    }
+    let address = &bytes[1048..1048 + POOL_ADDRESS];
+    if address.get_u8(40) == RANGE {
+        return Err(EINVAL);
+    }
+    check_family(&wrapped(&address[..48])?, family)?;
+    pf.pool.push(Sparse(address.to_vec()));
+    Ok(())
+}
+
+/// An address as 16 bytes, those of IPv4 in front.
+pub fn octets(ip: IpAddr) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    match ip {
+        IpAddr::V4(ip) => bytes[..4].copy_from_slice(&ip.octets()),
+        IpAddr::V6(ip) => bytes.copy_from_slice(&ip.octets()),
+    }
+    bytes
+}

@@ -1,0 +1,157 @@
+//! States: connections that pf remembers; and interfaces that it passes over.
+
+use super::Pf;
+use super::name_values::Named;
+use super::rule::octets;
+use crate::errno::{Answer, EINVAL};
+use crate::interface::{AF_INET, AF_INET6};
+use crate::memory::{Bytes, BytesMut, at};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+const STATE: usize = 242;
+/// Names this kernel among those that share states.
+const CREATOR: u32 = 0x6b6c_6565;
+const PFI_IFLAG_SKIP: u32 = 0x100;
+
+/// A connection as it is on one side of a translation: from, to.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Key {
+    pub from: (IpAddr, u16),
+    pub to: (IpAddr, u16),
+}
+
+impl Key {
+    pub fn reversed(&self) -> Self {
+        Self { from: self.to, to: self.from }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct State {
+    pub id: u64,
+    pub protocol: u8,
+    /// The first packet came in.
+    pub inward: bool,
+    /// As the first packet went, on the wire and in the host's stack.
+    pub wire: Key,
+    pub stack: Key,
+}
+
+impl State {
+    /// What becomes of a packet of this connection; None when it is none.
+    pub fn passes(&self, protocol: u8, inward: bool, key: &Key) -> Option<Key> {
+        if protocol != self.protocol {
+            return None;
+        }
+        let (before, after) = match (self.inward, inward) {
+            (true, true) => (self.wire.clone(), self.stack.clone()),
+            (true, false) => (self.stack.reversed(), self.wire.reversed()),
+            (false, false) => (self.stack.clone(), self.wire.clone()),
+            (false, true) => (self.wire.reversed(), self.stack.reversed()),
+        };
+        (before == *key).then_some(after)
+    }
+
+    fn family(&self) -> i32 {
+        if self.wire.from.0.is_ipv4() { AF_INET } else { AF_INET6 }
+    }
+
+    /// struct pfsync_state_1301
+    fn write(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+        bytes.put_u64(0, self.id);
+        for (index, key) in [&self.wire, &self.stack].iter().enumerate() {
+            // addr[0] is the destination of what comes in.
+            let ends = if self.inward { [key.from, key.to] } else { [key.to, key.from] };
+            for (end, (ip, port)) in ends.iter().enumerate() {
+                let start = 24 + index * 36 + end * 16;
+                bytes[start..start + 16].copy_from_slice(&octets(*ip));
+                let port_at = 24 + index * 36 + 32 + end * 2;
+                bytes[port_at..port_at + 2].copy_from_slice(&port.to_be_bytes());
+            }
+        }
+        bytes.put_u32(228, CREATOR);
+        bytes[232] = self.family() as u8;
+        bytes[233] = self.protocol;
+        bytes[234] = if self.inward { 1 } else { 2 };
+    }
+}
+
+/// DIOCGETSTATES
+pub fn list(pf: &Pf, bytes: &mut [u8]) -> Answer {
+    let needed = pf.states.len() * STATE;
+    let room = bytes.get_u32(0) as usize;
+    if room > 0 {
+        let fits = pf.states.len().min(room / STATE);
+        // SAFETY: the caller's buffer has as many bytes as it says.
+        let list = unsafe { at(bytes.get_u64(8), fits * STATE)? };
+        for (state, element) in pf.states.iter().zip(list.chunks_exact_mut(STATE)) {
+            state.write(element);
+        }
+        bytes.put_u32(0, (fits * STATE) as u32);
+    } else {
+        bytes.put_u32(0, needed as u32);
+    }
+    Ok(())
+}
+
+/// DIOCKILLSTATES, by id alone.
+pub fn kill(pf: &mut Pf, bytes: &mut [u8]) -> Answer {
+    let (id, creator) = (bytes.get_u64(0), bytes.get_u32(8));
+    if id == 0 || creator != CREATOR {
+        return Err(EINVAL);
+    }
+    let before = pf.states.len();
+    pf.states.retain(|state| state.id != id);
+    bytes.put_u32(216, (before - pf.states.len()) as u32);
+    Ok(())
+}
+
+/// DIOCKILLSTATESNV: by id, or by an address that the connection has on the wire.
+pub fn kill_named(pf: &mut Pf, request: &Named) -> Answer<Named> {
+    let compare = request.list("cmp")?;
+    let id = compare.number("id")?;
+    let family = request.number("af")? as i32;
+    let ends = [request.list("src")?, request.list("dst")?];
+    let mut wanted = Vec::new();
+    for end in &ends {
+        let wrap = end.list("addr")?;
+        let address = wrap.list("addr")?.binary("addr")?;
+        let mask = wrap.list("mask")?.binary("addr")?;
+        wanted.push((address, mask));
+    }
+    let fits = |ip: IpAddr, (address, mask): &(Vec<u8>, Vec<u8>)| {
+        octets(ip).iter().zip(address).zip(mask).all(|((own, address), mask)| own & mask == address & mask)
+    };
+    let before = pf.states.len();
+    pf.states.retain(|state| {
+        let meant = match id {
+            0 => {
+                (family == 0 || family == state.family())
+                    && fits(state.wire.from.0, &wanted[0])
+                    && fits(state.wire.to.0, &wanted[1])
+            }
+            id => state.id == id,
+        };
+        !meant
+    });
+    let killed = (before - pf.states.len()) as u64;
+    Ok(vec![("killed".to_owned(), super::name_values::Value::Number(killed))].into())
+}
+
+/// DIOCSETIFFLAG, DIOCCLRIFFLAG
+pub fn skip(pf: &mut Pf, bytes: &[u8], on: bool) -> Answer {
+    let name = bytes.get_name(0, 16)?;
+    if bytes.get_u32(36) & !PFI_IFLAG_SKIP != 0 {
+        return Err(EINVAL);
+    }
+    if on {
+        pf.filtered.remove(&name);
+        pf.skipped.insert(name);
+    } else {
+        pf.skipped.remove(&name);
+        pf.filtered.insert(name);
+    }
+    Ok(())
+}
