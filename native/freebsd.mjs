@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const toolchain = join(here, "target/freebsd-toolchain");
+const toolchain = join(here, "../.setup/freebsd-toolchain");
 const output = join(here, "freebsd-x64");
 const TARGET = "x86_64-unknown-freebsd";
 /** What is built runs on this release and later ones. */

@@ -1,0 +1,161 @@
+/**
+ * The walkthrough on a simulated FreeBSD kernel, by klee's command line, through koffi and the supervisor as on FreeBSD.
+ * The payloads are this machine's: what they do with sockets is outside of the model, so that which addresses they have is
+ * read from the jail, the interface and pf.
+ */
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { needs } from "../support/gate.ts";
+import { buildRoot, writeRc } from "../support/rootfs.ts";
+import { SimulatedHost } from "../support/simulated-host.ts";
+import { ordinaryMachine } from "../support/simulated-machine.ts";
+import type { SimulatedMachine } from "../support/simulator.ts";
+
+const id = /^[0-9a-f]{12}$/;
+
+const storages: readonly { readonly name: string; readonly machine: SimulatedMachine; readonly dataset: RegExp }[] = [
+  { name: "directories", machine: ordinaryMachine, dataset: /\/store\/containers\/[0-9a-f]{12}\/root$/ },
+  {
+    name: "ZFS",
+    machine: { ...ordinaryMachine, datasets: { zroot: "none", "zroot/ROOT": "none", "zroot/ROOT/default": "/" } },
+    dataset: /^zroot\/klee\/container\/[0-9a-f]{12}$/,
+  },
+];
+
+for (const { name, machine, dataset } of storages)
+  describe(`the walkthrough on FreeBSD, simulated, with ${name}`, needs("root", "busybox"), () => {
+    const host = new SimulatedHost(machine);
+    after(() => host[Symbol.dispose]());
+    const klee = (...args: readonly string[]): string => {
+      const { status, stdout, stderr } = host.klee(args);
+      assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
+      return stdout;
+    };
+    const interfaceOf = (name: string) => host.state().interfaces.find((one) => one.name === name);
+    const living = () => host.state().jails.filter((one) => one.dying_until === null);
+    let network = "";
+    let first = "";
+
+    test("an image is made", () => {
+      const root = host.folder("rootfs");
+      buildRoot(root, ["sh"]);
+      writeRc(root);
+      assert.match(klee("image", "create", "dir", root, "-t", "FreeBSD").trim(), id);
+    });
+
+    test("a network is an interface of klee's", () => {
+      network = klee("network", "create", "--subnet", "10.2.3.0/24", "testnet").trim();
+      assert.match(network, id);
+      const made = interfaceOf("kleene0");
+      assert.equal(made?.description, `klee ${network}`);
+      assert.deepEqual(made?.groups, ["all", "lo", "klee"]);
+      assert.ok("klee" in host.state().pf.anchors);
+      assert.equal(JSON.parse(klee("network", "inspect", "testnet")).network.nat, "em0");
+    });
+
+    test("run starts a jail with its address, and takes all of it away", () => {
+      const { status, output } = host.kleeInOrder([
+        ...["run", "-l", "ipnet", "-n", "testnet", "--name", "strange_moser", "FreeBSD"],
+        ...["/bin/sh", "-c", "hostname; ls /dev; exit 3"],
+      ]);
+      const lines = output.trimEnd().split("\n");
+      first = lines[0] ?? "";
+      assert.match(first, id);
+      assert.match(lines[1] ?? "", /^created execution instance [0-9a-f]{12}$/);
+      assert.equal(lines[2], first, "the jail's host name");
+      assert.deepEqual(lines.slice(3, -2), ["fd", "full", "null", "ptmx", "pts", "random", "tty", "urandom", "zero"]);
+      assert.match(lines.at(-1) ?? "", /^executable [0-9a-f]{12} and its container exited with exit-code 3$/);
+      assert.equal(status, 3);
+      assert.deepEqual(living(), []);
+      assert.deepEqual(
+        interfaceOf("kleene0")?.addresses.map(({ ip }) => ip),
+        ["::1", "fe80::1"],
+      );
+      assert.deepEqual(
+        host.state().mounts.filter(({ path }) => path.includes(first)),
+        [],
+      );
+    });
+
+    test("inspect has the keys and values of the documentation", () => {
+      const { container, container_endpoints: endpoints } = JSON.parse(klee("container", "inspect", "strange_moser"));
+      assert.deepEqual(Object.keys(container), Object.keys(container).sort());
+      assert.match(container.dataset, dataset);
+      assert.deepEqual(container.jail_param, ["mount.devfs", 'exec.stop="/bin/sh /etc/rc.shutdown jail"']);
+      assert.equal(container.network_driver, "ipnet");
+      assert.equal(container.running, false);
+      assert.deepEqual(endpoints, [
+        {
+          container_id: first,
+          epair: null,
+          id: endpoints[0].id,
+          ip_address: "10.2.3.1",
+          ip_address6: "",
+          network_id: "testnet",
+        },
+      ]);
+    });
+
+    test("exec starts it as a thin machine, whose daemon keeps it running", () => {
+      const { status, output } = host.kleeInOrder(["exec", "strange_moser", "/bin/sh", "/etc/rc"]);
+      assert.equal(status, 0, output);
+      assert.match(output, /\n[0-9a-f]{12} has exited with exit-code 0\n$/);
+      const [jail] = living();
+      assert.equal(jail?.name, first);
+      assert.deepEqual(jail?.ip4, ["10.2.3.1"]);
+      assert.deepEqual(
+        [jail?.bools.persist, jail?.bools["allow.raw_sockets"], jail?.ints.enforce_statfs, jail?.ints.devfs_ruleset],
+        [false, false, 2, 4],
+      );
+      assert.deepEqual(interfaceOf("kleene0")?.addresses.at(-1), { ip: "10.2.3.1", prefix: 32, broadcast: null });
+      assert.match(klee("lsc", "-a"), new RegExp(` ${first} +strange_moser .* running +${jail?.jid} *\n`));
+    });
+
+    test("a second one beside it, and a command in it", () => {
+      klee("run", "-d", "-l", "ipnet", "-n", "testnet", "--name", "hungry_knuth", "FreeBSD", "sleep", "1000");
+      assert.deepEqual(
+        living()
+          .map(({ ip4 }) => ip4[0])
+          .sort(),
+        ["10.2.3.1", "10.2.3.2"],
+      );
+      assert.match(host.kleeInOrder(["exec", "hungry_knuth", "id", "-un"]).output, /\nroot\n/);
+      assert.equal(host.klee(["exec", "hungry_knuth", "nosuch"]).status, 127);
+    });
+
+    test("the raw socket parameter, and one that only the kernel knows", () => {
+      klee(
+        ...["run", "-d", "-l", "host", "-J", "allow.raw_sockets", "-J", "allow.mlock", "-J", "securelevel=2"],
+        ...["--name", "free", "FreeBSD", "sleep", "1000"],
+      );
+      const jail = living().find(({ texts }) => texts["host.hostname"] !== first && texts["host.hostname"] !== "");
+      const free = living().find(({ bools }) => bools["allow.raw_sockets"]);
+      assert.ok(jail !== undefined && free !== undefined);
+      assert.deepEqual([free.bools["allow.mlock"], free.ints.securelevel, free.ints.ip4], [true, 2, 2]);
+      const refused = host.klee(["run", "-J", "allow.nosuch", "FreeBSD", "true"]);
+      assert.equal(refused.status, 125);
+      assert.match(refused.stderr, /jail parameter allow\.nosuch is not available on FreeBSD/);
+    });
+
+    test("stop, and everything is removed", () => {
+      klee("stop", "hungry_knuth", "strange_moser", "free");
+      assert.deepEqual(living(), []);
+      for (const one of klee("lsc", "-a", "-q").trimEnd().split("\n")) klee("rmc", "-f", one);
+      assert.match(klee("system", "check"), /^klee: nothing is wrong|^$/);
+      klee("rmn", "testnet");
+      klee("rmi", "FreeBSD");
+      const { interfaces, mounts, datasets } = host.state();
+      assert.deepEqual(
+        interfaces.map(({ name }) => name),
+        ["em0", "lo0"],
+      );
+      assert.deepEqual(
+        mounts.filter(({ path }) => path.startsWith(host.root)),
+        [],
+      );
+      assert.deepEqual(
+        Object.keys(datasets).filter((one) => /[0-9a-f]{12}/.test(one)),
+        [],
+      );
+    });
+  });
