@@ -64,6 +64,8 @@ export interface Images {
 export interface System {
   /** @returns what is missing on this host, one line each. */
   check(): Promise<readonly string[]>;
+  /** @returns what is worth knowing of this host although nothing is wrong, one line each. */
+  advice(): readonly string[];
   /** @returns what was repaired, one line each. */
   reconcile(): Promise<readonly string[]>;
   teardown(containerId: string, executionId: string): Promise<void>;

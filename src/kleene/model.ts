@@ -143,7 +143,7 @@ export interface NetworkRules {
 }
 
 /** Where an image comes from: the running system (Linux), an archive, a directory, or a ZFS dataset (FreeBSD). */
-export type ImageMethod = "host" | "tar" | "dir" | "zfs-copy";
+export type ImageMethod = "host" | "tar" | "dir" | "zfs-copy" | "zfs-clone";
 
 export interface CreateImage {
   readonly method: ImageMethod;

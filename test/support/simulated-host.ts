@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openLibrary } from "../../src/ffi/library.ts";
 import { type Finished, kleeCommand, type Started } from "./machine.ts";
 import { enterMountNamespace } from "./namespaces.ts";
+import { Judge, type Packet, type Verdict } from "./simulated-pf.ts";
 import { SIMULATOR, type SimulatedMachine, Simulator } from "./simulator.ts";
 
 /** What of the simulated kernel's state tests look at; `native/sim/src/kernel.rs` has all of it. */
@@ -36,6 +37,7 @@ export interface SimulatedState {
 export class SimulatedHost implements Disposable {
   readonly simulator: Simulator;
   readonly root: string;
+  readonly #judge = new Judge();
   readonly #state: (path: string) => number;
   #outputs = 0;
 
@@ -96,6 +98,13 @@ export class SimulatedHost implements Disposable {
     const path = join(this.simulator.directory, "state.json");
     if (this.#state(path) !== 0) throw new Error("the simulator does not tell its state");
     return JSON.parse(readFileSync(path, "utf8")) as SimulatedState;
+  }
+
+  /** What the loaded rules make of a packet that begins a connection. */
+  judge(packet: Packet): Verdict {
+    this.simulator.use();
+    this.#judge.forget();
+    return this.#judge.judge(packet);
   }
 
   folder(name: string): string {

@@ -31,28 +31,12 @@ const CLIENT_PORT = 40000;
 
 const isLoopback = (name: string): boolean => /^(lo|kleene)\d+$/.test(name);
 
-/** pf of a simulated kernel, which this process's bindings use from here on. Dispose of it after use. */
-export class SimulatedPf implements Disposable {
-  readonly #simulator: Simulator;
+/** Asks the pf of the simulated kernel that this process sees. */
+export class Judge {
   readonly #packet: (packet: string, answer: Buffer, size: number) => number;
   readonly #forget: () => number;
 
-  /** @param interfaces names and addresses; one whose name begins with lo or kleene is in the group lo. */
-  constructor(interfaces: Readonly<Record<string, readonly string[]>>, running = true) {
-    this.#simulator = new Simulator({
-      real: false,
-      pf: running,
-      modules: ["pf"],
-      interfaces: Object.entries(interfaces).map(([name, addresses], index) => ({
-        name,
-        index: index + 1,
-        driver: isLoopback(name) ? "lo" : "em",
-        flags: isLoopback(name) ? UP_LOOPBACK : UP_ETHERNET,
-        groups: isLoopback(name) ? ["all", "lo"] : ["all"],
-        addresses: addresses.map((ip) => ({ ip, prefix: ip.includes(":") ? 64 : 24 })),
-      })),
-    });
-    this.#simulator.use();
+  constructor() {
     const library = openLibrary("freebsd-sim", [SIMULATOR]);
     this.#packet = library.func("int sim_pf_packet(const char *packet, void *answer, size_t size)");
     this.#forget = library.func("int sim_pf_forget()");
@@ -69,6 +53,35 @@ export class SimulatedPf implements Disposable {
     return verdict;
   }
 
+  /** Forgets all connections. */
+  forget(): void {
+    this.#forget();
+  }
+}
+
+/** pf of a simulated kernel, which this process's bindings use from here on. Dispose of it after use. */
+export class SimulatedPf extends Judge implements Disposable {
+  readonly #simulator: Simulator;
+
+  /** @param interfaces names and addresses; one whose name begins with lo or kleene is in the group lo. */
+  constructor(interfaces: Readonly<Record<string, readonly string[]>>, running = true) {
+    super();
+    this.#simulator = new Simulator({
+      real: false,
+      pf: running,
+      modules: ["pf"],
+      interfaces: Object.entries(interfaces).map(([name, addresses], index) => ({
+        name,
+        index: index + 1,
+        driver: isLoopback(name) ? "lo" : "em",
+        flags: isLoopback(name) ? UP_LOOPBACK : UP_ETHERNET,
+        groups: isLoopback(name) ? ["all", "lo"] : ["all"],
+        addresses: addresses.map((ip) => ({ ip, prefix: ip.includes(":") ? 64 : 24 })),
+      })),
+    });
+    this.#simulator.use();
+  }
+
   /** How often an ioctl is made while `act` runs. */
   count(ioctl: { readonly request: number }, act: () => void): number {
     const log = `${this.#simulator.directory}/calls`;
@@ -83,11 +96,6 @@ export class SimulatedPf implements Disposable {
     return readFileSync(log, "utf8")
       .split("\n")
       .filter((line) => line.endsWith(wanted)).length;
-  }
-
-  /** Forgets all connections. */
-  forget(): void {
-    this.#forget();
   }
 
   /** What the administrator's `pfctl -f` does to the main ruleset. */

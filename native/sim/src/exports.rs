@@ -489,10 +489,10 @@ pub unsafe extern "C" fn lzc_snapshot(names: u64, _properties: u64, errors: *mut
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lzc_destroy_snaps(names: u64, _defer: c_int, errors: *mut u64) -> c_int {
+pub unsafe extern "C" fn lzc_destroy_snaps(names: u64, defer: c_int, errors: *mut u64) -> c_int {
     // SAFETY: the caller passes a list and room for an address.
     code(enter("lzc_destroy_snaps", |kernel| unsafe {
-        zfs::destroy_snapshots(kernel, &List::at(names)?.names()).map_err(|failed| failures(errors, failed))
+        zfs::destroy_snapshots(kernel, &List::at(names)?.names(), defer != 0).map_err(|failed| failures(errors, failed))
     }))
 }
 

@@ -62,6 +62,7 @@ fn variables(kernel: &Kernel) -> Vec<Variable> {
         ("kern.boottime", CTLTYPE_OPAQUE, "S,timeval"),
         ("kern.boot_id", CTLTYPE_OPAQUE, ""),
         ("kern.racct.enable", CTLTYPE_INT, "I"),
+        ("security.jail.jailed", CTLTYPE_INT, "I"),
         ("kern.proc.pid", CTLTYPE_NODE, "N"),
         ("kern.proc.proc", CTLTYPE_OPAQUE, "S,proc"),
     ];
@@ -151,6 +152,7 @@ fn value(kernel: &Kernel, name: &str) -> Answer<Vec<u8>> {
         "kern.osrelease" => text(if kernel.machine.release >= 15 { "15.0-RELEASE" } else { "14.2-RELEASE" }),
         "kern.osreldate" => int(osreldate(kernel)),
         "kern.racct.enable" => vec![u8::from(kernel.machine.racct), 0, 0, 0],
+        "security.jail.jailed" => int(i32::from(process::own_jail() != 0)),
         "kern.boot_id" => kernel.boot_id.to_vec(),
         "kern.boottime" => [kernel.boot_time.to_le_bytes(), 0_u64.to_le_bytes()].concat(),
         name if name.starts_with("security.jail.param.") => int(0),

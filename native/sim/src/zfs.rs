@@ -1,7 +1,7 @@
 //! Datasets and snapshots as libzfs_core knows them. The files of a dataset lie in a directory of the simulator's; a
 //! snapshot is a copy of it, as is a clone of a snapshot.
 
-use crate::errno::{Answer, EBUSY, EEXIST, EINVAL, EIO, ENOENT, ENOTEMPTY, EPERM, EXDEV};
+use crate::errno::{Answer, EBUSY, EEXIST, EINVAL, EIO, ENOENT, ENOTEMPTY, EPERM, EXDEV, Errno};
 use crate::kernel::{Kernel, dataset_files};
 use crate::process;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,9 @@ pub struct Dataset {
     /// The snapshot it is a clone of.
     pub origin: Option<String>,
     pub snapshots: Vec<String>,
+    /// Snapshots that go with their last clone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deferred: Vec<String>,
     pub properties: BTreeMap<String, String>,
 }
 
@@ -88,7 +91,7 @@ pub fn clone(kernel: &mut Kernel, name: &str, snapshot: &str, properties: BTreeM
 }
 
 /// All or none; gives the names that stood in the way.
-pub fn snapshot(kernel: &mut Kernel, names: &[String]) -> Result<(), (crate::errno::Errno, Vec<String>)> {
+pub fn snapshot(kernel: &mut Kernel, names: &[String]) -> Result<(), (Errno, Vec<String>)> {
     let one_pool = names.windows(2).all(|pair| pool(&pair[0]) == pool(&pair[1]));
     if !one_pool {
         return Err((EXDEV, Vec::new()));
@@ -110,18 +113,27 @@ pub fn snapshot(kernel: &mut Kernel, names: &[String]) -> Result<(), (crate::err
     Ok(())
 }
 
-pub fn destroy_snapshots(kernel: &mut Kernel, names: &[String]) -> Result<(), (crate::errno::Errno, Vec<String>)> {
+fn has_clones(kernel: &Kernel, snapshot: &str) -> bool {
+    kernel.datasets.values().any(|one| one.origin.as_deref() == Some(snapshot))
+}
+
+pub fn destroy_snapshots(kernel: &mut Kernel, names: &[String], defer: bool) -> Result<(), (Errno, Vec<String>)> {
     for name in names {
         split(name).map_err(|errno| (errno, vec![name.clone()]))?;
-        if kernel.datasets.values().any(|one| one.origin.as_deref() == Some(name)) {
+        if has_clones(kernel, name) && !defer {
             return Err((EEXIST, vec![name.clone()]));
         }
     }
     for name in names {
         let (dataset, snapshot) = split(name).map_err(|errno| (errno, vec![name.clone()]))?;
-        if let Some(known) = kernel.datasets.get_mut(dataset) {
-            known.snapshots.retain(|one| one != snapshot);
+        let cloned = has_clones(kernel, name);
+        let Some(known) = kernel.datasets.get_mut(dataset) else { continue };
+        if cloned {
+            known.deferred.push(snapshot.into());
+            continue;
         }
+        known.snapshots.retain(|one| one != snapshot);
+        known.deferred.retain(|one| one != snapshot);
         let _ = fs::remove_dir_all(files(name));
     }
     Ok(())
@@ -129,7 +141,7 @@ pub fn destroy_snapshots(kernel: &mut Kernel, names: &[String]) -> Result<(), (c
 
 pub fn destroy(kernel: &mut Kernel, name: &str) -> Answer {
     if name.contains('@') {
-        return destroy_snapshots(kernel, &[name.into()]).map_err(|(errno, _)| errno);
+        return destroy_snapshots(kernel, &[name.into()], false).map_err(|(errno, _)| errno);
     }
     let dataset = kernel.datasets.get(name).ok_or(ENOENT)?;
     if kernel.mounts.iter().any(|one| one.kind == "zfs" && one.source == name) {
@@ -142,8 +154,14 @@ pub fn destroy(kernel: &mut Kernel, name: &str) -> Answer {
     if kernel.datasets.keys().any(|one| one.starts_with(&within)) {
         return Err(ENOTEMPTY);
     }
-    kernel.datasets.remove(name);
+    let origin = kernel.datasets.remove(name).and_then(|one| one.origin);
     let _ = fs::remove_dir_all(files(name));
+    let Some(origin) = origin.filter(|origin| !has_clones(kernel, origin)) else { return Ok(()) };
+    let (source, snapshot) = split(&origin)?;
+    let deferred = kernel.datasets.get(source).is_some_and(|one| one.deferred.iter().any(|one| one == snapshot));
+    if deferred {
+        destroy_snapshots(kernel, &[origin.clone()], false).map_err(|(errno, _)| errno)?;
+    }
     Ok(())
 }
 

@@ -32,10 +32,11 @@ function create(parent: Command, session: Session): void {
     .addArgument(
       new Argument(
         "<method>",
-        "host: this running system; tar: an archive of a root file system; dir: a directory",
-      ).choices(["host", "tar", "dir"]),
+        "host: this running system (Linux); tar: an archive of a root file system; dir: a directory; " +
+          "zfs-copy, zfs-clone: a dataset (FreeBSD)",
+      ).choices(["host", "tar", "dir", "zfs-copy", "zfs-clone"]),
     )
-    .argument("[source]", "the archive or the directory")
+    .argument("[source]", "the archive, the directory or the dataset")
     .option("-t, --tag <name[:tag]>", "name of the new image")
     .addHelpText(
       "after",

@@ -21,11 +21,15 @@ export function registerSystem(program: Command, session: Session): void {
 function check(parent: Command, session: Session): void {
   parent
     .command("check")
-    .description("print what does not work, one line each; the exit status is 1 if there is any")
+    .description("print what does not work, one line each, and notes; the exit status is 1 if anything does not")
     .action(
       session.action(async () => {
-        const problems = await session.withKlee((klee) => klee.system.check());
+        const { problems, notes } = await session.withKlee(async (klee) => ({
+          problems: await klee.system.check(),
+          notes: klee.system.advice(),
+        }));
         for (const problem of problems) session.print(problem);
+        for (const note of notes) session.print(`note: ${note}`);
         return problems.length === 0 ? 0 : failed;
       }),
     );

@@ -182,10 +182,12 @@ export function createSnapshots(snapshots: readonly string[]): void {
 /**
  * Destroys snapshots of one pool: all or none. One that is gone already is no error.
  *
+ * @param options `deferred`: one that has clones or is held goes with the last of them.
  * @throws {SyscallError} EEXIST when a snapshot has clones, EBUSY when it is held; naming which.
  */
-export function destroySnapshots(snapshots: readonly string[]): void {
-  onSnapshots("lzc_destroy_snaps", snapshots, (list, failures) => lzc_destroy_snaps(list, 0, failures));
+export function destroySnapshots(snapshots: readonly string[], options: { readonly deferred?: boolean } = {}): void {
+  const defer = options.deferred ? 1 : 0;
+  onSnapshots("lzc_destroy_snaps", snapshots, (list, failures) => lzc_destroy_snaps(list, defer, failures));
 }
 
 /** Destroys a file system without snapshots and children. @throws {SyscallError} EBUSY when it is mounted; ENOENT. */

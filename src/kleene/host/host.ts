@@ -30,6 +30,8 @@ export interface Host {
    * @throws {KleeError} PERMISSION or UNSUPPORTED, with the remedy.
    */
   checkSystem(): void;
+  /** What the administrator of this host should know although nothing is wrong, one line each. */
+  advice?(): string[];
 }
 
 /** An address with prefix length on an interface, `10.2.3.1/32`; IPv6 in its shortest form. */

@@ -18,6 +18,11 @@ export class System {
     return findProblems(this.#context);
   }
 
+  /** What is worth knowing of this host although nothing is wrong, one line each. */
+  advice(): string[] {
+    return this.#context.host.advice?.() ?? [];
+  }
+
   /** Makes the kernel agree with the store. Returns what was repaired, one line each. */
   reconcile(): Promise<string[]> {
     this.#context.host.checkSystem();

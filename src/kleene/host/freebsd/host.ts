@@ -1,4 +1,5 @@
-import { flock, sysctl } from "../../../ffi/freebsd/index.ts";
+import { existsSync, readFileSync } from "node:fs";
+import { flock, SyscallError, sysctl } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { Host } from "../host.ts";
 import { place } from "../store-directories.ts";
@@ -6,9 +7,11 @@ import { FreebsdFirewall } from "./firewall.ts";
 import { FreebsdInterfaces } from "./interfaces.ts";
 import { FreebsdJails } from "./jails.ts";
 import { identityOf, isAlive } from "./processes.ts";
+import { ROOT } from "./rules.ts";
 import { FreebsdStorage } from "./storage.ts";
 
 const DEFAULT_ROOT = "/var/db/klee";
+const PF_CONF = "/etc/pf.conf";
 
 /** FreeBSD: jails, loopback clones with aliases, an anchor of pf, ZFS or directories. */
 export class FreebsdHost implements Host {
@@ -48,5 +51,34 @@ export class FreebsdHost implements Host {
 
   checkSystem(): void {
     if (process.getuid?.() !== 0) throw new KleeError("PERMISSION", "klee must run as root");
+    if (sysctl.sysctlInt("security.jail.jailed") !== 0)
+      throw new KleeError(
+        "UNSUPPORTED",
+        "klee runs in a jail, where it can make neither interfaces nor firewall rules",
+      );
   }
+
+  advice(): string[] {
+    return [...missingLines(), ...localFiltering()];
+  }
+}
+
+/** The calls of klee's anchor that pf.conf(5) lacks: klee makes them, but a reload of the file takes them away. */
+function missingLines(): string[] {
+  const text = existsSync(PF_CONF) ? readFileSync(PF_CONF, "utf8") : "";
+  return ["nat-anchor", "rdr-anchor", "anchor"]
+    .map((call) => `${call} "${ROOT}"`)
+    .filter((line) => !text.split("\n").some((written) => written.trim().startsWith(line)))
+    .map((line) => `${PF_CONF} lacks the line: ${line}`);
+}
+
+/** Connections of the host itself are translated only then; kernels before 13.3 have no such variable. */
+function localFiltering(): string[] {
+  try {
+    if (sysctl.sysctlInt("net.pf.filter_local") !== 0) return [];
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "ENOENT") return [];
+    throw error;
+  }
+  return ["published ports do not work from the host itself; to change that: sysctl net.pf.filter_local=1"];
 }

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { mount, zfs } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
+import type { ImageMethod } from "../../model.ts";
 import type { ImageSource, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
 import { build, makeDirectory, type ObjectKind, place, remove, unfinished } from "../store-directories.ts";
@@ -18,8 +19,10 @@ const isDataset = (name: string): boolean => !name.startsWith("/");
  */
 export class FreebsdStorage implements Storage {
   async createImage(root: string, imageId: string, source: ImageSource): Promise<string> {
-    const fill = filler(source);
     const parent = parentDataset(root);
+    const { method } = source;
+    if (method === "zfs-clone") return cloneImage(parent, imageId, source.source ?? "");
+    const fill = filler(method, source.source);
     if (parent === undefined) {
       await inDirectory(root, "images", imageId, fill);
       return filesOf(root, "images", imageId);
@@ -87,11 +90,30 @@ export class FreebsdStorage implements Storage {
 /** Where the files of an image or container are, mounted or not. */
 const filesOf = (root: string, kind: ObjectKind, id: string): string => `${place(root, kind, id)}/root`;
 
+/** Makes an image of a dataset that takes no space: a clone, with which the snapshot that it is of goes. */
+function cloneImage(parent: string | undefined, imageId: string, source: string): string {
+  if (parent === undefined || source.split("/")[0] !== parent.split("/")[0])
+    throw new KleeError("UNSUPPORTED", `${source} is not in the pool of the store; use the 'zfs-copy' method`);
+  const dataset = `${parent}/image/${imageId}`;
+  const snapshot = `${source}@klee-${imageId}`;
+  attempt(`cannot clone dataset ${source}`, () => {
+    zfs.createSnapshots([snapshot]);
+    try {
+      if (!zfs.datasetExists(`${parent}/image`)) makeDataset(`${parent}/image`);
+      zfs.cloneDataset(snapshot, dataset, { mountpoint: "none" });
+      zfs.createSnapshots([`${dataset}@${SNAPSHOT}`]);
+    } finally {
+      zfs.destroySnapshots([snapshot], { deferred: true });
+    }
+  });
+  return dataset;
+}
+
 /** Fills an empty directory with an image's files. */
 type Fill = (files: string) => Promise<void>;
 
 /** @throws {KleeError} before anything is made, for a method that FreeBSD does not have. */
-function filler({ method, source }: ImageSource): Fill {
+function filler(method: Exclude<ImageMethod, "zfs-clone">, source: string | undefined): Fill {
   if (method === "host")
     throw new KleeError(
       "UNSUPPORTED",
