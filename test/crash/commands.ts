@@ -6,6 +6,9 @@ import type { Machine } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 import type { Victim } from "./fault.ts";
 
+/** Where commands are tried. */
+export type Site = Pick<Machine, "directory" | "root" | "folder" | "run">;
+
 /** A command that changes something, and what must be there before it. */
 export interface ChangingCommand {
   readonly name: string;
@@ -34,10 +37,9 @@ async function start(klee: Klee, reference: string): Promise<Execution> {
 
 const createStarted = async (klee: Klee): Promise<unknown> => start(klee, (await create(klee)).id);
 const createNetwork = (klee: Klee) => klee.networks.create({ name: "extra", subnet: "10.9.0.0/24" });
-const createImage = (klee: Klee, source: string | undefined, tag?: string) =>
-  klee.images.create({ method: "dir", source, tag });
+const createImage = (klee: Klee, source: string, tag?: string) => klee.images.create({ method: "tar", source, tag });
 
-export function changingCommands(machine: Machine): ChangingCommand[] {
+export function changingCommands(machine: Site): ChangingCommand[] {
   const small = join(machine.directory, "small");
   if (!existsSync(small)) {
     mkdirSync(join(small, "etc"), { recursive: true });
@@ -77,13 +79,13 @@ export function changingCommands(machine: Machine): ChangingCommand[] {
     { name: "container prune", args: ["container", "prune", "-f"], prepare: create },
     { name: "image create dir", args: ["image", "create", "dir", small, "-t", "extra"] },
     { name: "image create tar", args: ["image", "create", "tar", `${small}.tar`, "-t", "extra"] },
-    { name: "image rm", args: ["image", "rm", "extra"], prepare: (klee) => createImage(klee, small, "extra") },
+    { name: "image rm", args: ["image", "rm", "extra"], prepare: (klee) => createImage(klee, `${small}.tar`, "extra") },
     {
       name: "image tag",
       args: ["image", "tag", "extra", "more"],
-      prepare: (klee) => createImage(klee, small, "extra"),
+      prepare: (klee) => createImage(klee, `${small}.tar`, "extra"),
     },
-    { name: "image prune", args: ["image", "prune", "-f"], prepare: (klee) => createImage(klee, small) },
+    { name: "image prune", args: ["image", "prune", "-f"], prepare: (klee) => createImage(klee, `${small}.tar`) },
     {
       name: "run, supervisor",
       args: ["run", "-n", "net", "-J", RAW, "--name", "c", "box", "true"],
@@ -100,10 +102,12 @@ export function changingCommands(machine: Machine): ChangingCommand[] {
 }
 
 /** A store with an image, a network and a running container, which stay for the machine's life. */
-export async function furnish(machine: Machine): Promise<Klee> {
+export async function furnish(machine: Site): Promise<Klee> {
   buildRoot(machine.folder("rootfs"), ["sh"]);
   const klee = await openKlee({ root: machine.root });
-  await klee.images.create({ method: "dir", source: machine.folder("rootfs"), tag: "box" });
+  const archive = join(machine.directory, "rootfs.tar");
+  machine.run("tar", "-cf", archive, "-C", machine.folder("rootfs"), ".");
+  await createImage(klee, archive, "box");
   await klee.networks.create({ name: "net", subnet: "10.2.3.0/24", subnet6: "fd00:2:3::/64" });
   await klee.containers.create({
     image: "box",

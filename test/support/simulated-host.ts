@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openLibrary } from "../../src/ffi/library.ts";
@@ -11,6 +11,8 @@ import { SIMULATOR, type SimulatedMachine, Simulator } from "./simulator.ts";
 export interface SimulatedState {
   readonly interfaces: readonly {
     readonly name: string;
+    readonly driver: string;
+    readonly unit: number;
     readonly description: string | null;
     readonly groups: readonly string[];
     readonly addresses: readonly { readonly ip: string; readonly prefix: number }[];
@@ -47,6 +49,15 @@ export class SimulatedHost implements Disposable {
     this.simulator.use();
     this.root = join(this.simulator.directory, "store");
     this.#state = openLibrary("freebsd-sim", [SIMULATOR]).func("int sim_state(const char *path)");
+  }
+
+  get directory(): string {
+    return this.simulator.directory;
+  }
+
+  /** Runs a program of this machine; a failure is an error. Returns what it printed. */
+  run(program: string, ...args: string[]): string {
+    return execFileSync(program, args, { encoding: "utf8" });
   }
 
   environment(): NodeJS.ProcessEnv {

@@ -95,7 +95,7 @@ export class SimulatedPf extends Judge implements Disposable {
     const wanted = `ioctl 0x${ioctl.request.toString(16)}`;
     return readFileSync(log, "utf8")
       .split("\n")
-      .filter((line) => line.endsWith(wanted)).length;
+      .filter((line) => line.endsWith(` ${wanted}`)).length;
   }
 
   /** What the administrator's `pfctl -f` does to the main ruleset. */

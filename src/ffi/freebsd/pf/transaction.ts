@@ -26,7 +26,7 @@ export interface PfAnchor {
   readonly anchor: string;
   /** Rulesets to replace, in this order of rules; an empty list empties the ruleset. */
   readonly rules?: Partial<Readonly<Record<PfRuleset, readonly PfRule[]>>>;
-  /** Tables to define, or whose addresses to replace. */
+  /** Tables to define, or whose addresses to replace. None at all ends what an interrupted transaction began. */
   readonly tables?: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -48,11 +48,11 @@ const rulesetOrder: readonly PfRuleset[] = ["nat", "rdr", "filter"];
 
 /** The rulesets that a transaction replaces. */
 export function transactionParts(anchors: readonly PfAnchor[]): TransactionPart[] {
-  return anchors.flatMap(({ anchor, rules = {}, tables = {} }) => [
+  return anchors.flatMap(({ anchor, rules = {}, tables }) => [
     ...rulesetOrder
       .filter((ruleset) => rules[ruleset] !== undefined)
       .map((ruleset) => ({ anchor, ruleset, ticket: 0 })),
-    ...(Object.keys(tables).length > 0 ? [{ anchor, ruleset: "table" as const, ticket: 0 }] : []),
+    ...(tables === undefined ? [] : [{ anchor, ruleset: "table" as const, ticket: 0 }]),
   ]);
 }
 

@@ -81,8 +81,8 @@ function ownAnchors(device: pf.PfDevice): string[] {
   );
 }
 
-/** pf removes an anchor by itself once nothing is left in it. */
-const emptied = (anchor: string): pf.PfAnchor => ({ anchor, rules: { nat: [], rdr: [], filter: [] } });
+/** pf removes an anchor by itself once nothing is left in it, nor begun by a klee that was killed. */
+const emptied = (anchor: string): pf.PfAnchor => ({ anchor, rules: { nat: [], rdr: [], filter: [] }, tables: {} });
 
 function add(device: pf.PfDevice, step: TableStep): TableStep {
   pf.addAddresses(device, step.anchor, step.table, step.addresses);

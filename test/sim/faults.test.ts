@@ -1,0 +1,126 @@
+/** Every call of FreeBSD's kernel that fails, or that klee or its supervisor is killed at, on the simulator. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import type { Klee } from "../../src/kleene/klee.ts";
+import { BYSTANDER, type ChangingCommand, changingCommands, clear, furnish } from "../crash/commands.ts";
+import { seed } from "../hostile/seed.ts";
+import { needs } from "../support/gate.ts";
+import { SimulatedHost } from "../support/simulated-host.ts";
+import { ordinaryMachine } from "../support/simulated-machine.ts";
+import { settled } from "./inventory.ts";
+
+const BUDGET_MS = 40_000;
+const all = process.env.KLEE_SOAK_SECONDS !== undefined;
+const gate = needs("root", "busybox");
+const host = new SimulatedHost({
+  ...ordinaryMachine,
+  datasets: { zroot: "none", "zroot/ROOT": "none", "zroot/ROOT/default": "/" },
+});
+process.env.KLEE_ROOT = host.root;
+let klee: Klee;
+
+before(async () => {
+  klee = await furnish(host);
+});
+after(async () => {
+  await klee.close();
+  host[Symbol.dispose]();
+});
+
+interface Point {
+  readonly command: ChangingCommand;
+  readonly program: string;
+  readonly number: number;
+  readonly call: string;
+}
+
+const programOf = ({ victim }: ChangingCommand): string => (victim === "supervisor" ? "klee-supervisor" : "node");
+
+/** The calls of the command's process, or of its supervisor, when nothing fails. */
+async function pointsOf(command: ChangingCommand): Promise<Point[]> {
+  await command.prepare?.(klee);
+  const log = join(host.directory, "calls");
+  writeFileSync(log, "");
+  host.klee(command.args, { KLEE_SIM_CALLS: log });
+  await settled(host);
+  await clear(klee);
+  const program = programOf(command);
+  const lines = readFileSync(log, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter(([name]) => name === program);
+  // A take-down is another klee: the first process is the command's own.
+  const pid = lines[0]?.[1];
+  return lines
+    .filter(([, process]) => process === pid)
+    .map(([, , number, ...call]) => ({ command, program, number: Number(number), call: call.join(" ") }));
+}
+
+/** What is wrong after a command that was stopped at a point. */
+async function trial({ command, program, number }: Point, fault: string): Promise<string[]> {
+  await command.prepare?.(klee);
+  const { status, stderr } = host.klee(command.args, { KLEE_SIM_FAULT: `${number}:${fault}:${program}` });
+  const wrong = /\n\s+at |TypeError|RangeError/.test(stderr) ? [`stack trace: ${stderr}`] : [];
+  const killed = fault.startsWith("kill");
+  if (!killed && status !== 0 && !/^klee: .+$/m.test(stderr)) wrong.push(`status ${status} without a word: ${stderr}`);
+  const next = host.klee(["lsc", "-a"]);
+  if (next.status !== 0) wrong.push(`the next command failed: ${next.stderr}`);
+  wrong.push(...(await settled(host)));
+  const check = host.klee(["system", "check"]);
+  if (check.status !== 0) wrong.push(`klee system check: ${check.stdout}${check.stderr}`);
+  const running = await klee.containers.list({ all: false });
+  if (!running.some(({ name }) => name === BYSTANDER)) wrong.push(`lost: ${BYSTANDER} no longer runs`);
+  await clear(klee);
+  return [...wrong, ...(await settled(host)).map((line) => `after removal, ${line}`)];
+}
+
+/** Tries each point, or as many as the time allows, evenly spread. */
+async function survey(faults: readonly string[]): Promise<{ tried: number; points: number; failures: string[] }> {
+  const started = Date.now();
+  const points: Point[] = [];
+  for (const command of changingCommands(host)) points.push(...(await pointsOf(command)));
+  const failures: string[] = [];
+  let tried = 0;
+  // A step that shares no factor with the number of points comes by all of them.
+  const step = coprime(points.length, Math.floor(points.length * 0.618));
+  for (let round = 0; round < points.length; round++) {
+    if (!all && Date.now() - started > BUDGET_MS) break;
+    const point = points[(seed + round * step) % points.length];
+    const fault = faults[round % faults.length];
+    if (point === undefined || fault === undefined) break;
+    const wrong = await trial(point, fault);
+    tried += 1;
+    if (wrong.length > 0)
+      failures.push(
+        [
+          `klee ${point.command.args.join(" ")}, ${fault} at ${point.program} ${point.number}, ${point.call}`,
+          ...wrong,
+        ].join("\n    "),
+      );
+  }
+  return { tried, points: points.length, failures };
+}
+
+function coprime(size: number, from: number): number {
+  const divides = (a: number, b: number): number => (b === 0 ? a : divides(b, a % b));
+  let step = Math.max(1, from);
+  while (divides(size, step) !== 1) step += 1;
+  return step;
+}
+
+test("a call of FreeBSD's that fails is survived, or undone and told in one line", gate, async (t) => {
+  const { tried, points, failures } = await survey(["ENOMEM", "EIO", "EPERM", "EBUSY"]);
+  t.diagnostic(`failing calls ${tried - failures.length} of ${tried} clean (${points} in all, KLEE_TEST_SEED=${seed})`);
+  assert.ok(tried > 0);
+  assert.deepEqual(failures, []);
+});
+
+test("killed at a call of FreeBSD's, or after it, a command leaves nothing that does not agree", gate, async (t) => {
+  const { tried, points, failures } = await survey(["kill", "killed-after"]);
+  t.diagnostic(`kill points ${tried - failures.length} of ${tried} clean (${points} in all, KLEE_TEST_SEED=${seed})`);
+  assert.ok(tried > 0);
+  assert.deepEqual(failures, []);
+});
