@@ -45,7 +45,7 @@ export async function bundle(root) {
     ...common,
     entryPoints: [join(root, "src/cli/main.ts")],
     outfile: program,
-    external: ["koffi", "*.node"],
+    external: ["koffi", "xz-decompress", "*.node"],
     plugins: [lateBuiltins, sqliteAddon],
     charset: "ascii",
     banner: { js: "(function (require, importMetaUrl) {" },

@@ -142,12 +142,15 @@ export interface NetworkRules {
   readonly text: string;
 }
 
-/** Where an image comes from: the running system (Linux), an archive, a directory, or a ZFS dataset (FreeBSD). */
-export type ImageMethod = "host" | "tar" | "dir" | "zfs-copy" | "zfs-clone";
+/**
+ * Where an image comes from: the running system (Linux), an archive here or on a server, a directory, or a ZFS dataset
+ * (FreeBSD).
+ */
+export type ImageMethod = "host" | "tar" | "dir" | "zfs-copy" | "zfs-clone" | "fetch";
 
 export interface CreateImage {
   readonly method: ImageMethod;
-  /** The archive or the directory; absent for `host`. */
+  /** The archive, its URL, the directory or the dataset; absent for `host`, and `fetch` of FreeBSD's own release. */
   readonly source?: string | undefined;
   /** `NAME[:TAG]`; default: no name. */
   readonly tag?: string | undefined;

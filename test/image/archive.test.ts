@@ -56,9 +56,9 @@ function sampleTree(root: string): void {
 }
 
 for (const format of ["gnu", "pax", "oldgnu"]) {
-  for (const compression of ["", "--gzip"]) {
+  for (const compression of ["", "--gzip", "--xz"]) {
     test(
-      `a ${format} archive${compression ? " with gzip" : ""} of tar(1) comes out as it went in`,
+      `a ${format} archive${compression === "" ? "" : ` with ${compression.slice(2)}`} of tar(1) comes out as it went in`,
       needs("root"),
       async () => {
         using directory = temporaryDirectory();

@@ -273,10 +273,11 @@ const refused: readonly (readonly [what: string, bytes: Buffer, reason: string |
   ["gzip of text", gzipSync("hello\n".repeat(1000)), "not a tar archive"],
   ["brotli data", brotliCompressSync(whole), /^not a tar archive/],
   [
-    "xz data",
-    Buffer.from("fd377a585a000004e6d6b446", "hex"),
-    "xz data, which klee does not read: decompress it first (unxz)",
+    "damaged xz data",
+    Buffer.from(`fd377a585a000004e6d6b446${"00".repeat(600)}`, "hex"),
+    "damaged or truncated xz data",
   ],
+  ["truncated xz data", Buffer.from("fd377a585a000004e6d6b446", "hex"), "damaged or truncated xz data"],
   [
     "zstd data",
     Buffer.from("28b52ffd0458", "hex"),

@@ -63,6 +63,7 @@ fn variables(kernel: &Kernel) -> Vec<Variable> {
         ("kern.boot_id", CTLTYPE_OPAQUE, ""),
         ("kern.racct.enable", CTLTYPE_INT, "I"),
         ("security.jail.jailed", CTLTYPE_INT, "I"),
+        ("hw.machine_arch", CTLTYPE_STRING, "A"),
         ("kern.proc.pid", CTLTYPE_NODE, "N"),
         ("kern.proc.proc", CTLTYPE_OPAQUE, "S,proc"),
     ];
@@ -149,6 +150,7 @@ fn value(kernel: &Kernel, name: &str) -> Answer<Vec<u8>> {
     let int = |value: i32| value.to_le_bytes().to_vec();
     Ok(match name {
         "kern.hostname" => text(&hostname(kernel)),
+        "hw.machine_arch" => text("amd64"),
         "kern.osrelease" => text(if kernel.machine.release >= 15 { "15.0-RELEASE" } else { "14.2-RELEASE" }),
         "kern.osreldate" => int(osreldate(kernel)),
         "kern.racct.enable" => vec![u8::from(kernel.machine.racct), 0, 0, 0],

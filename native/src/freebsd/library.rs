@@ -7,12 +7,18 @@ use std::ffi::{CStr, CString, c_int, c_uint, c_void};
 #[derive(Clone, Copy)]
 pub struct Library(*mut c_void);
 
+type ClassCall = unsafe extern "C" fn(*const libc::c_char, c_uint) -> c_int;
 type JailCall = unsafe extern "C" fn(*mut libc::iovec, c_uint, c_int) -> c_int;
 
 impl Library {
     /// It stays open for good.
     pub fn open(name: Option<&str>) -> Outcome<Self> {
-        let Some(name) = name else { return Ok(Self(libc::RTLD_DEFAULT)) };
+        let Some(name) = name else {
+            // Names of what it holds are found among the program's own from here on.
+            // SAFETY: a C string that outlives the call.
+            unsafe { libc::dlopen(c"libutil.so.9".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+            return Ok(Self(libc::RTLD_DEFAULT));
+        };
         let path = CString::new(name).map_err(|_| Failure::refusal("dlopen", name, "a NUL is in its name"))?;
         // SAFETY: a C string that outlives the call.
         let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW) };
@@ -67,6 +73,12 @@ impl Library {
         self.required(c"setlogin").map(|address| unsafe {
             std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const libc::c_char) -> c_int>(address)
         })
+    }
+
+    /// Of libutil, as opened: it cannot be opened from within a jail.
+    pub fn setclasscontext(self) -> Option<ClassCall> {
+        // SAFETY: setclasscontext(3) is declared like this in login_cap.h.
+        self.find(c"setclasscontext").map(|address| unsafe { std::mem::transmute::<*mut c_void, ClassCall>(address) })
     }
 
     /// From release 14 on.

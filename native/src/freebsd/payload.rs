@@ -18,6 +18,10 @@ use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 // sys/unistd.h and linux/close_range.h: the same on both.
 const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
 
+// login_cap.h
+const LOGIN_SETPRIORITY: libc::c_uint = 0x8;
+const LOGIN_SETRESOURCES: libc::c_uint = 0x10;
+
 /// Never returns: either the program runs, or the failure goes to `channel`.
 pub fn become_payload(library: Library, jail: Jail, command: &spec::Process, channel: OwnedFd) -> ! {
     let Err(failure) = enter_and_execute(library, jail, command, &channel);
@@ -45,6 +49,7 @@ fn enter_and_execute(library: Library, jail: Jail, command: &spec::Process, chan
     // SAFETY: no pointers, cannot fail.
     unsafe { libc::umask(0o022) };
     log_in(library, &account)?;
+    enter_class(library, &account);
     become_account(&account)?;
     close_on_exec()?;
     program.execute()
@@ -56,6 +61,15 @@ fn log_in(library: Library, account: &Account) -> Outcome<()> {
     let name = text(&account.name).at("setlogin", &account.name)?;
     // SAFETY: a C string that outlives the call.
     check(unsafe { call(name.as_ptr()) }.into()).map(drop).at("setlogin", &account.name)
+}
+
+/// Resource limits and priority of the user's login class, login.conf(5) of the jail. passwd(5) names no class: it is
+/// root's or the default one. A jail without the file has no limits of its own.
+fn enter_class(library: Library, account: &Account) {
+    let Some(call) = library.setclasscontext() else { return };
+    let class = if account.uid == 0 { c"root" } else { c"default" };
+    // SAFETY: a C string that outlives the call.
+    unsafe { call(class.as_ptr(), LOGIN_SETPRIORITY | LOGIN_SETRESOURCES) };
 }
 
 /// The jail is the root by now, so no link leads out of it; a FIFO is not waited for.

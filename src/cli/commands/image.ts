@@ -33,19 +33,19 @@ function create(parent: Command, session: Session): void {
       new Argument(
         "<method>",
         "host: this running system (Linux); tar: an archive of a root file system; dir: a directory; " +
-          "zfs-copy, zfs-clone: a dataset (FreeBSD)",
-      ).choices(["host", "tar", "dir", "zfs-copy", "zfs-clone"]),
+          "zfs-copy, zfs-clone: a dataset (FreeBSD); fetch: an archive from a server, by default FreeBSD's own release",
+      ).choices(["host", "tar", "dir", "zfs-copy", "zfs-clone", "fetch"]),
     )
-    .argument("[source]", "the archive, the directory or the dataset")
+    .argument("[source]", "the archive, the directory, the dataset or the URL")
     .option("-t, --tag <name[:tag]>", "name of the new image")
     .addHelpText(
       "after",
-      "\nExamples:\n  klee image create host -t FreeBSD\n  klee image create tar base.txz -t base:14",
+      "\nExamples:\n  klee image create host -t FreeBSD\n  klee image create tar base.txz -t base:14\n  klee image create fetch -t FreeBSD",
     )
     .action(
       session.action(
         async (method: CreateImage["method"], source: string | undefined, options: { readonly tag?: string }) => {
-          if (method !== "host" && source === undefined)
+          if (method !== "host" && method !== "fetch" && source === undefined)
             throw new UsageError(`The SOURCE argument is needed when creating images using the '${method}' method.`);
           const request: CreateImage = { method, source, tag: options.tag };
           const { id } = await session.withKlee((klee) => klee.images.create(request));

@@ -30,6 +30,8 @@ export interface Host {
    * @throws {KleeError} PERMISSION or UNSUPPORTED, with the remedy.
    */
   checkSystem(): void;
+  /** URL of the archive of this host's own release; absent where there is none. */
+  releaseArchive?(): string;
   /** What the administrator of this host should know although nothing is wrong, one line each. */
   advice?(): string[];
 }
@@ -218,7 +220,7 @@ export interface Jails {
 }
 
 export interface ImageSource {
-  readonly method: ImageMethod;
+  readonly method: Exclude<ImageMethod, "fetch">;
   readonly source: string | undefined;
 }
 

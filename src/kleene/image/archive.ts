@@ -28,7 +28,7 @@ const READER_OPTIONS: Parameters<typeof extract>[0] & {
 } = { allowUnknownFormat: true, filenameEncoding: "latin1" };
 
 /**
- * Unpacks a tar archive, plain or compressed with gzip, into an empty directory that only root can reach. Content
+ * Unpacks a tar archive, plain or compressed with gzip or xz, into an empty directory that only root can reach. Content
  * streams through: memory grows with the number of entries only. Whoever calls this removes the directory on failure.
  *
  * Kept: type, mode, owner by number, modification time, hard links. Refused whole: what tar(5) allows and an image must
@@ -52,10 +52,10 @@ async function unpack(file: string, tree: Tree): Promise<void> {
   let last: string | undefined;
   let feeding: Promise<void> | undefined;
   try {
-    const gunzip = decompressor(head);
+    const decompressed = decompressor(head);
     const whole = join(head, source);
     const watch = (chunks: AsyncIterable<Buffer>) => end.watch(chunks);
-    feeding = gunzip ? pipeline(whole, gunzip, watch, entries) : pipeline(whole, watch, entries);
+    feeding = decompressed ? pipeline(whole, decompressed, watch, entries) : pipeline(whole, watch, entries);
     // Awaited below; without this a failure that comes first would count as unhandled.
     feeding.catch(() => undefined);
     for await (const entry of entries) {

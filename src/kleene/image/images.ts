@@ -2,7 +2,7 @@ import type { Context } from "../context.ts";
 import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { newId, notFound, resolve, timestamp } from "../identity.ts";
-import type { CreateImage, Image } from "../model.ts";
+import type { CreateImage, Image, ImageMethod } from "../model.ts";
 import { removeUnused } from "../prune.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { list, text } from "../store/store.ts";
@@ -27,12 +27,13 @@ export class Images {
   async create(request: CreateImage): Promise<Image> {
     const { root, host, store } = this.#context;
     const { name, tag } = request.tag === undefined ? { name: "", tag: "" } : parseNameTag(request.tag);
-    if (request.method !== "host" && !request.source)
+    const source = request.source ?? (request.method === "fetch" ? host.releaseArchive?.() : undefined);
+    if (request.method !== "host" && !source)
       throw new KleeError(
         "INVALID",
         `the SOURCE argument is needed when creating images using the '${request.method}' method`,
       );
-    if (request.method === "host" && request.source !== undefined)
+    if (request.method === "host" && source !== undefined)
       throw new KleeError("INVALID", "the 'host' method takes no SOURCE: it is the running system");
     const id = newId();
     return carryOut(
@@ -42,7 +43,7 @@ export class Images {
       () => Promise.resolve(),
       async (_, undo) => {
         undo.push(() => host.storage.removeImage(root, id));
-        const dataset = await host.storage.createImage(root, id, { method: request.method, source: request.source });
+        const dataset = await this.#store(id, request.method, source);
         const image: Image = {
           cmd: DEFAULT_COMMAND,
           created: timestamp(),
@@ -73,6 +74,20 @@ export class Images {
         return image;
       },
     );
+  }
+
+  /** Makes the image's files. Returns their dataset. */
+  async #store(id: string, method: ImageMethod, source: string | undefined): Promise<string> {
+    const { root, host } = this.#context;
+    if (method !== "fetch") return host.storage.createImage(root, id, { method, source });
+    // Loaded on demand: few commands speak to a server.
+    const { downloadPath, fetchArchive, removeDownload } = await import("./fetch.ts");
+    try {
+      await fetchArchive(source ?? "", downloadPath(root, id));
+      return await host.storage.createImage(root, id, { method: "tar", source: downloadPath(root, id) });
+    } finally {
+      removeDownload(root, id);
+    }
   }
 
   async inspect(reference: string): Promise<Image> {

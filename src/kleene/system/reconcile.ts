@@ -7,6 +7,7 @@ import { containerById, type StoredContainer } from "../container/rows.ts";
 import { lockPath, takeDown, withContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
 import { KleeError } from "../errors.ts";
+import { removeDownload } from "../image/fetch.ts";
 import { makeInterface } from "../network/interface.ts";
 import { removeFromHost } from "../network/networks.ts";
 import { allNetworks, networkOf } from "../network/rows.ts";
@@ -68,6 +69,7 @@ async function settle(context: Context, operation: Operation): Promise<string | 
     case "remove image":
       if ((await store.get("SELECT 1 AS one FROM image WHERE id = ?", object)) !== undefined) return undefined;
       await host.storage.removeImage(root, object);
+      removeDownload(root, object);
       return `${kind} ${object} was interrupted: removed it`;
     case "create container":
     case "remove container": {

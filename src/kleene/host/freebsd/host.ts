@@ -58,6 +58,12 @@ export class FreebsdHost implements Host {
       );
   }
 
+  /** The base system; a patch level comes by freebsd-update(8). */
+  releaseArchive(): string {
+    const release = sysctl.sysctlString("kern.osrelease").replace(/-p\d+$/, "");
+    return `https://download.freebsd.org/releases/${sysctl.sysctlString("hw.machine_arch")}/${release}/base.txz`;
+  }
+
   advice(): string[] {
     return [...missingLines(), ...localFiltering()];
   }

@@ -1,7 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { mount, zfs } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type { ImageMethod } from "../../model.ts";
 import type { ImageSource, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
 import { build, makeDirectory, type ObjectKind, place, remove, unfinished } from "../store-directories.ts";
@@ -113,7 +112,7 @@ function cloneImage(parent: string | undefined, imageId: string, source: string)
 type Fill = (files: string) => Promise<void>;
 
 /** @throws {KleeError} before anything is made, for a method that FreeBSD does not have. */
-function filler(method: Exclude<ImageMethod, "zfs-clone">, source: string | undefined): Fill {
+function filler(method: Exclude<ImageSource["method"], "zfs-clone">, source: string | undefined): Fill {
   if (method === "host")
     throw new KleeError(
       "UNSUPPORTED",
