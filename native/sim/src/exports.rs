@@ -386,20 +386,19 @@ pub unsafe extern "C" fn setlogin(_name: *const c_char) -> c_int {
     0
 }
 
-/// Of login.conf(5) it has one line: root's processes leave no core files.
+/// Of login.conf(5) it has one line: root's processes leave no core files. It is called from within jails, where the
+/// simulator's own files are out of reach.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn setclasscontext(class: *const c_char, flags: c_uint) -> c_int {
     const LOGIN_SETRESOURCES: c_uint = 0x10;
-    done(enter("setclasscontext", |_| {
-        // SAFETY: the caller passes a C string.
-        let class = unsafe { text(class)? };
-        if class == "root" && flags & LOGIN_SETRESOURCES != 0 {
-            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-            // SAFETY: the limit outlives the call.
-            unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
-        }
-        if ["root", "default"].contains(&class.as_str()) { Ok(()) } else { Err(EINVAL) }
-    }))
+    // SAFETY: the caller passes a C string.
+    let Ok(class) = (unsafe { text(class) }) else { return done(Err(EINVAL)) };
+    if class == "root" && flags & LOGIN_SETRESOURCES != 0 {
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the limit outlives the call.
+        unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
+    }
+    done(if ["root", "default"].contains(&class.as_str()) { Ok(()) } else { Err(EINVAL) })
 }
 
 #[unsafe(no_mangle)]

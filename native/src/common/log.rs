@@ -92,10 +92,10 @@ impl Log {
         let Ok(size) = self.file.metadata().map(|metadata| metadata.len()) else { return };
         if size > self.begin + KEPT + SLACK {
             let begin = (size - KEPT) / SLACK * SLACK;
-            if (self.free)(&self.file, begin).is_ok() {
-                let _ = self.write_index(begin);
-                self.begin = begin;
-            }
+            // Told before it is done: who reads looks at the index after the bytes.
+            let _ = self.write_index(begin);
+            let _ = (self.free)(&self.file, begin);
+            self.begin = begin;
         }
         // What was written is noted at once, or when the last note is old enough.
         let note_at = self.noted.map_or(now, |noted| noted + NOTE_EVERY);

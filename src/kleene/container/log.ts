@@ -45,6 +45,12 @@ export async function* readLog(
       const last = changes === undefined || changes.over;
       const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
       const length = readSync(fd, chunk, 0, CHUNK_BYTES, offset);
+      // The supervisor says where the log begins before it lets go of what is older: what was read from there is no log.
+      const begin = readIndex(`${path}.index`)[0]?.offset ?? 0;
+      if (offset < begin) {
+        offset = lineStart(fd, begin);
+        continue;
+      }
       offset += length;
       if (length > 0) yield chunk.subarray(0, length);
       else if (last) return;

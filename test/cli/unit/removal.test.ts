@@ -59,9 +59,11 @@ test("rm passes -f on", async () => {
 });
 
 test("system check prints the problems, and fails if there are any", async () => {
-  const problems = (found: string[]) => klee({ system: { check: async () => found } }, ["system", "check"]);
+  const problems = (found: string[], notes: string[] = []) =>
+    klee({ system: { check: async () => found, advice: () => notes } }, ["system", "check"]);
   assert.deepEqual(await problems([]), { status: 0, stdout: "", stderr: "" });
   assert.deepEqual(await problems(["no cgroup2"]), { status: 1, stdout: "no cgroup2\n", stderr: "" });
+  assert.deepEqual(await problems([], ["a word"]), { status: 0, stdout: "note: a word\n", stderr: "" });
 });
 
 test("system teardown passes both ids on", async () => {
