@@ -66,6 +66,8 @@ pub struct Freebsd {
 pub struct Run {
     pub persist: bool,
     pub lock: String,
+    /// File that keeps its pid and its exit status.
+    pub record: String,
     /// File that the first process writes its output to; absent when somebody else reads that.
     pub log: Option<String>,
     pub teardown: Vec<String>,

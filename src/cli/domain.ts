@@ -43,6 +43,10 @@ export interface Containers {
   start(ref: string, request: StartContainer): Promise<Execution>;
   exec(ref: string, request: ExecInContainer): Promise<Execution>;
   stop(ref: string): Promise<string>;
+  /** @returns the exit status of the last run. */
+  wait(ref: string): Promise<number>;
+  /** @returns the container's id. */
+  kill(ref: string, signal: number): Promise<string>;
   restart(ref: string, request: StartContainer): Promise<Execution>;
   list(request: { readonly all: boolean }): Promise<readonly ContainerListing[]>;
   inspect(ref: string): Promise<ContainerInspection>;

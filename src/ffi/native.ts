@@ -25,6 +25,11 @@ export interface SupervisorRun {
   /** File that is locked while the supervisor looks whether the container is still there. It must exist. */
   readonly lock: string;
   /**
+   * File that is locked while the first process runs and holds its pid, and a line more, its exit status (128 + the
+   * signal's number when one ended it), once it has ended. Its directory must exist.
+   */
+  readonly record: string;
+  /**
    * File that the first process's output goes to, already given as its stdout and stderr: the supervisor keeps it
    * within 10 MiB and notes in `FILE.index` what was written when. Null when there is none.
    */

@@ -61,6 +61,8 @@ export interface Container {
   readonly dataset: string;
   /** `KEY=VALUE` each. */
   readonly env: readonly string[];
+  /** Of the last run: exit code, or 128 + the signal's number. Null while it runs, and where nobody knows. */
+  readonly exit_code: number | null;
   readonly id: string;
   readonly image_id: string;
   readonly jail_param: readonly string[];

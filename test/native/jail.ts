@@ -83,6 +83,7 @@ export class Jail {
       persist: false,
       mounts: [],
       lock: this.lock,
+      record: join(this.directory, "run"),
       log: null,
       teardown: ["/bin/sh", "-c", `echo "$$ $KLEE_ROOT" > ${this.record}.new && mv ${this.record}.new ${this.record}`],
       ...changes,

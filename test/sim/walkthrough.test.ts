@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { needs } from "../support/gate.ts";
+import { waitUntil } from "../support/machine.ts";
 import { buildRoot, writeRc } from "../support/rootfs.ts";
 import { SimulatedHost } from "../support/simulated-host.ts";
 import { ordinaryMachine } from "../support/simulated-machine.ts";
@@ -173,6 +174,23 @@ for (const { name, machine, dataset } of storages)
       assert.equal(host.judge({ ...arriving, destination: "192.0.2.1", port: 8080 }).packet.destination, "192.0.2.1");
       klee("rmc", "web");
       klee("rmn", "second");
+    });
+
+    test("a signal to the first process, and the status that is kept", () => {
+      klee(
+        "run",
+        "-d",
+        "--name",
+        "job",
+        "FreeBSD",
+        "/bin/sh",
+        "-c",
+        "trap 'exit 3' USR1; while :; do sleep 0.05; done",
+      );
+      assert.equal(JSON.parse(klee("container", "inspect", "job")).container.exit_code, null);
+      klee("kill", "-s", "USR1", "job");
+      assert.equal(klee("wait", "job"), "3\n");
+      waitUntil(() => JSON.parse(klee("container", "inspect", "job")).container.exit_code === 3, "the end to be seen");
     });
 
     test("stop, and everything is removed", () => {

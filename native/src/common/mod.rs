@@ -3,6 +3,7 @@
 pub mod client;
 pub mod command;
 pub mod log;
+pub mod record;
 pub mod report;
 pub mod sys;
 pub mod takedown;

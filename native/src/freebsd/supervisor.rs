@@ -8,6 +8,7 @@ use super::payload::become_payload;
 use super::signal;
 use crate::common::client::Client;
 use crate::common::log::{Free, Log};
+use crate::common::record::Record;
 use crate::common::report::await_program;
 use crate::common::sys::{check, duplicate_to, open, set_signal_action, socket_pair};
 use crate::common::takedown;
@@ -66,7 +67,12 @@ fn prepare(first_unneeded: RawFd) -> Outcome<()> {
 fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Library, run: &Run) -> Outcome<()> {
     let jail = Jail::new(library, host.jid);
     adopt_orphans(library)?;
-    let mut watch = start(client, spec, library, jail, |jail| jail.begin(&spec.container, run.persist))?;
+    let mut record = Record::open(&run.record)?;
+    let mut watch = start(client, spec, library, jail, |jail, pid| {
+        record.begin(pid)?;
+        jail.begin(&spec.container, run.persist)
+    })?;
+    let mut record = Some(record);
     watch.log = run.log.as_deref().and_then(|path| Log::open(path, None, freer(library)).ok());
     let mut told = false;
     let mut pause = FIRST_LOOK_MS;
@@ -74,6 +80,10 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Libr
         let looking = watch.exit.is_some() || run.persist;
         watch.next(looking.then_some(pause));
         let Some(exit) = watch.exit else { continue };
+        if let Some(record) = record.take() {
+            let (code, signal) = exit;
+            record.end(code, signal);
+        }
         let over = if told { !jail.exists() } else { watch.is_over() };
         if !told {
             watch.client.send(&exited(exit, over), None);
@@ -93,7 +103,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Libr
 
 fn supervise_exec(client: &mut Client, spec: &Spec, host: &Freebsd, library: Library) -> Outcome<()> {
     let jail = Jail::new(library, host.jid);
-    let mut watch = start(client, spec, library, jail, |_| Ok(()))?;
+    let mut watch = start(client, spec, library, jail, |_, _| Ok(()))?;
     loop {
         watch.next(None);
         if let Some(exit) = watch.exit {
@@ -129,7 +139,7 @@ fn start<'a>(
     spec: &Spec,
     library: Library,
     jail: Jail,
-    ready: impl FnOnce(Jail) -> Outcome<()>,
+    ready: impl FnOnce(Jail, libc::pid_t) -> Outcome<()>,
 ) -> Outcome<Watch<'a>> {
     let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
     let (ours, theirs) = socket_pair().at("socketpair", "")?;
@@ -139,7 +149,7 @@ fn start<'a>(
         become_payload(library, jail, &spec.process, theirs);
     }
     drop(theirs);
-    let started = await_program(&ours).and_then(|master| ready(jail).map(|()| master)).inspect_err(|_| {
+    let started = await_program(&ours).and_then(|master| ready(jail, pid).map(|()| master)).inspect_err(|_| {
         // SAFETY: no pointers. The child is not reaped yet, so its pid is its own.
         unsafe { libc::kill(pid, libc::SIGKILL) };
         // SAFETY: as above; its status is not wanted.

@@ -9,6 +9,7 @@ use super::start::{Limits, Started, end_init, start_init, start_payload};
 use super::sys::{close_on_exec_from, close_range, release_code, set_not_dumpable};
 use crate::common::client::Client;
 use crate::common::log::Log;
+use crate::common::record::Record;
 use crate::common::sys::{check, duplicate_to, open, set_signal_action};
 use crate::common::takedown;
 use crate::failure::{At, Failure, Outcome};
@@ -64,8 +65,10 @@ fn prepare(held: RawFd) -> Outcome<()> {
 fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail: &Jail) -> Outcome<()> {
     let identity = fs::metadata(&host.cgroup).at("stat", &host.cgroup)?.ino();
     let events = payload_events(host)?;
+    let mut record = Record::open(&run.record)?;
     let init = start_init(jail, &host.cgroup)?;
-    let started = start_first(client, spec, host, &init).inspect_err(|_| end_init(&init))?;
+    let started = start_first(client, spec, host, &init, Some(&mut record)).inspect_err(|_| end_init(&init))?;
+    let mut record = Some(record);
     let mut watch = Watch::new(client, host, &events, &started.process);
     watch.init = Some(&init);
     // Without it the container runs on, and its log grows.
@@ -75,6 +78,9 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
         let over = watch.init.is_none() || (watch.exit.is_some() && !populated && !run.persist);
         if let Some(exit) = watch.exit.filter(|_| watch.first.is_some()) {
             watch.first = None;
+            if let Some(record) = record.take() {
+                record.end(exit.code, exit.signal);
+            }
             if over && watch.init.take().is_some() {
                 // Before the client hears of it: it finds the cgroup empty then, and need not wait.
                 end_init(&init);
@@ -101,7 +107,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
 fn supervise_exec(client: &mut Client, spec: &Spec, host: &Linux) -> Outcome<()> {
     let events = payload_events(host)?;
     let init = find_init(&host.cgroup)?;
-    let started = start_first(client, spec, host, &init)?;
+    let started = start_first(client, spec, host, &init, None)?;
     let mut watch = Watch::new(client, host, &events, &started.process);
     loop {
         let populated = watch.next().at("poll", &spec.container)?;
@@ -142,12 +148,21 @@ fn find_init(cgroup: &str) -> Outcome<Process> {
 }
 
 /// Starts the process and says so; the supervisor keeps nothing of its stdio.
-fn start_first(client: &mut Client, spec: &Spec, host: &Linux, init: &Process) -> Outcome<Started> {
+fn start_first(
+    client: &mut Client,
+    spec: &Spec,
+    host: &Linux,
+    init: &Process,
+    record: Option<&mut Record>,
+) -> Outcome<Started> {
     let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
     let limits = Limits { raw_sockets: host.raw_sockets, network: host.network };
     let mut started = start_payload(init, &spec.process, limits, &host.cgroup)?;
     for standard in 0..=2 {
         duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null")?;
+    }
+    if let Some(record) = record {
+        record.begin(started.process.pid)?;
     }
     client.send(&Event::Started { pid: started.process.pid }, started.master.as_ref().map(AsFd::as_fd));
     started.master = None;

@@ -21,6 +21,7 @@ import { text } from "../store/store.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
 import { createContainer, deleteContainer } from "./create.ts";
 import { readLog, removeLog } from "./log.ts";
+import { FOR_EVER_MS, readRecord, removeRecord, waitForStatus } from "./record.ts";
 import { mountpointsOf, nameTaken, type StoredContainer, storedContainer } from "./rows.ts";
 import {
   type Command,
@@ -33,8 +34,6 @@ import {
 } from "./run.ts";
 import { stopContainer } from "./stop.ts";
 
-/** The longest time that the addon can wait: a signed 32-bit number of milliseconds, 25 days. */
-const FOR_EVER_MS = 2 ** 31 - 1;
 const OWN_COMMAND: Command = { command: [] };
 
 /** Containers: an image's files, a place in a network, and the processes that run there. */
@@ -85,6 +84,32 @@ export class Containers {
       await stopContainer(this.#context, container);
       return container.id;
     });
+  }
+
+  /**
+   * Waits until the run under way has ended, if there is one.
+   *
+   * @returns the exit status of the last run's first process: its code, or 128 + the signal's number.
+   * @throws {KleeError} CONFLICT when the container has not run yet.
+   */
+  async wait(reference: string): Promise<number> {
+    const id = text(await resolve(this.#context.store, "container", reference), "id");
+    return waitForStatus(this.#context, id);
+  }
+
+  /**
+   * Sends a signal to the first process of a running container; returns the container's id.
+   * @throws {KleeError} CONFLICT when it does not run, or runs on without that process.
+   */
+  async kill(reference: string, signal: number): Promise<string> {
+    const { store, host } = this.#context;
+    const container = storedContainer(await resolve(store, "container", reference));
+    const { id, name } = container;
+    if (!this.#isRunning(container)) throw new KleeError("CONFLICT", `container not running: ${name} (${id})`);
+    const { pid, status } = readRecord(this.#context, id) ?? {};
+    if (pid === undefined || status !== undefined || !host.jails.signal(id, pid, signal))
+      throw new KleeError("CONFLICT", `the first process of ${name} (${id}) has ended; 'klee stop' ends the others`);
+    return id;
   }
 
   /** Stops a container if it runs, and starts it with its own command. */
@@ -192,11 +217,13 @@ export class Containers {
 
   async #present(container: StoredContainer, statements: Statements = this.#context.store): Promise<Container> {
     const ports = await publishedBy(statements, container.id);
+    const running = this.#isRunning(container);
     return {
       cmd: container.cmd,
       created: container.created,
       dataset: container.dataset,
       env: container.env,
+      exit_code: running ? null : (readRecord(this.#context, container.id)?.status ?? null),
       id: container.id,
       image_id: container.imageId,
       jail_param: container.jailParam,
@@ -204,7 +231,7 @@ export class Containers {
       network_driver: container.driver,
       persist: container.persist,
       public_ports: publicPorts(ports, await attachmentsOf(statements, container.id)),
-      running: this.#isRunning(container),
+      running,
       user: container.user,
     };
   }
@@ -223,6 +250,7 @@ export async function removeStopped(context: Context, container: StoredContainer
       await store.transaction((statements) => deleteContainer(statements, container.id));
       await host.storage.removeContainer(root, container.id);
       removeLog(context, container.id);
+      removeRecord(context, container.id);
       rmSync(lockPath(context, container.id), { force: true });
     },
   );

@@ -12,6 +12,7 @@ import { addRules, withRules } from "../system/rules.ts";
 import { addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
 import { logPath, openLog } from "./log.ts";
+import { recordPath } from "./record.ts";
 import { containerById, mountpointsOf, type StoredContainer, setExecution } from "./rows.ts";
 
 /** What a start or an exec is to run: by default the container's own command. */
@@ -81,6 +82,7 @@ export async function startContainer(
         root: host.storage.rootOf(root, id, image.dataset),
         mounts,
         logPath: options.log === true ? logPath(context, id) : undefined,
+        recordPath: recordPath(context, id),
         lockPath: lockPath(context, id),
         teardown: [...context.self, "--root", root, "system", "teardown", id, executionId],
       };

@@ -153,6 +153,8 @@ export interface JailSpec {
   readonly mounts: readonly Mountpoint[];
   /** File that the first command's output goes to, kept within bounds; undefined when it goes elsewhere. */
   readonly logPath: string | undefined;
+  /** File that holds the pid of the run's first process, then its exit status; locked while the process runs. */
+  readonly recordPath: string;
   /** File locked by whoever changes this container. */
   readonly lockPath: string;
   /** Command line that takes the container down when nobody else did: executable first. */
@@ -211,6 +213,8 @@ export interface Jails {
   exists(id: string): boolean;
   /** Gives a running jail these addresses in place of those it has; the first one of a family is its primary one. */
   changeAddresses(spec: Pick<JailSpec, "id" | "driver" | "addresses" | "parameters">): Promise<void>;
+  /** Sends a signal to one process; false when the jail has none of this pid. */
+  signal(id: string, pid: number, signal: number): boolean;
   /** Sends a signal to every process of the jail. */
   signalAll(id: string, signal: number): void;
   /** Resolves true once no process is left in the jail, false at the deadline. */

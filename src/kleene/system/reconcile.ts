@@ -3,6 +3,7 @@ import { aliasesOf, attachmentsOf, makerOf } from "../container/attachments.ts";
 import { withdrawEndpoint } from "../container/connection.ts";
 import { removeStopped } from "../container/containers.ts";
 import { removeLog } from "../container/log.ts";
+import { removeRecord } from "../container/record.ts";
 import { containerById, type StoredContainer } from "../container/rows.ts";
 import { lockPath, takeDown, withContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
@@ -77,6 +78,7 @@ async function settle(context: Context, operation: Operation): Promise<string | 
       if (!found) {
         await host.storage.removeContainer(root, object);
         removeLog(context, object);
+        removeRecord(context, object);
         rmSync(lockPath(context, object), { force: true });
       }
       return `${kind} ${object} was interrupted: removed it`;

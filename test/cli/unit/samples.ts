@@ -21,6 +21,7 @@ export const hungryKnuth: Container = {
   created: "2024-02-26T08:52:13.530611Z",
   dataset: "zroot/kleene/container/f455de07ac84",
   env: [],
+  exit_code: 0,
   id: "f455de07ac84",
   image_id: "11370bfb4a88",
   jail_param: ["mount.devfs", 'exec.stop="/bin/sh /etc/rc.shutdown jail"'],

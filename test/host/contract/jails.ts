@@ -48,6 +48,7 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
     root: storage.rootOf(root, id, dataset),
     mounts: [],
     logPath: undefined,
+    recordPath: join(root, "record"),
     lockPath,
     teardown: [process.execPath, "--version"],
   });
@@ -78,6 +79,7 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
   test("a command runs in a jail of its own name, and its status comes back", async () => {
     const first = track(await jails.start(spec(), command("exit 7")));
     assert.deepEqual(await first.exited, { status: 7, jailEmpty: true });
+    assert.equal(readFileSync(join(root, "record"), "utf8"), `${first.pid}\n7\n`);
     await jails.remove(id);
     assert.equal(await outputOf((file) => jails.start(spec(), command("hostname", file))), `${id}\n`);
   });
@@ -91,6 +93,8 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
     const second = track(await jails.exec(id, command("exit 3")));
     assert.deepEqual(await second.exited, { status: 3, jailEmpty: false });
     assert.equal(await jails.waitEmpty(id, 10), false);
+    assert.equal(jails.signal(id, process.pid, 0), false, "not of the jail");
+    assert.equal(jails.signal(id, first.pid, 0), true);
     jails.signalAll(id, SIGKILL);
     assert.equal(await jails.waitEmpty(id, DEADLINE_MS), true);
     assert.deepEqual(await first.exited, { status: 128 + SIGKILL, jailEmpty: true });

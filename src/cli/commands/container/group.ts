@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Session } from "../../session.ts";
 import { addShortcut } from "../shortcuts.ts";
 import { create, run } from "./create.ts";
-import { prune, remove, rename, restart, stop } from "./lifecycle.ts";
+import { kill, prune, remove, rename, restart, stop, wait } from "./lifecycle.ts";
 import { inspect, list } from "./listing.ts";
 import { logs } from "./logs.ts";
 import { port } from "./port.ts";
@@ -12,7 +12,7 @@ import { exec, start } from "./start.ts";
 export function registerContainer(program: Command, session: Session): void {
   const group = program.command("container").description("containers and the commands in them");
   group.enablePositionalOptions().helpCommand(false);
-  for (const [name, register] of Object.entries({ create, run, start, stop, restart, exec })) {
+  for (const [name, register] of Object.entries({ create, run, start, stop, restart, kill, wait, exec })) {
     register(group, name, session);
     addShortcut(program, name, register, session);
   }

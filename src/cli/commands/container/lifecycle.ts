@@ -1,5 +1,7 @@
+import { constants } from "node:os";
 import type { Command } from "commander";
 import { created, startDetached } from "../../attachment.ts";
+import { UsageError } from "../../exit-status.ts";
 import type { Session } from "../../session.ts";
 import { removesMany } from "../prune.ts";
 import { forEach } from "../several.ts";
@@ -14,6 +16,46 @@ export function stop(parent: Command, name: string, session: Session): void {
       session.action((references: string[]) =>
         session.withKlee(({ containers }) =>
           forEach(session, references, async (reference) => session.print(await containers.stop(reference))),
+        ),
+      ),
+    );
+}
+
+/** Adds `kill`: send a signal to the first processes of containers. */
+export function kill(parent: Command, name: string, session: Session): void {
+  parent
+    .command(name)
+    .description("send a signal to the first process of containers")
+    .argument("<containers...>", "names, ids or unique starts of ids")
+    .option("-s, --signal <signal>", "name or number", parseSignal, constants.signals.SIGKILL)
+    .action(
+      session.action((references: string[], { signal }: { readonly signal: number }) =>
+        session.withKlee(({ containers }) =>
+          forEach(session, references, async (reference) => session.print(await containers.kill(reference, signal))),
+        ),
+      ),
+    );
+}
+
+/** `TERM`, `SIGTERM`, `15` */
+function parseSignal(text: string): number {
+  const signals: Readonly<Record<string, number>> = constants.signals;
+  const wanted = /^\d+$/.test(text) ? Number(text) : signals[`SIG${text.toUpperCase().replace(/^SIG/, "")}`];
+  if (wanted === undefined || !Object.values(signals).includes(wanted))
+    throw new UsageError(`${JSON.stringify(text)} is no signal; give a name as of kill(1), or a number`);
+  return wanted;
+}
+
+/** Adds `wait`: until containers have ended. */
+export function wait(parent: Command, name: string, session: Session): void {
+  parent
+    .command(name)
+    .description("wait until containers have ended, and print their exit statuses")
+    .argument("<containers...>", "names, ids or unique starts of ids")
+    .action(
+      session.action((references: string[]) =>
+        session.withKlee(({ containers }) =>
+          forEach(session, references, async (reference) => session.print(String(await containers.wait(reference)))),
         ),
       ),
     );

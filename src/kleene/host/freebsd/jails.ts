@@ -3,10 +3,11 @@ import type { SupervisorSpec } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { CommandSpec, JailAddresses, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
+import { sendSignal } from "../signal.ts";
 import { startSupervised } from "../supervised.ts";
 import { JAIL_RULESET, mountAll, mountpointsBelow, unmountAll } from "./mounts.ts";
 import { freebsdParameters } from "./parameters.ts";
-import { signalAll, waitEmpty } from "./processes.ts";
+import { processesIn, waitEmpty } from "./processes.ts";
 
 /** A jail bears the container's id as its name. Until its first command runs there is this before it. */
 const STARTING = "starting-";
@@ -49,6 +50,7 @@ export class FreebsdJails implements Jails {
       const run = {
         persist: parameters.persist,
         lock: spec.lockPath,
+        record: spec.recordPath,
         log: spec.logPath ?? null,
         teardown: spec.teardown,
       };
@@ -95,9 +97,14 @@ export class FreebsdJails implements Jails {
     }
   }
 
+  signal(id: string, pid: number, signal: number): boolean {
+    const jid = jail.jailId(id);
+    return jid !== undefined && processesIn(jid).some((one) => one.pid === pid) && sendSignal(pid, signal);
+  }
+
   signalAll(id: string, signal: number): void {
     const jid = jail.jailId(id);
-    if (jid !== undefined) signalAll(jid, signal);
+    if (jid !== undefined) for (const { pid } of processesIn(jid)) sendSignal(pid, signal);
   }
 
   async waitEmpty(id: string, timeoutMs: number): Promise<boolean> {

@@ -21,18 +21,6 @@ export async function waitEmpty(jid: number, timeoutMs: number): Promise<boolean
   return true;
 }
 
-/** Sends a signal to every process of a jail. */
-export function signalAll(jid: number, signal: number): void {
-  for (const { pid } of processesIn(jid)) {
-    try {
-      process.kill(pid, signal);
-    } catch (error) {
-      // It ended by itself since the list was read.
-      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-    }
-  }
-}
-
 const MICROSECONDS = /^(\d+):(\d+)$/;
 
 /** Names a process so that no later one with the same pid is taken for it: by its start, counted from the boot. */

@@ -3,6 +3,7 @@ import { waitCgroupEmpty } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { CommandSpec, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
+import { sendSignal } from "../signal.ts";
 import { startSupervised } from "../supervised.ts";
 import type { Confinement } from "./confinement/confinement.ts";
 
@@ -34,6 +35,7 @@ export class LinuxJails implements Jails {
       const run = {
         persist: parameters.persist,
         lock: spec.lockPath,
+        record: spec.recordPath,
         log: spec.logPath ?? null,
         teardown: spec.teardown,
       };
@@ -79,15 +81,12 @@ export class LinuxJails implements Jails {
     }
   }
 
+  signal(id: string, pid: number, signal: number): boolean {
+    return this.#confinement.processes(id).includes(pid) && sendSignal(pid, signal);
+  }
+
   signalAll(id: string, signal: number): void {
-    for (const pid of this.#confinement.processes(id)) {
-      try {
-        process.kill(pid, signal);
-      } catch (error) {
-        // It ended by itself since the list was read.
-        if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-      }
-    }
+    for (const pid of this.#confinement.processes(id)) sendSignal(pid, signal);
   }
 
   waitEmpty(id: string, timeoutMs: number): Promise<boolean> {
