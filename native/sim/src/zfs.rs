@@ -160,7 +160,7 @@ pub fn destroy(kernel: &mut Kernel, name: &str) -> Answer {
     let (source, snapshot) = split(&origin)?;
     let deferred = kernel.datasets.get(source).is_some_and(|one| one.deferred.iter().any(|one| one == snapshot));
     if deferred {
-        destroy_snapshots(kernel, &[origin.clone()], false).map_err(|(errno, _)| errno)?;
+        destroy_snapshots(kernel, std::slice::from_ref(&origin), false).map_err(|(errno, _)| errno)?;
     }
     Ok(())
 }
