@@ -4,9 +4,11 @@
  * read from the jail, the interface and pf.
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { needs } from "../support/gate.ts";
-import { waitUntil } from "../support/machine.ts";
+import { kleeCommand, waitUntil } from "../support/machine.ts";
 import { buildRoot, writeRc } from "../support/rootfs.ts";
 import { SimulatedHost } from "../support/simulated-host.ts";
 import { ordinaryMachine } from "../support/simulated-machine.ts";
@@ -16,6 +18,11 @@ const id = /^[0-9a-f]{12}$/;
 
 const storages: readonly { readonly name: string; readonly machine: SimulatedMachine; readonly dataset: RegExp }[] = [
   { name: "directories", machine: ordinaryMachine, dataset: /\/store\/containers\/[0-9a-f]{12}\/root$/ },
+  {
+    name: "directories, release 15",
+    machine: { ...ordinaryMachine, release: 15 },
+    dataset: /\/store\/containers\/[0-9a-f]{12}\/root$/,
+  },
   {
     name: "ZFS",
     machine: { ...ordinaryMachine, datasets: { zroot: "none", "zroot/ROOT": "none", "zroot/ROOT/default": "/" } },
@@ -176,6 +183,15 @@ for (const { name, machine, dataset } of storages)
       klee("rmn", "second");
     });
 
+    test("a terminal of the jail's own", () => {
+      const command = `${process.execPath} ${kleeCommand} run -it --rm FreeBSD /bin/sh -c 'tty; test -t 0 && echo yes'`;
+      const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
+        env: host.environment(),
+        encoding: "utf8",
+      });
+      assert.match(stdout, /\/dev\/pts\/0\r\n(\^@)?yes\r\n/);
+    });
+
     test("a signal to the first process, and the status that is kept", () => {
       klee(
         "run",
@@ -218,3 +234,32 @@ for (const { name, machine, dataset } of storages)
       );
     });
   });
+
+describe("images of datasets on FreeBSD, simulated", needs("root", "busybox"), () => {
+  const datasets = { zroot: "none", "zroot/ROOT": "none", "zroot/ROOT/default": "/", "zroot/base": "none" };
+  const host = new SimulatedHost({ ...ordinaryMachine, datasets });
+  after(() => host[Symbol.dispose]());
+
+  for (const method of ["zfs-copy", "zfs-clone"])
+    test(`${method}: what is in the dataset is in the image, and nothing of it stays`, () => {
+      const before = host.state().datasets;
+      const source = host.folder("zfs/zroot%base");
+      rmSync(source, { recursive: true });
+      buildRoot(source, ["sh"]);
+      writeFileSync(`${source}/mark`, `${method}\n`);
+      assert.equal(host.klee(["image", "create", method, "zroot/base", "-t", "base"]).status, 0);
+      writeFileSync(`${source}/mark`, "later\n");
+      const { stdout, stderr } = host.klee(["run", "--rm", "base", "cat", "/mark"]);
+      assert.match(stdout, new RegExp(`^${method}$`, "m"), stderr);
+      assert.equal(host.klee(["rmi", "base"]).status, 0);
+      const { "zroot/base": left } = host.state().datasets;
+      assert.deepEqual(left?.snapshots, []);
+      assert.deepEqual(
+        Object.keys(host.state().datasets).filter((name) => !name.startsWith("zroot/klee")),
+        Object.keys(before).filter((name) => !name.startsWith("zroot/klee")),
+      );
+      const missing = host.klee(["image", "create", method, "zroot/nosuch"]);
+      assert.equal(missing.status, 1);
+      assert.match(missing.stderr, /zroot\/nosuch.*ENOENT/);
+    });
+});

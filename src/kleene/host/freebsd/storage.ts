@@ -21,7 +21,7 @@ export class FreebsdStorage implements Storage {
     const parent = parentDataset(root);
     const { method } = source;
     if (method === "zfs-clone") return cloneImage(parent, imageId, source.source ?? "");
-    const fill = filler(method, source.source);
+    const fill = filler(method, source.source, parent, imageId);
     if (parent === undefined) {
       await inDirectory(root, "images", imageId, fill);
       return filesOf(root, "images", imageId);
@@ -91,19 +91,13 @@ const filesOf = (root: string, kind: ObjectKind, id: string): string => `${place
 
 /** Makes an image of a dataset that takes no space: a clone, with which the snapshot that it is of goes. */
 function cloneImage(parent: string | undefined, imageId: string, source: string): string {
-  if (parent === undefined || source.split("/")[0] !== parent.split("/")[0])
+  if (parent === undefined || !isSamePool(source, parent))
     throw new KleeError("UNSUPPORTED", `${source} is not in the pool of the store; use the 'zfs-copy' method`);
   const dataset = `${parent}/image/${imageId}`;
-  const snapshot = `${source}@klee-${imageId}`;
   attempt(`cannot clone dataset ${source}`, () => {
-    zfs.createSnapshots([snapshot]);
-    try {
-      if (!zfs.datasetExists(`${parent}/image`)) makeDataset(`${parent}/image`);
-      zfs.cloneDataset(snapshot, dataset, { mountpoint: "none" });
-      zfs.createSnapshots([`${dataset}@${SNAPSHOT}`]);
-    } finally {
-      zfs.destroySnapshots([snapshot], { deferred: true });
-    }
+    if (!zfs.datasetExists(`${parent}/image`)) makeDataset(`${parent}/image`);
+    makePassingClone(source, dataset);
+    zfs.createSnapshots([`${dataset}@${SNAPSHOT}`]);
   });
   return dataset;
 }
@@ -112,7 +106,12 @@ function cloneImage(parent: string | undefined, imageId: string, source: string)
 type Fill = (files: string) => Promise<void>;
 
 /** @throws {KleeError} before anything is made, for a method that FreeBSD does not have. */
-function filler(method: Exclude<ImageSource["method"], "zfs-clone">, source: string | undefined): Fill {
+function filler(
+  method: Exclude<ImageSource["method"], "zfs-clone">,
+  source: string | undefined,
+  parent: string | undefined,
+  imageId: string,
+): Fill {
   if (method === "host")
     throw new KleeError(
       "UNSUPPORTED",
@@ -125,7 +124,7 @@ function filler(method: Exclude<ImageSource["method"], "zfs-clone">, source: str
     case "dir":
       return (files) => copy(source, files);
     case "zfs-copy":
-      return (files) => copyDataset(source, files);
+      return (files) => copyDataset(source, files, passingClone(source, parent, imageId));
   }
 }
 
@@ -133,16 +132,37 @@ async function copy(source: string, files: string): Promise<void> {
   await (await import("../../image/directory.ts")).copyDirectory(source, files);
 }
 
-/** Copies the files of a dataset as they are at one moment: of a snapshot, which is gone afterwards. */
-async function copyDataset(source: string, files: string): Promise<void> {
-  const name = `klee-${process.pid}`;
-  const { path } = mount.mounts().find((one) => one.type === "zfs" && one.source === source) ?? {};
-  if (path === undefined) throw new KleeError("NOT_FOUND", `no dataset ${source} is mounted`);
-  attempt(`cannot read dataset ${source}`, () => zfs.createSnapshots([`${source}@${name}`]));
+/** Name of the clone that an image is copied from: among klee's own, in the pool of its source. */
+const passingClone = (source: string, parent: string | undefined, imageId: string): string =>
+  parent !== undefined && isSamePool(source, parent)
+    ? `${parent}/image/${imageId}.source`
+    : `${source.split("/")[0]}/klee-${imageId}`;
+
+const isSamePool = (one: string, other: string): boolean => one.split("/")[0] === other.split("/")[0];
+
+/** Copies the files of a dataset as they are at one moment, mounted or not: those of a clone, which goes afterwards. */
+async function copyDataset(source: string, files: string, clone: string): Promise<void> {
+  const directory = `${files}.source`;
+  attempt(`cannot read dataset ${source}`, () => makePassingClone(source, clone));
   try {
-    await copy(`${path}/.zfs/snapshot/${name}`, files);
+    makeDirectory(directory, 0o700);
+    attempt(`cannot read dataset ${source}`, () => mount.mountZfs(clone, directory, true));
+    await copy(directory, files);
   } finally {
-    attempt(`cannot remove the snapshot ${source}@${name}`, () => zfs.destroySnapshots([`${source}@${name}`]));
+    await unmountAll(directory);
+    rmSync(directory, { recursive: true, force: true });
+    attempt(`cannot remove the clone ${clone}`, () => removeDataset(clone));
+  }
+}
+
+/** Makes a clone of a dataset as it is now, with which the snapshot that it is of goes. */
+function makePassingClone(source: string, clone: string): void {
+  const snapshot = `${source}@${clone.replaceAll("/", "-")}`;
+  zfs.createSnapshots([snapshot]);
+  try {
+    zfs.cloneDataset(snapshot, clone, { mountpoint: "none" });
+  } finally {
+    zfs.destroySnapshots([snapshot], { deferred: true });
   }
 }
 
@@ -179,11 +199,14 @@ async function inDataset(
 
 /** Whatever form it has; nothing there is no error. */
 async function removeObject(root: string, kind: ObjectKind, id: string, name: string): Promise<void> {
-  await unmountAll(filesOf(root, kind, id));
+  const directories = [unfinished(root, kind, id), place(root, kind, id)];
+  for (const directory of directories) await unmountAll(directory);
   const parent = parentDataset(root);
-  if (parent !== undefined) attempt(`cannot remove ${name} ${id}`, () => removeDataset(`${parent}/${name}/${id}`));
-  remove(unfinished(root, kind, id), mountpointsBelow);
-  remove(place(root, kind, id), mountpointsBelow);
+  if (parent !== undefined)
+    attempt(`cannot remove ${name} ${id}`, () => {
+      for (const suffix of ["", ".source"]) removeDataset(`${parent}/${name}/${id}${suffix}`);
+    });
+  for (const directory of directories) remove(directory, mountpointsBelow);
 }
 
 /** Gives a container the host's resolv.conf(5); one whose /etc is a link, or not there, goes without. */
