@@ -49,6 +49,10 @@ for (const { name, machine, dataset } of storages)
       const root = host.folder("rootfs");
       buildRoot(root, ["sh"]);
       writeRc(root);
+      writeFileSync(
+        `${root}/etc/master.passwd`,
+        "root:*:0:0::0:0::/root:/bin/sh\nwww:*:80:80:limited:0:0::/:/bin/sh\n",
+      );
       assert.match(klee("image", "create", "dir", root, "-t", "FreeBSD").trim(), id);
     });
 
@@ -133,6 +137,10 @@ for (const { name, machine, dataset } of storages)
         host.kleeInOrder(["exec", "hungry_knuth", "/bin/sh", "-c", "ulimit -Hc"]).output,
         /\n0\n/,
         "login class",
+      );
+      assert.match(
+        host.kleeInOrder(["exec", "-u", "www", "hungry_knuth", "/bin/sh", "-c", "ulimit -n"]).output,
+        /\n64\n/,
       );
       assert.equal(host.klee(["exec", "hungry_knuth", "nosuch"]).status, 127);
     });

@@ -386,19 +386,25 @@ pub unsafe extern "C" fn setlogin(_name: *const c_char) -> c_int {
     0
 }
 
-/// Of login.conf(5) it has one line: root's processes leave no core files. It is called from within jails, where the
+/// Of login.conf(5) it has two classes: the processes of `root` leave no core files, those of `limited` open 64 files. It is called from within jails, where the
 /// simulator's own files are out of reach.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn setclasscontext(class: *const c_char, flags: c_uint) -> c_int {
     const LOGIN_SETRESOURCES: c_uint = 0x10;
     // SAFETY: the caller passes a C string.
     let Ok(class) = (unsafe { text(class) }) else { return done(Err(EINVAL)) };
-    if class == "root" && flags & LOGIN_SETRESOURCES != 0 {
-        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let limit = match class.as_str() {
+        _ if flags & LOGIN_SETRESOURCES == 0 => None,
+        "root" => Some((libc::RLIMIT_CORE, 0)),
+        "limited" => Some((libc::RLIMIT_NOFILE, 64)),
+        _ => None,
+    };
+    if let Some((resource, amount)) = limit {
+        let limit = libc::rlimit { rlim_cur: amount, rlim_max: amount };
         // SAFETY: the limit outlives the call.
-        unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
+        unsafe { libc::setrlimit(resource, &raw const limit) };
     }
-    done(if ["root", "default"].contains(&class.as_str()) { Ok(()) } else { Err(EINVAL) })
+    done(if ["root", "default", "limited"].contains(&class.as_str()) { Ok(()) } else { Err(EINVAL) })
 }
 
 #[unsafe(no_mangle)]

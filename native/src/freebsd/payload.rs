@@ -12,12 +12,14 @@ use crate::failure::{At, Outcome};
 use crate::spec;
 use std::convert::Infallible;
 use std::fs::File;
-use std::io;
+use std::io::{self, BufRead, Read};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
 // sys/unistd.h and linux/close_range.h: the same on both.
 const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
 
+/// Of a file that the container could make as long as it likes.
+const MASTER_LIMIT: u64 = 4 << 20;
 // login_cap.h
 const LOGIN_SETPRIORITY: libc::c_uint = 0x8;
 const LOGIN_SETRESOURCES: libc::c_uint = 0x10;
@@ -63,13 +65,23 @@ fn log_in(library: Library, account: &Account) -> Outcome<()> {
     check(unsafe { call(name.as_ptr()) }.into()).map(drop).at("setlogin", &account.name)
 }
 
-/// Resource limits and priority of the user's login class, login.conf(5) of the jail. passwd(5) names no class: it is
-/// root's or the default one. A jail without the file has no limits of its own.
+/// Resource limits and priority of the user's login class, login.conf(5) of the jail: best effort, a jail without the file
+/// has no limits of its own.
 fn enter_class(library: Library, account: &Account) {
     let Some(call) = library.setclasscontext() else { return };
-    let class = if account.uid == 0 { c"root" } else { c"default" };
+    let usual = if account.uid == 0 { "root" } else { "default" };
+    let class = own_class(&account.name).unwrap_or_else(|| usual.to_owned());
+    let Ok(class) = text(&class) else { return };
     // SAFETY: a C string that outlives the call.
     unsafe { call(class.as_ptr(), LOGIN_SETPRIORITY | LOGIN_SETRESOURCES) };
+}
+
+/// The class that master.passwd(5) names: `name:password:uid:gid:class:...`.
+fn own_class(user: &str) -> Option<String> {
+    let file = open_regular("/etc/master.passwd").ok()?;
+    let lines = io::BufReader::new(file.take(MASTER_LIMIT)).lines();
+    let fields = lines.map_while(Result::ok).find(|line| line.split(':').next() == Some(user))?;
+    fields.split(':').nth(4).filter(|class| !class.is_empty()).map(str::to_owned)
 }
 
 /// The jail is the root by now, so no link leads out of it; a FIFO is not waited for.
