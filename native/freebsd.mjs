@@ -28,14 +28,27 @@ function run(command, args, options = {}) {
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed`);
 }
 
+function download() {
+  const only = ["recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"].map((kind) => `--no-${kind}`);
+  const fetchAll = () => {
+    const { stdout } = spawnSync("apt-cache", ["depends", "--recurse", ...only, "rustc-web", "cargo-web"]);
+    const libraries = String(stdout)
+      .split("\n")
+      .filter((name) => LIBRARIES.test(name));
+    const silent = { cwd: toolchain, stdio: ["ignore", "ignore", "ignore"] };
+    return spawnSync("apt-get", ["download", "-qq", ...PACKAGES, ...libraries], silent).status === 0;
+  };
+  if (fetchAll()) return;
+  // A machine that has been there for a while knows packages that its servers have no more.
+  run("apt-get", ["update", "-qq"]);
+  if (!fetchAll()) throw new Error(`cannot download ${PACKAGES.join(", ")}`);
+}
+
 function unpackToolchain() {
   const root = join(toolchain, "root");
   if (existsSync(join(root, "usr/bin/cargo"))) return root;
   mkdirSync(toolchain, { recursive: true });
-  const only = ["recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"].map((kind) => `--no-${kind}`);
-  const { stdout } = spawnSync("apt-cache", ["depends", "--recurse", ...only, "rustc-web", "cargo-web"]);
-  const libraries = String(stdout).split("\n").filter((name) => LIBRARIES.test(name));
-  run("apt-get", ["download", "-qq", ...PACKAGES, ...libraries], { cwd: toolchain, stdio: ["ignore", "ignore", "ignore"] });
+  download();
   for (const file of readdirSync(toolchain).filter((name) => name.endsWith(".deb")))
     run("dpkg", ["-x", file, "root"], { cwd: toolchain });
   return root;
