@@ -11,7 +11,7 @@ import { SimulatedHost } from "../support/simulated-host.ts";
 import { ordinaryMachine } from "../support/simulated-machine.ts";
 import { settled } from "./inventory.ts";
 
-const BUDGET_MS = 40_000;
+const BUDGET_MS = 25_000;
 const all = process.env.KLEE_SOAK_SECONDS !== undefined;
 const gate = needs("root", "busybox");
 const host = new SimulatedHost({
