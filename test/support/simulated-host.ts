@@ -1,8 +1,8 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openLibrary } from "../../src/ffi/library.ts";
-import { type Finished, kleeCommand, type Started, waitUntil } from "./machine.ts";
+import { type Finished, kleeCommand, type Started } from "./machine.ts";
 import { enterMountNamespace } from "./namespaces.ts";
 import { Judge, type Packet, type Verdict } from "./simulated-pf.ts";
 import { SIMULATOR, type SimulatedMachine, Simulator } from "./simulator.ts";
@@ -124,19 +124,6 @@ export class SimulatedHost implements Disposable {
     return path;
   }
 
-  /** Has any other process this kernel in its environment? */
-  #isUsed(): boolean {
-    const wanted = `KLEE_SIM=${this.directory}\0`;
-    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-    return pids.some((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/environ`, "latin1").includes(wanted);
-      } catch {
-        return false;
-      }
-    });
-  }
-
   #outputFile(): string {
     this.#outputs += 1;
     return join(this.simulator.directory, `output-${this.#outputs}`);
@@ -144,8 +131,6 @@ export class SimulatedHost implements Disposable {
 
   [Symbol.dispose](): void {
     this.klee(["system", "cleanup", "-f"]);
-    // A supervisor looks every half second whether its jail is still there; one that came later would boot a new kernel.
-    waitUntil(() => !this.#isUsed(), "supervisors to end");
     this.simulator[Symbol.dispose]();
   }
 }

@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { waitUntil } from "./machine.ts";
 
 /** What the set-up of the tests builds: the simulator of a FreeBSD kernel, and klee's native part for it. */
 const NATIVE = fileURLToPath(new URL("../../native/target/sim", import.meta.url));
@@ -53,6 +54,21 @@ export class Simulator implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    // A supervisor looks every half second whether its jail is still there; one that came later would boot a new kernel.
+    waitUntil(() => !this.#isUsed(), "supervisors to end");
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+  }
+
+  /** Has any other process this kernel in its environment? */
+  #isUsed(): boolean {
+    const wanted = `KLEE_SIM=${this.directory}\0`;
+    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+    return pids.some((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, "latin1").includes(wanted);
+      } catch {
+        return false;
+      }
+    });
   }
 }
