@@ -27,7 +27,10 @@ export interface CliContext {
   readonly environment: Record<string, string | undefined>;
   /** Milliseconds since the epoch. */
   now(): number;
-  openKlee(options: { readonly root?: string | undefined }): Promise<Klee>;
+  openKlee(options: {
+    readonly root?: string | undefined;
+    readonly onWarning: (message: string) => void;
+  }): Promise<Klee>;
 }
 
 /** The real process. The domain is loaded by the first command that needs it. */
@@ -37,9 +40,9 @@ export function systemContext(): CliContext {
     signals: process,
     environment: process.env,
     now: Date.now,
-    async openKlee({ root }) {
+    async openKlee({ root, onWarning }) {
       const domain = await during("program", () => import("../kleene/index.ts"));
-      return domain.openKlee(root === undefined ? {} : { root });
+      return domain.openKlee({ root, onWarning });
     },
   };
 }

@@ -35,7 +35,10 @@ export class Session {
     const { root, trace } = this.#program.opts<GlobalOptions>();
     // The bindings read this variable when they are loaded, and nothing has loaded them yet.
     if (trace) environment.KLEE_TRACE = "1";
-    const klee = await this.context.openKlee({ root: root ?? (environment.KLEE_ROOT || undefined) });
+    const klee = await this.context.openKlee({
+      root: root ?? (environment.KLEE_ROOT || undefined),
+      onWarning: (message) => this.report(`warning: ${message}`),
+    });
     try {
       return await use(klee);
     } finally {

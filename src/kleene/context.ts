@@ -11,6 +11,8 @@ export interface Context {
   readonly host: Host;
   /** Command line of klee itself, for the supervisor to call when nobody else takes a container down. */
   readonly self: readonly string[];
+  /** Takes a line on what went wrong beside what was asked for. */
+  readonly warn: (message: string) => void;
 }
 
 /** Undoes one step. */

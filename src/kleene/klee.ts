@@ -16,6 +16,8 @@ export interface KleeOptions {
   readonly root?: string | undefined;
   /** The kernel to work on; default: this machine's. */
   readonly host?: Host | undefined;
+  /** Called with a line for what went wrong beside what is asked for, as a container that does not start after a boot. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** Kleene on one store: what the `klee` command does, as a library. */
@@ -55,7 +57,7 @@ export async function openKlee(options: KleeOptions = {}): Promise<Klee> {
   try {
     mkdirSync(`${root}/locks`, { recursive: true, mode: 0o700 });
     const self = [process.execPath, packagePath("dist/klee.cjs")];
-    const klee = new Klee({ root, store, host, self });
+    const klee = new Klee({ root, store, host, self, warn: options.onWarning ?? (() => undefined) });
     await klee.system.repairIfNeeded();
     return klee;
   } catch (error) {

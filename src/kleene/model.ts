@@ -3,6 +3,9 @@ import type { Policy } from "./network/policy.ts";
 /** How a container sees the network: its own addresses, the host's, or none. */
 export type NetworkDriver = "ipnet" | "host" | "disabled";
 
+/** When klee starts a container by itself: never, or after each boot of the host. */
+export type RestartPolicy = "no" | "on-startup";
+
 export type NetworkType = "loopback" | "bridge" | "custom";
 
 /** Keys and their order are those of `klee network inspect`. */
@@ -70,6 +73,7 @@ export interface Container {
   readonly network_driver: NetworkDriver;
   readonly persist: boolean;
   readonly public_ports: readonly PublishedPort[];
+  readonly restart_policy: RestartPolicy;
   readonly running: boolean;
   readonly user: string;
 }
@@ -169,6 +173,8 @@ export interface CreateContainer {
   readonly jailParams?: readonly string[] | undefined;
   /** Survives `prune`. */
   readonly persist?: boolean | undefined;
+  /** `no` or `on-startup`; default `no`. */
+  readonly restart?: string | undefined;
   /** Default `host`, or `ipnet` when a network is given. */
   readonly driver?: string | undefined;
   readonly network?: string | undefined;

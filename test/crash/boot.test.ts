@@ -28,6 +28,9 @@ before(() => {
   ok("run", "-d", "-n", "net1", "--name", "one", "-J", "allow.raw_sockets", "box", "sleep", "1000");
   ok("run", "-d", "-n", "net2", "--name", "two", "box", "sleep", "1000");
   ok("create", "-n", "net3", "--name", "three", "box", "sleep", "1000");
+  ok("create", "-n", "net3", "--name", "four", "--restart", "on-startup", "box", "sleep", "1000");
+  ok("create", "--name", "broken", "--restart", "on-startup", "box", "absent");
+  ok("run", "-d", "--name", "five", "--restart", "on-startup", "box", "sh", "-c", "echo up; sleep 1000");
 });
 
 /** All that a boot takes away, and another boot id, over the real one in this mount namespace alone. */
@@ -55,7 +58,16 @@ function boot(): void {
 
 test("after a boot the first command rebuilds interfaces and rules, and no container is lost", gate, async () => {
   boot();
-  assert.match(ok("lsc", "-a"), /stopped/);
+  const first = machine.klee(["system", "reconcile"]);
+  assert.equal(first.status, 0, first.stderr);
+  for (const name of ["four", "five"])
+    assert.match(first.stdout, new RegExp(`^container ${name} .* starts with the host: started it$`, "m"));
+  assert.match(first.stdout, /^container broken .* does not start with the host: .*command not found.*absent$/m);
+  assert.match(first.stderr, /^klee: warning: container broken .*absent\n$/);
+  const running = ok("lsc", "--format", "json").trim().split("\n");
+  assert.deepEqual(running.map((line) => JSON.parse(line).name).sort(), ["five", "four"]);
+  waitUntil(() => ok("logs", "five") === "up\nup\n", "the second run's output");
+  assert.doesNotMatch(ok("system", "reconcile"), /starts with the host/, "once for each boot");
   assert.deepEqual(await settled(machine), []);
   assert.equal(ok("system", "check"), "");
   assert.match(machine.run("ip", "-o", "link"), /kleene0.*\n.*kleene1.*\n.*kleene2/);

@@ -135,6 +135,8 @@ async function values(
       return ["true", "false"].map(plain);
     case "driver":
       return ["ipnet", "host", "disabled"].map(plain);
+    case "policy":
+      return ["no", "on-startup"].map(plain);
     case "type":
       return ["loopback", "bridge", "custom"].map(plain);
     default:

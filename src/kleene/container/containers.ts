@@ -231,6 +231,7 @@ export class Containers {
       network_driver: container.driver,
       persist: container.persist,
       public_ports: publicPorts(ports, await attachmentsOf(statements, container.id)),
+      restart_policy: container.restartPolicy,
       running,
       user: container.user,
     };

@@ -12,7 +12,7 @@ import type { Statements } from "../store/store.ts";
 import { checkEnvironment } from "./environment.ts";
 import { insertMounts, parseMount, refuseRepeated } from "./mounts.ts";
 import { randomName } from "./names.ts";
-import { driverOf, insertContainer, type StoredContainer } from "./rows.ts";
+import { driverOf, insertContainer, restartPolicyOf, type StoredContainer } from "./rows.ts";
 
 /** What a container has when its creator says nothing else, as jail.conf(5) names it. */
 const DEFAULT_PARAMETERS: readonly (readonly [name: string, parameter: string])[] = [
@@ -25,6 +25,7 @@ export async function createContainer(context: Context, request: CreateContainer
   const { root, host, store } = context;
   const id = newId();
   const driver = driverOf(request);
+  const restartPolicy = restartPolicyOf(request);
   if (request.name !== undefined) checkName("container", request.name);
   checkEnvironment(request.env ?? []);
   const wantedPorts = (request.publish ?? []).map(parsePublish);
@@ -56,6 +57,7 @@ export async function createContainer(context: Context, request: CreateContainer
         dataset,
         created: timestamp(),
         persist: request.persist ?? false,
+        restartPolicy,
         execution: undefined,
       };
       await insertContainer(statements, container);

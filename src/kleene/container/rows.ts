@@ -1,5 +1,5 @@
 import { KleeError } from "../errors.ts";
-import type { CreateContainer, Mountpoint, NetworkDriver } from "../model.ts";
+import type { CreateContainer, Mountpoint, NetworkDriver, RestartPolicy } from "../model.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { flag, list, StoreConflict, text } from "../store/store.ts";
 
@@ -16,6 +16,7 @@ export interface StoredContainer {
   readonly dataset: string;
   readonly created: string;
   readonly persist: boolean;
+  readonly restartPolicy: RestartPolicy;
   /** Execution that started the run under way; undefined when the container is to be stopped. */
   readonly execution: string | undefined;
 }
@@ -24,8 +25,8 @@ export async function insertContainer(statements: Statements, container: StoredC
   try {
     await statements.run(
       `INSERT INTO container (id, name, image_id, cmd, env, user, jail_param, network_driver, dataset,
-                              created, persist, execution)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
+                              created, persist, restart_policy, execution)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
       container.id,
       container.name,
       container.imageId,
@@ -37,6 +38,7 @@ export async function insertContainer(statements: Statements, container: StoredC
       container.dataset,
       container.created,
       Number(container.persist),
+      container.restartPolicy,
     );
   } catch (error) {
     throw nameTaken(error, container.name);
@@ -63,6 +65,9 @@ export async function containerById(statements: Statements, id: string): Promise
 export function storedContainer(row: Row): StoredContainer {
   const driver = text(row, "network_driver");
   if (!isDriver(driver)) throw new KleeError("HOST", `the store is damaged: network driver ${driver}`);
+  const restartPolicy = text(row, "restart_policy");
+  if (!isRestartPolicy(restartPolicy))
+    throw new KleeError("HOST", `the store is damaged: restart policy ${restartPolicy}`);
   return {
     id: text(row, "id"),
     name: text(row, "name"),
@@ -75,11 +80,24 @@ export function storedContainer(row: Row): StoredContainer {
     dataset: text(row, "dataset"),
     created: text(row, "created"),
     persist: flag(row, "persist"),
+    restartPolicy,
     execution: typeof row.execution === "string" ? row.execution : undefined,
   };
 }
 
 const isDriver = (driver: string): driver is NetworkDriver => ["ipnet", "host", "disabled"].includes(driver);
+
+const isRestartPolicy = (policy: string): policy is RestartPolicy => ["no", "on-startup"].includes(policy);
+
+/**
+ * The restart policy that a request asks for.
+ * @throws {KleeError} INVALID.
+ */
+export function restartPolicyOf({ restart = "no" }: CreateContainer): RestartPolicy {
+  if (!isRestartPolicy(restart))
+    throw new KleeError("INVALID", `unknown restart policy ${JSON.stringify(restart)}; available: no, on-startup`);
+  return restart;
+}
 
 /** The driver a request asks for: `ipnet` when it only names a network, `host` when it names neither. */
 export function driverOf(request: CreateContainer): NetworkDriver {

@@ -49,6 +49,7 @@ const migrations: readonly (readonly string[])[] = [
     `CREATE INDEX published_port_container ON published_port (container_id)`,
     `ALTER TABLE container DROP COLUMN public_ports`,
   ],
+  [`ALTER TABLE container ADD COLUMN restart_policy TEXT NOT NULL DEFAULT 'no'`],
 ];
 
 /** Applies the changes that this database lacks. Any number of processes may do so at once. */

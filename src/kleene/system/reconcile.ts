@@ -17,6 +17,7 @@ import type { Operation } from "../store/operations.ts";
 import { endOperation } from "../store/operations.ts";
 import { busyObjects, cutOffOperations, type EndedContainer, endedContainers, unnoticedEnds } from "./ended.ts";
 import { reloadRules, withRules } from "./rules.ts";
+import { startOnStartup } from "./startup.ts";
 
 /** True when the host was booted since, or a command died half-way: the store may say more than the kernel holds. */
 export async function needsReconcile(context: Context): Promise<boolean> {
@@ -27,7 +28,7 @@ export async function needsReconcile(context: Context): Promise<boolean> {
 
 /**
  * Makes the kernel agree with the store: finishes or undoes what was cut off, takes down containers that no longer run,
- * makes missing interfaces, reloads the rules. Touches nothing that the store does not name. Idempotent.
+ * makes missing interfaces, reloads the rules; after a boot, starts the containers that are to run then. Touches nothing that the store does not name. Idempotent.
  *
  * @returns one line for each thing repaired.
  */
@@ -36,6 +37,7 @@ export async function reconcile(context: Context): Promise<string[]> {
   // One repairs, the others wait and then find nothing to do.
   const lock = await host.lock(`${root}/locks/reconcile`);
   try {
+    const booted = (await readBootId(store)) !== host.bootId();
     const repaired: string[] = [];
     const operations = await cutOffOperations(context);
     for (const operation of operations) {
@@ -47,6 +49,8 @@ export async function reconcile(context: Context): Promise<string[]> {
     repaired.push(...(await takeDownAll(context, await endedContainers(context))));
     await reloadRules(context);
     await restoreAliases(context);
+    // Before the boot is noted: what is killed here is gone on with by the next command.
+    if (booted) repaired.push(...(await startOnStartup(context)));
     await writeBootId(store, host.bootId());
     return repaired;
   } finally {

@@ -8,6 +8,8 @@ import { needsReconcile, reconcile, takeDownUnnoticed } from "./reconcile.ts";
 /** The store and the kernel as a whole. */
 export class System {
   readonly #context: Context;
+  /** What was repaired when the store was opened. */
+  #repaired: readonly string[] = [];
 
   constructor(context: Context) {
     this.#context = context;
@@ -23,17 +25,19 @@ export class System {
     return this.#context.host.advice?.() ?? [];
   }
 
-  /** Makes the kernel agree with the store. Returns what was repaired, one line each. */
-  reconcile(): Promise<string[]> {
+  /** Makes the kernel agree with the store. Returns what was repaired since the store was opened, one line each. */
+  async reconcile(): Promise<string[]> {
     this.#context.host.checkSystem();
-    return reconcile(this.#context);
+    const repaired = this.#repaired;
+    this.#repaired = [];
+    return [...repaired, ...(await reconcile(this.#context))];
   }
 
   /** Reconciles after a boot or a cut-off command, and else takes down what ended unnoticed. */
   async repairIfNeeded(): Promise<void> {
     const { store, host } = this.#context;
     if ((await readBootId(store)) === undefined) return writeBootId(store, host.bootId());
-    if (await needsReconcile(this.#context)) await this.reconcile();
+    if (await needsReconcile(this.#context)) this.#repaired = await this.reconcile();
     else await takeDownUnnoticed(this.#context);
   }
 

@@ -29,6 +29,7 @@ export const hungryKnuth: Container = {
   network_driver: "ipnet",
   persist: false,
   public_ports: [],
+  restart_policy: "no",
   running: false,
   user: "root",
 };

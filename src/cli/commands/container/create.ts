@@ -12,6 +12,7 @@ interface CreateOptions {
   readonly mount?: readonly string[];
   readonly jailparam?: readonly string[];
   readonly persist?: boolean;
+  readonly restart?: string;
   readonly driver?: string;
   readonly network?: string;
   readonly ip?: string;
@@ -50,6 +51,7 @@ export function run(parent: Command, name: string, session: Session): void {
 
 async function runContainer(session: Session, image: string, words: string[], options: RunOptions): Promise<number> {
   checkConnection(options);
+  if (options.rm && (options.restart ?? "no") !== "no") throw new UsageError("--rm cannot be combined with --restart");
   if (options.detach && options.rm) throw new UsageError("--rm cannot be combined with -d");
   const { streams } = session.context;
   return session.withKlee(async ({ containers }) => {
@@ -79,6 +81,7 @@ function addCreateOptions(command: Command): Command {
     .option("-m, --mount <src:dst[:rw|ro]>", "show a directory of the host in the container; repeatable", collect)
     .option("-J, --jailparam <param>", "set a jail parameter, as in allow.raw_sockets; repeatable", collect)
     .option("-P, --persist", "spare the container from prune")
+    .option("--restart <policy>", "no, or on-startup: start it after each boot of the host (default: no)")
     .option("-l, --driver <driver>", "ipnet, host or disabled (default: host, with -n ipnet)")
     .option("-n, --network <network>", "network to connect to")
     .option("--ip <address>", "IPv4 address (default: the first free one; '' for none)")
@@ -100,6 +103,7 @@ function requestOf(image: string, words: readonly string[], options: CreateOptio
     mounts: options.mount,
     jailParams: options.jailparam,
     persist: options.persist,
+    restart: options.restart,
     driver: options.driver,
     network: options.network,
     ip: options.ip,
