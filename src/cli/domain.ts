@@ -3,6 +3,7 @@ import type {
   Container,
   ContainerInspection,
   ContainerListing,
+  ContainerProcess,
   CreateContainer,
   CreateImage,
   CreateNetwork,
@@ -47,6 +48,7 @@ export interface Containers {
   wait(ref: string): Promise<number>;
   /** @returns the container's id. */
   kill(ref: string, signal: number): Promise<string>;
+  processes(ref: string): Promise<readonly ContainerProcess[]>;
   restart(ref: string, request: StartContainer): Promise<Execution>;
   list(request: { readonly all: boolean }): Promise<readonly ContainerListing[]>;
   inspect(ref: string): Promise<ContainerInspection>;

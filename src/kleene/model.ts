@@ -115,6 +115,21 @@ export interface ContainerListing {
   readonly jid: number | undefined;
 }
 
+/** One process of a running container. */
+export interface ContainerProcess {
+  /** On the host. */
+  readonly pid: number;
+  readonly ppid: number;
+  /** Effective user, by number: names are the container's own. */
+  readonly uid: number;
+  /** Processor time used, in seconds. */
+  readonly cpuSeconds: number;
+  /** Memory in use, in bytes. */
+  readonly residentBytes: number;
+  /** Its command line; only the program's name where the host tells no more. */
+  readonly command: string;
+}
+
 export interface CreateNetwork {
   readonly name: string;
   readonly type?: string | undefined;

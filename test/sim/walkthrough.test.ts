@@ -143,6 +143,11 @@ for (const { name, machine, dataset } of storages)
         /\n64\n/,
       );
       assert.equal(host.klee(["exec", "hungry_knuth", "nosuch"]).status, 127);
+      const shown = klee("top", "--format", "json", "hungry_knuth").trim().split("\n");
+      assert.equal(shown.length, 1);
+      const { command, uid, pid, residentBytes } = JSON.parse(shown[0] ?? "");
+      assert.deepEqual([command, uid, residentBytes % 4096], ["sleep", 0, 0]);
+      assert.ok(residentBytes > 0 && pid > 1);
     });
 
     test("the raw socket parameter, and one that only the kernel knows", () => {

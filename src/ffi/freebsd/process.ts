@@ -2,6 +2,7 @@ import { SyscallError } from "../errno.ts";
 import { FieldError } from "../struct.ts";
 import { KERN_PROC, KERN_PROC_PID, KERN_PROC_PROC, kinfoProc, SZOMB, timeval } from "./abi/process.ts";
 import { CTL_KERN } from "./abi/sysctl.ts";
+import { cFunction } from "./libc.ts";
 import { type Mib, sysctlBytes, sysctlBytesAt } from "./sysctl.ts";
 
 /** A process as the kernel tells of it. */
@@ -22,6 +23,13 @@ export interface Process {
   readonly residentPages: bigint;
   /** It has ended, and its parent has not waited for it. */
   readonly zombie: boolean;
+}
+
+const getpagesize = cFunction<[], number>("int getpagesize(void)");
+
+/** Bytes in a page, getpagesize(3). */
+export function pageSize(): number {
+  return getpagesize();
 }
 
 /** Reads an array of `struct kinfo_proc`. @throws {FieldError} when the kernel's is of another size. */

@@ -7,6 +7,7 @@ import type {
   Container,
   ContainerInspection,
   ContainerListing,
+  ContainerProcess,
   CreateContainer,
   ExecInContainer,
   Execution,
@@ -110,6 +111,18 @@ export class Containers {
     if (pid === undefined || status !== undefined || !host.jails.signal(id, pid, signal))
       throw new KleeError("CONFLICT", `the first process of ${name} (${id}) has ended; 'klee stop' ends the others`);
     return id;
+  }
+
+  /**
+   * The processes of a running container, by pid.
+   * @throws {KleeError} CONFLICT when it does not run.
+   */
+  async processes(reference: string): Promise<readonly ContainerProcess[]> {
+    const { store, host } = this.#context;
+    const container = storedContainer(await resolve(store, "container", reference));
+    if (!this.#isRunning(container))
+      throw new KleeError("CONFLICT", `container not running: ${container.name} (${container.id})`);
+    return host.jails.processes(container.id);
   }
 
   /** Stops a container if it runs, and starts it with its own command. */

@@ -1,4 +1,4 @@
-import type { ImageMethod, Mountpoint, NetworkDriver, Stdio, WindowSize } from "../model.ts";
+import type { ContainerProcess, ImageMethod, Mountpoint, NetworkDriver, Stdio, WindowSize } from "../model.ts";
 import type { Policy, PolicyChange } from "../network/policy.ts";
 
 /**
@@ -213,6 +213,8 @@ export interface Jails {
   exists(id: string): boolean;
   /** Gives a running jail these addresses in place of those it has; the first one of a family is its primary one. */
   changeAddresses(spec: Pick<JailSpec, "id" | "driver" | "addresses" | "parameters">): Promise<void>;
+  /** The processes of a jail, by pid; none when it does not run. */
+  processes(id: string): ContainerProcess[];
   /** Sends a signal to one process; false when the jail has none of this pid. */
   signal(id: string, pid: number, signal: number): boolean;
   /** Sends a signal to every process of the jail. */

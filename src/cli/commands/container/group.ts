@@ -7,6 +7,7 @@ import { inspect, list } from "./listing.ts";
 import { logs } from "./logs.ts";
 import { port } from "./port.ts";
 import { exec, start } from "./start.ts";
+import { top } from "./top.ts";
 
 /** Adds `klee container` and its shortcuts. */
 export function registerContainer(program: Command, session: Session): void {
@@ -19,11 +20,13 @@ export function registerContainer(program: Command, session: Session): void {
   inspect(group, "inspect", session);
   list(group, "ls", session);
   logs(group, "logs", session);
+  top(group, "top", session);
   remove(group, "rm", session);
   rename(group, session);
   port(group, session);
   prune(group, session);
   addShortcut(program, "logs", logs, session);
+  addShortcut(program, "top", top, session);
   addShortcut(program, "isc", inspect, session);
   addShortcut(program, "lsc", list, session);
   addShortcut(program, "rmc", remove, session);

@@ -1,13 +1,14 @@
 import { type JailParams, jail, SyscallError } from "../../../ffi/freebsd/index.ts";
 import type { SupervisorSpec } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
+import type { ContainerProcess } from "../../model.ts";
 import type { CommandSpec, JailAddresses, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
 import { startSupervised } from "../supervised.ts";
 import { JAIL_RULESET, mountAll, mountpointsBelow, unmountAll } from "./mounts.ts";
 import { freebsdParameters } from "./parameters.ts";
-import { processesIn, waitEmpty } from "./processes.ts";
+import { describeProcesses, processesIn, waitEmpty } from "./processes.ts";
 
 /** A jail bears the container's id as its name. Until its first command runs there is this before it. */
 const STARTING = "starting-";
@@ -95,6 +96,11 @@ export class FreebsdJails implements Jails {
     } catch (error) {
       throw hostFailure(`cannot change the addresses of container ${id}`, error);
     }
+  }
+
+  processes(id: string): ContainerProcess[] {
+    const jid = jail.jailId(id);
+    return jid === undefined ? [] : describeProcesses(processesIn(jid));
   }
 
   signal(id: string, pid: number, signal: number): boolean {

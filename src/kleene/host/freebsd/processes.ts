@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { process as processes } from "../../../ffi/freebsd/index.ts";
+import type { ContainerProcess } from "../../model.ts";
 
 /** The kernel tells nobody that a jail is empty before release 15: how often to look, in milliseconds. */
 const FIRST_LOOK_MS = 5;
@@ -8,6 +9,21 @@ const LAST_LOOK_MS = 100;
 /** Processes of a jail that run. */
 export function processesIn(jid: number): processes.Process[] {
   return processes.processes().filter((one) => one.jid === jid && !one.zombie);
+}
+
+/** Processes as klee presents them, by pid. */
+export function describeProcesses(found: readonly processes.Process[]): ContainerProcess[] {
+  const pageBytes = processes.pageSize();
+  return found
+    .map(({ pid, ppid, uid, runtime, residentPages, command }) => ({
+      pid,
+      ppid,
+      uid,
+      cpuSeconds: Number(runtime) / 1e6,
+      residentBytes: Number(residentPages) * pageBytes,
+      command,
+    }))
+    .sort((a, b) => a.pid - b.pid);
 }
 
 /** Resolves true once no process is left in the jail, false at the deadline. */

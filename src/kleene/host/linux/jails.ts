@@ -1,11 +1,13 @@
 import type { LinuxJail, SupervisorRun, SupervisorSpec } from "../../../ffi/native.ts";
 import { waitCgroupEmpty } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
+import type { ContainerProcess } from "../../model.ts";
 import type { CommandSpec, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
 import { startSupervised } from "../supervised.ts";
 import type { Confinement } from "./confinement/confinement.ts";
+import { processOf } from "./processes.ts";
 
 /** Jails on Linux: a cgroup with klee's BPF programs for the network, namespaces and an overlay for the rest. */
 export class LinuxJails implements Jails {
@@ -79,6 +81,12 @@ export class LinuxJails implements Jails {
     } catch (error) {
       throw hostFailure(`cannot change the addresses of container ${id}`, error);
     }
+  }
+
+  processes(id: string): ContainerProcess[] {
+    if (!this.exists(id)) return [];
+    const found = this.#confinement.processes(id).map(processOf);
+    return found.filter((one) => one !== undefined).sort((a, b) => a.pid - b.pid);
   }
 
   signal(id: string, pid: number, signal: number): boolean {
