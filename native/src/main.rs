@@ -1,4 +1,5 @@
-//! klee-supervisor: one per running container, and one per `exec`. Started by the addon only, see `host::supervisor`.
+//! klee-supervisor: one per running container, and one per `exec`, see `host::supervisor`; and one for each container that
+//! is to start again later, see `common::later`. Started by the addon only.
 
 mod common;
 mod failure;
@@ -11,24 +12,42 @@ mod host;
 mod spec;
 mod wire;
 
+use common::later::execute_later;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// The client's socket.
 const SOCKET: RawFd = 3;
 
+const USAGE: &str = "usage: klee-supervisor CONTAINER HELD, with a socket as descriptor 3
+       klee-supervisor CONTAINER later MILLISECONDS CGROUP-PROCS|- PROGRAM [ARGUMENT]...
+klee starts it.";
+
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(2);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match &arguments[..] {
+        [_, word, delay, cgroup_procs, program, rest @ ..] if word == "later" => delay.parse().ok().map(|delay| {
+            let cgroup_procs = Some(cgroup_procs.as_str()).filter(|path| *path != "-");
+            execute_later(Duration::from_millis(delay), cgroup_procs, program, rest).map(|never| match never {})
+        }),
+        [_, held] => held.parse().ok().and_then(|held| Some(host::supervisor::supervise(client()?, held))),
+        _ => None,
+    };
+    match outcome {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(_)) => ExitCode::FAILURE,
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The socket that klee opened for this program; None when somebody else started it.
+fn client() -> Option<OwnedFd> {
     // SAFETY: fcntl only asks whether the descriptor is open.
     let connected = unsafe { libc::fcntl(SOCKET, libc::F_GETFD) } != -1;
-    let Some(held) = arguments.next().and_then(|held| held.parse().ok()).filter(|_| connected) else {
-        eprintln!("usage: klee-supervisor CONTAINER HELD; klee starts it, with a socket as descriptor 3");
-        return ExitCode::from(2);
-    };
     // SAFETY: whoever started us opened it for us, and nothing else here knows of it.
-    let client = unsafe { OwnedFd::from_raw_fd(SOCKET) };
-    match host::supervisor::supervise(client, held) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    connected.then(|| unsafe { OwnedFd::from_raw_fd(SOCKET) })
 }

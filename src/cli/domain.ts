@@ -75,6 +75,8 @@ export interface System {
   /** @returns what was repaired, one line each. */
   reconcile(): Promise<readonly string[]>;
   teardown(containerId: string, executionId: string): Promise<void>;
+  /** @param row of the operation that says so. */
+  restart(containerId: string, row: number): Promise<void>;
   /** @returns what was removed, one line each. */
   cleanup(): Promise<readonly string[]>;
 }

@@ -165,6 +165,7 @@ interface Addon {
     held: number[],
     listener: (message: string | null, fd: number | null) => void,
   ): { send(message: string): void; close(): void };
+  startDetached(path: string, arguments_: string[]): number;
   startRelay(master: number, stdin: number, stdout: number, done: (errno: number) => void): { finish(): void };
   setWindowSize(fd: number, rows: number, columns: number): number;
   waitCgroupEmpty(path: string, timeoutMs: number, done: (errno: number, empty: boolean) => void): void;
@@ -277,6 +278,32 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
       }
     }
   });
+}
+
+/**
+ * Starts a process that waits and then becomes the command; it costs 1 MB meanwhile, and outlives this one. SIGTERM ends
+ * it. posix_spawn(3)
+ *
+ * @param container what the process is named after.
+ * @param command absolute path of a program, then its arguments.
+ * @param cgroupProcs file that takes it out of this process's cgroup; undefined where there are none.
+ * @returns the pid, which the command keeps.
+ * @throws {SyscallError} EAGAIN, ENOMEM, ENOENT.
+ * @throws {LibraryError} when the native part is not built.
+ */
+export function launchLater(
+  container: string,
+  delayMs: number,
+  command: readonly string[],
+  cgroupProcs: string | undefined,
+): number {
+  const path = join(nativeDirectory(), "klee-supervisor");
+  const startedAt = traceStart();
+  const object = `klee-supervisor ${container}`;
+  const pid = addon().startDetached(path, [container, "later", String(delayMs), cgroupProcs ?? "-", ...command]);
+  traceCall("posix_spawn", object, pid > 0 ? pid : (ownErrors[-pid]?.[0] ?? pid), startedAt);
+  if (pid < 0) throw new SyscallError({ call: "posix_spawn", object, errno: -pid, table: ownErrors });
+  return pid;
 }
 
 /**

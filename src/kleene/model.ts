@@ -3,8 +3,11 @@ import type { Policy } from "./network/policy.ts";
 /** How a container sees the network: its own addresses, the host's, or none. */
 export type NetworkDriver = "ipnet" | "host" | "disabled";
 
-/** When klee starts a container by itself: never, or after each boot of the host. */
-export type RestartPolicy = "no" | "on-startup";
+/**
+ * When klee starts a container by itself: never; after each boot of the host; after its command failed, for ever or only
+ * so many times in a row; after a boot and whenever its command ended.
+ */
+export type RestartPolicy = "no" | "on-startup" | "on-failure" | `on-failure:${number}` | "always";
 
 export type NetworkType = "loopback" | "bridge" | "custom";
 
@@ -74,6 +77,8 @@ export interface Container {
   readonly persist: boolean;
   readonly public_ports: readonly PublishedPort[];
   readonly restart_policy: RestartPolicy;
+  /** How often it was restarted since somebody started it, or since it last ran for ten seconds. */
+  readonly restarts: number;
   readonly running: boolean;
   readonly user: string;
 }
@@ -110,7 +115,7 @@ export interface ContainerListing {
   readonly image: string;
   readonly command: readonly string[];
   readonly created: string;
-  readonly status: "running" | "stopped";
+  readonly status: "running" | "restarting" | "stopped";
   /** Jail id; on Linux the pid of the container's init. Undefined when stopped. */
   readonly jid: number | undefined;
 }
@@ -188,7 +193,7 @@ export interface CreateContainer {
   readonly jailParams?: readonly string[] | undefined;
   /** Survives `prune`. */
   readonly persist?: boolean | undefined;
-  /** `no` or `on-startup`; default `no`. */
+  /** `no`, `on-startup`, `on-failure[:N]` or `always`; default `no`. */
   readonly restart?: string | undefined;
   /** Default `host`, or `ipnet` when a network is given. */
   readonly driver?: string | undefined;

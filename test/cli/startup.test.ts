@@ -27,7 +27,10 @@ test("the restart policy is kept; an unknown one, or one of a container that goe
   assert.deepEqual(["plain", "never", "boot"].map(policyOf), ["no", "no", "on-startup"]);
   const unknown = machine.klee(["create", "--restart", "sometimes", "box"]);
   assert.equal(unknown.status, 2);
-  assert.match(unknown.stderr, /^klee: unknown restart policy "sometimes"; available: no, on-startup.*\n$/);
+  assert.match(
+    unknown.stderr,
+    /^klee: unknown restart policy "sometimes"; available: no, on-startup, on-failure\[:N\], always.*\n$/,
+  );
   const contradiction = machine.klee(["run", "--rm", "--restart", "on-startup", "box", "true"]);
   assert.equal(contradiction.status, 125);
   assert.match(contradiction.stderr, /--rm cannot be combined with --restart/);

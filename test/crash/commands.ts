@@ -68,6 +68,7 @@ export function changingCommands(machine: Site): ChangingCommand[] {
     { name: "run -d", args: ["run", "-d", "-n", "net", "-J", RAW, "--name", "c", "box", ...SLEEP] },
     { name: "run --rm", args: ["run", "--rm", "-n", "net", "-J", RAW, "--name", "c", "box", "true"] },
     { name: "run -l disabled", args: ["run", "-l", "disabled", "--name", "c", "box", "true"] },
+    { name: "run --restart", args: ["run", "--restart", "on-failure:1", "-n", "net", "--name", "c", "box", "false"] },
     { name: "exec, stopped", args: ["exec", "c", "true"], prepare: create },
     { name: "exec, running", args: ["exec", "c", "true"], prepare: createStarted },
     { name: "start", args: ["start", "-d", "c"], prepare: create },

@@ -222,6 +222,16 @@ for (const { name, machine, dataset } of storages)
       waitUntil(() => JSON.parse(klee("container", "inspect", "job")).container.exit_code === 3, "the end to be seen");
     });
 
+    test("a command that fails is started again, so many times", () => {
+      const failing = ["--restart", "on-failure:2", "--name", "again", "FreeBSD", "/bin/sh", "-c", "echo x; exit 3"];
+      klee("run", "-d", "-n", "testnet", ...failing);
+      const containerOf = () => JSON.parse(klee("container", "inspect", "again")).container;
+      waitUntil(() => klee("logs", "again") === "x\nx\nx\n" && !containerOf().running, "the third run");
+      assert.equal(containerOf().restarts, 2);
+      waitUntil(() => !klee("lsc", "-a").includes("restarting"), "the end");
+      klee("rmc", "again");
+    });
+
     test("stop, and everything is removed", () => {
       klee("stop", "hungry_knuth", "strange_moser", "free");
       assert.deepEqual(living(), []);

@@ -8,8 +8,6 @@ use std::ptr::null_mut;
 
 /// Descriptors are copied here before they get their final numbers, so that no copy overwrites a later source.
 const ABOVE: RawFd = 64;
-/// Where the supervisor finds its socket; the held descriptors follow.
-const SOCKET: RawFd = 3;
 
 /// FreeBSD has no such flag: there the supervisor itself begins its session.
 #[cfg(target_os = "linux")]
@@ -20,11 +18,12 @@ const SESSION: c_int = 0;
 /// What to start, and with which descriptors.
 pub struct Program<'a> {
     pub path: &'a str,
-    pub container: &'a str,
-    pub socket: &'a OwnedFd,
+    /// After the program's name.
+    pub arguments: &'a [&'a str],
     /// stdin, stdout, stderr; None: /dev/null.
     pub stdio: [Option<RawFd>; 3],
-    pub held: &'a [RawFd],
+    /// They get the numbers from 3 on.
+    pub others: &'a [RawFd],
 }
 
 /// The step that failed, and why.
@@ -42,14 +41,14 @@ pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, Failed> {
         }
         copies.push(duplicate(fd.unwrap_or(null.as_raw_fd())).map_err(at("fcntl F_DUPFD_CLOEXEC"))?);
     }
-    for fd in [program.socket.as_raw_fd()].iter().chain(program.held) {
+    for fd in program.others {
         copies.push(duplicate(*fd).map_err(at("fcntl F_DUPFD_CLOEXEC"))?);
     }
     let mut actions = FileActions::new().map_err(at("posix_spawn"))?;
     for (target, copy) in copies.iter().enumerate() {
         actions.duplicate(copy.as_raw_fd(), target as RawFd).map_err(at("posix_spawn"))?;
     }
-    let arguments = ["klee-supervisor", program.container, &(copies.len() as RawFd - SOCKET - 1).to_string()];
+    let arguments = [&["klee-supervisor"], program.arguments].concat();
     execute(executable.path(), &arguments, &actions).map_err(at("posix_spawn"))
 }
 

@@ -8,7 +8,7 @@ use napi::{Error, Result, Status};
 use napi_derive::napi;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
@@ -62,7 +62,9 @@ fn start(
 ) -> std::result::Result<(UnixStream, libc::pid_t), Failed> {
     let (ours, theirs) = UnixStream::pair().map_err(|error| ("socketpair", error))?;
     let theirs = OwnedFd::from(theirs);
-    let pid = spawn(&Program { path, container, socket: &theirs, stdio, held })?;
+    // The supervisor finds its socket first, then the held ones, of which it is told the number.
+    let others = [&[theirs.as_raw_fd()], held].concat();
+    let pid = spawn(&Program { path, arguments: &[container, &held.len().to_string()], stdio, others: &others })?;
     drop(theirs);
     match wire::send(ours.as_fd(), spec.as_bytes(), None) {
         // One that does not read any more is heard of as ended.
@@ -73,6 +75,19 @@ fn start(
             Err(("sendmsg", error))
         }
         _ => Ok((ours, pid)),
+    }
+}
+
+/// Starts the program `path` with these arguments and nothing open. Returns its pid, or a negative errno.
+#[napi]
+pub fn start_detached(path: String, arguments: Vec<String>) -> i32 {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match spawn(&Program { path: &path, arguments: &arguments, stdio: [None; 3], others: &[] }) {
+        Ok(pid) => {
+            thread::spawn(move || reap(pid));
+            pid
+        }
+        Err((_, error)) => -error.raw_os_error().unwrap_or(libc::EINVAL),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod command;
+pub mod later;
 pub mod log;
 pub mod record;
 pub mod report;

@@ -16,6 +16,7 @@ export function registerSystem(program: Command, session: Session): void {
     (klee) => klee.system.cleanup(),
   );
   teardown(group, session);
+  restart(group, session);
 }
 
 function check(parent: Command, session: Session): void {
@@ -57,6 +58,22 @@ function teardown(parent: Command, session: Session): void {
       session.action((containerId: string, executionId: string) =>
         session.withKlee(async (klee) => {
           await klee.system.teardown(containerId, executionId);
+          return 0;
+        }),
+      ),
+    );
+}
+
+/** The call of the process that waits while a container is to start again. */
+function restart(parent: Command, session: Session): void {
+  parent
+    .command("restart", { hidden: true })
+    .argument("<container-id>")
+    .argument("<operation>")
+    .action(
+      session.action((containerId: string, operation: string) =>
+        session.withKlee(async (klee) => {
+          await klee.system.restart(containerId, Number(operation));
           return 0;
         }),
       ),

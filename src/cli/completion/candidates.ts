@@ -136,7 +136,7 @@ async function values(
     case "driver":
       return ["ipnet", "host", "disabled"].map(plain);
     case "policy":
-      return ["no", "on-startup"].map(plain);
+      return ["no", "on-startup", "on-failure", "always"].map(plain);
     case "type":
       return ["loopback", "bridge", "custom"].map(plain);
     default:

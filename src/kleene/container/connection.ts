@@ -10,8 +10,8 @@ import { networkOf } from "../network/rows.ts";
 import { text } from "../store/store.ts";
 import { type ChangeRules, withRules } from "../system/rules.ts";
 import { type Attachment, addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import { withContainer } from "./lock.ts";
 import { containerById, type StoredContainer } from "./rows.ts";
-import { withContainer } from "./run.ts";
 
 /**
  * Connects a container to one more network; while it runs, at once. Its primary addresses stay what they are.

@@ -21,19 +21,15 @@ import type { Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
 import { createContainer, deleteContainer } from "./create.ts";
+import { takeDownAfter } from "./end.ts";
+import { lockPath, withContainer } from "./lock.ts";
 import { readLog, removeLog } from "./log.ts";
 import { FOR_EVER_MS, readRecord, removeRecord, waitForStatus } from "./record.ts";
+import { cancelRestart, pendingRestarts } from "./restart.ts";
 import { mountpointsOf, nameTaken, type StoredContainer, storedContainer } from "./rows.ts";
-import {
-  type Command,
-  execInContainer,
-  lockPath,
-  startContainer,
-  takeDown,
-  takeDownAfter,
-  withContainer,
-} from "./run.ts";
+import { type Command, execInContainer, startContainer } from "./run.ts";
 import { stopContainer } from "./stop.ts";
+import { takeDown } from "./takedown.ts";
 
 const OWN_COMMAND: Command = { command: [] };
 
@@ -63,26 +59,29 @@ export class Containers {
     return this.#with(reference, async (container) => {
       if (this.#isRunning(container))
         throw new KleeError("CONFLICT", `container already running: ${container.name} (${container.id})`);
-      return startContainer(this.#context, container, OWN_COMMAND, options);
+      await cancelRestart(this.#context, container.id);
+      return startContainer(this.#context, container, OWN_COMMAND, options, 0);
     });
   }
 
   /** Runs a command in a container, which is started with it when it does not run. */
   async exec(reference: string, request: ExecInContainer): Promise<Execution> {
-    return this.#with(reference, (container) =>
-      this.#isRunning(container)
-        ? execInContainer(this.#context, container, request, request)
-        : startContainer(this.#context, container, request, request),
-    );
+    return this.#with(reference, async (container) => {
+      if (this.#isRunning(container)) return execInContainer(this.#context, container, request, request);
+      await cancelRestart(this.#context, container.id);
+      // Only a run of its own command starts again.
+      return startContainer(this.#context, container, request, request, request.command.length === 0 ? 0 : null);
+    });
   }
 
   /**
-   * Stops a container; returns its id.
-   * @throws {KleeError} CONFLICT when it does not run.
+   * Stops a container, or calls its restart off; returns its id.
+   * @throws {KleeError} CONFLICT when it does not run, and is not to.
    */
   async stop(reference: string): Promise<string> {
     return this.#with(reference, async (container) => {
-      await stopContainer(this.#context, container);
+      const restarting = await cancelRestart(this.#context, container.id);
+      if (!restarting || this.#isRunning(container)) await stopContainer(this.#context, container);
       return container.id;
     });
   }
@@ -128,12 +127,13 @@ export class Containers {
   /** Stops a container if it runs, and starts it with its own command. */
   async restart(reference: string, options: StartContainer): Promise<Execution> {
     return this.#with(reference, async (container) => {
+      await cancelRestart(this.#context, container.id);
       if (this.#isRunning(container)) await stopContainer(this.#context, container);
-      return startContainer(this.#context, { ...container, execution: undefined }, OWN_COMMAND, options);
+      return startContainer(this.#context, { ...container, execution: undefined }, OWN_COMMAND, options, 0);
     });
   }
 
-  /** Running containers, or all of them, newest first. One that ended with its supervisor is taken down first. */
+  /** Running containers and those about to be, or all of them, newest first. One that ended with its supervisor is taken down first. */
   async list({ all }: { readonly all: boolean }): Promise<ContainerListing[]> {
     const rows = await this.#context.store.all(
       `SELECT container.*, image.name AS image_name, image.tag AS image_tag
@@ -144,13 +144,15 @@ export class Containers {
     for (const { container } of containers)
       if (container.execution !== undefined && !running.has(container.id))
         await takeDownAfter(this.#context, container.id, container.execution);
+    const restarting = new Set((await pendingRestarts(this.#context.store)).map(({ object }) => object));
     const listings = containers.map(({ row, container }): ContainerListing => {
       const { id, name, imageId, cmd, created } = container;
       const image = text(row, "image_name") === "" ? imageId : `${text(row, "image_name")}:${text(row, "image_tag")}`;
       const jid = running.get(id);
-      return { id, name, image, command: cmd, created, status: jid === undefined ? "stopped" : "running", jid };
+      const stopped = restarting.has(id) ? "restarting" : "stopped";
+      return { id, name, image, command: cmd, created, status: jid === undefined ? stopped : "running", jid };
     });
-    return all ? listings : listings.filter(({ status }) => status === "running");
+    return all ? listings : listings.filter(({ status }) => status !== "stopped");
   }
 
   async inspect(reference: string): Promise<ContainerInspection> {
@@ -209,8 +211,12 @@ export class Containers {
 
   /** Removes every container that neither runs nor was made to persist. Returns their ids. */
   async prune(): Promise<string[]> {
-    const rows = await this.#context.store.all("SELECT * FROM container WHERE NOT persist ORDER BY created");
-    const stopped = rows.map(storedContainer).filter((container) => !this.#isRunning(container));
+    const { store } = this.#context;
+    const rows = await store.all("SELECT * FROM container WHERE NOT persist ORDER BY created");
+    const restarting = (await pendingRestarts(store)).map(({ object }) => object);
+    const stopped = rows
+      .map(storedContainer)
+      .filter((container) => !this.#isRunning(container) && !restarting.includes(container.id));
     return removeUnused(
       stopped.map(({ id }) => id),
       (id) => this.remove(id, { force: false }),
@@ -245,6 +251,7 @@ export class Containers {
       persist: container.persist,
       public_ports: publicPorts(ports, await attachmentsOf(statements, container.id)),
       restart_policy: container.restartPolicy,
+      restarts: container.restarts ?? 0,
       running,
       user: container.user,
     };
@@ -260,6 +267,7 @@ export async function removeStopped(context: Context, container: StoredContainer
     container.id,
     () => Promise.resolve(),
     async () => {
+      await cancelRestart(context, container.id);
       if (container.execution !== undefined || host.jails.exists(container.id)) await takeDown(context, container);
       await store.transaction((statements) => deleteContainer(statements, container.id));
       await host.storage.removeContainer(root, container.id);

@@ -12,7 +12,8 @@ import type { Statements } from "../store/store.ts";
 import { checkEnvironment } from "./environment.ts";
 import { insertMounts, parseMount, refuseRepeated } from "./mounts.ts";
 import { randomName } from "./names.ts";
-import { driverOf, insertContainer, restartPolicyOf, type StoredContainer } from "./rows.ts";
+import { parseRestartPolicy } from "./restart-policy.ts";
+import { driverOf, insertContainer, type StoredContainer } from "./rows.ts";
 
 /** What a container has when its creator says nothing else, as jail.conf(5) names it. */
 const DEFAULT_PARAMETERS: readonly (readonly [name: string, parameter: string])[] = [
@@ -25,7 +26,7 @@ export async function createContainer(context: Context, request: CreateContainer
   const { root, host, store } = context;
   const id = newId();
   const driver = driverOf(request);
-  const restartPolicy = restartPolicyOf(request);
+  const restartPolicy = parseRestartPolicy(request.restart ?? "no");
   if (request.name !== undefined) checkName("container", request.name);
   checkEnvironment(request.env ?? []);
   const wantedPorts = (request.publish ?? []).map(parsePublish);
@@ -58,6 +59,8 @@ export async function createContainer(context: Context, request: CreateContainer
         created: timestamp(),
         persist: request.persist ?? false,
         restartPolicy,
+        restarts: undefined,
+        started: 0,
         execution: undefined,
       };
       await insertContainer(statements, container);

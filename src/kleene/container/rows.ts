@@ -2,6 +2,7 @@ import { KleeError } from "../errors.ts";
 import type { CreateContainer, Mountpoint, NetworkDriver, RestartPolicy } from "../model.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { flag, list, StoreConflict, text } from "../store/store.ts";
+import { isRestartPolicy } from "./restart-policy.ts";
 
 /** A container as the store has it. */
 export interface StoredContainer {
@@ -17,6 +18,10 @@ export interface StoredContainer {
   readonly created: string;
   readonly persist: boolean;
   readonly restartPolicy: RestartPolicy;
+  /** How often the last run was restarted in a row; undefined when it is not to be, as one of another command. */
+  readonly restarts: number | undefined;
+  /** When the last run began, Unix time in milliseconds. */
+  readonly started: number;
   /** Execution that started the run under way; undefined when the container is to be stopped. */
   readonly execution: string | undefined;
 }
@@ -52,9 +57,25 @@ export function nameTaken(error: unknown, name: string): unknown {
     : error;
 }
 
-/** Notes which execution runs the container, or that none does. */
-export function setExecution(statements: Statements, id: string, execution: string | null): Promise<void> {
-  return statements.run("UPDATE container SET execution = ? WHERE id = ?", execution, id);
+/** Notes which execution runs the container, from now on. */
+export function beginExecution(
+  statements: Statements,
+  id: string,
+  execution: string,
+  restarts: number | null,
+): Promise<void> {
+  const change = "UPDATE container SET execution = ?, restarts = ?, started = ? WHERE id = ?";
+  return statements.run(change, execution, restarts, Date.now(), id);
+}
+
+/** Notes that nothing runs it. */
+export function endExecution(statements: Statements, id: string): Promise<void> {
+  return statements.run("UPDATE container SET execution = NULL WHERE id = ?", id);
+}
+
+/** @param restarts null: the run under way is not to be restarted. */
+export function setRestarts(statements: Statements, id: string, restarts: number | null): Promise<void> {
+  return statements.run("UPDATE container SET restarts = ? WHERE id = ?", restarts, id);
 }
 
 export async function containerById(statements: Statements, id: string): Promise<StoredContainer | undefined> {
@@ -81,23 +102,13 @@ export function storedContainer(row: Row): StoredContainer {
     created: text(row, "created"),
     persist: flag(row, "persist"),
     restartPolicy,
+    restarts: typeof row.restarts === "number" ? row.restarts : undefined,
+    started: Number(row.started),
     execution: typeof row.execution === "string" ? row.execution : undefined,
   };
 }
 
 const isDriver = (driver: string): driver is NetworkDriver => ["ipnet", "host", "disabled"].includes(driver);
-
-const isRestartPolicy = (policy: string): policy is RestartPolicy => ["no", "on-startup"].includes(policy);
-
-/**
- * The restart policy that a request asks for.
- * @throws {KleeError} INVALID.
- */
-export function restartPolicyOf({ restart = "no" }: CreateContainer): RestartPolicy {
-  if (!isRestartPolicy(restart))
-    throw new KleeError("INVALID", `unknown restart policy ${JSON.stringify(restart)}; available: no, on-startup`);
-  return restart;
-}
 
 /** The driver a request asks for: `ipnet` when it only names a network, `host` when it names neither. */
 export function driverOf(request: CreateContainer): NetworkDriver {

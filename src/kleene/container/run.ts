@@ -1,52 +1,37 @@
-import { closeSync, rmSync } from "node:fs";
+import { closeSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import type { CommandSpec, JailParameters, JailProcess, JailSpec } from "../host/host.ts";
-import { newId, notFound } from "../identity.ts";
+import { newId } from "../identity.ts";
 import { imageById } from "../image/images.ts";
 import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
 import { containerPolicy } from "../network/policy.ts";
 import { publishedBy, shadowed } from "../network/ports.ts";
-import { addRules, withRules } from "../system/rules.ts";
+import { addRules } from "../system/rules.ts";
 import { addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import { takeDownAfter } from "./end.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
+import { lockPath } from "./lock.ts";
 import { logPath, openLog } from "./log.ts";
 import { recordPath } from "./record.ts";
-import { containerById, mountpointsOf, type StoredContainer, setExecution } from "./rows.ts";
+import { beginExecution, containerById, mountpointsOf, type StoredContainer } from "./rows.ts";
+import { takeDown } from "./takedown.ts";
 
 /** What a start or an exec is to run: by default the container's own command. */
 export type Command = Pick<ExecInContainer, "command" | "env" | "user">;
 
-/** File that is locked while a container is changed; it goes with the container. */
-export const lockPath = (context: Context, id: string): string => `${context.root}/locks/${id}`;
-
-/** Holds the container's lock while `work` changes it. Commands on one container queue here; others do not wait. */
-export async function withContainer<T>(
-  context: Context,
-  id: string,
-  work: (container: StoredContainer) => Promise<T>,
-): Promise<T> {
-  const lock = await context.host.lock(lockPath(context, id));
-  try {
-    // Another command may have removed or changed it while this one waited.
-    const container = await containerById(context.store, id);
-    if (container === undefined) {
-      rmSync(lockPath(context, id), { force: true });
-      throw notFound("container", id);
-    }
-    return await work(container);
-  } finally {
-    lock[Symbol.dispose]();
-  }
-}
-
-/** Starts a stopped container with a command. The caller holds its lock. */
+/**
+ * Starts a stopped container with a command. The caller holds its lock.
+ *
+ * @param restarts how often it was restarted in a row; null: it is not to be, when it has ended.
+ */
 export async function startContainer(
   context: Context,
   container: StoredContainer,
   command: Command,
   options: ExecutionOptions,
+  restarts: number | null,
 ): Promise<Execution> {
   const { host, root } = context;
   const { id } = container;
@@ -59,7 +44,7 @@ export async function startContainer(
     "start container",
     id,
     async (statements) => {
-      await setExecution(statements, id, executionId);
+      await beginExecution(statements, id, executionId, restarts);
       return {
         attachments: await attachmentsOf(statements, id),
         ports: await publishedBy(statements, id),
@@ -117,49 +102,6 @@ export async function execInContainer(
   options.onCreated?.(executionId);
   const process = await context.host.jails.exec(container.id, spec);
   return new RunningExecution(context, executionId, container.id, process);
-}
-
-/**
- * Makes the kernel forget a container: processes, jail, rules, aliases, in this order, so that an address is free only
- * when nothing uses it any more. Idempotent. The caller holds the container's lock.
- */
-export async function takeDown(context: Context, container: StoredContainer): Promise<void> {
-  const { host, store } = context;
-  const { id } = container;
-  await host.jails.remove(id);
-  const attachments = await attachmentsOf(store, id);
-  const parameters = host.jails.parseParameters(container.jailParam, id);
-  const ports = await publishedBy(store, id);
-  if (attachments.length === 0) return setExecution(store, id, null);
-  const policy = containerPolicy(policyContainer(container, attachments, ports, parameters));
-  await withRules(context, async (change) => {
-    await change({ remove: policy });
-    for (const { endpoint, network } of attachments)
-      host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
-    await setExecution(store, id, null);
-  });
-}
-
-/**
- * Takes a container down after its last process ended, unless it was started anew since.
- *
- * @param executionId the execution that started the run which ended.
- */
-export async function takeDownAfter(context: Context, id: string, executionId: string): Promise<void> {
-  if ((await containerById(context.store, id)) === undefined) return;
-  await withContainer(context, id, async (container) => {
-    if (container.execution !== executionId || context.host.jails.running().has(id)) return;
-    // Once the jail has gone, the supervisor takes it for done: should this process die now, the row tells the next one.
-    await carryOut(
-      context,
-      "stop container",
-      id,
-      () => Promise.resolve(),
-      () => takeDown(context, container),
-    );
-  }).catch((error: unknown) => {
-    if (!(error instanceof KleeError && error.code === "NOT_FOUND")) throw error;
-  });
 }
 
 function commandSpec(

@@ -3,8 +3,8 @@ import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import type { Stdio } from "../model.ts";
 import { environmentOf } from "./environment.ts";
-import type { StoredContainer } from "./rows.ts";
-import { takeDown } from "./run.ts";
+import { type StoredContainer, setRestarts } from "./rows.ts";
+import { takeDown } from "./takedown.ts";
 
 /** jail.conf(5), stop.timeout: how long processes have to go after SIGTERM, in milliseconds. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -25,7 +25,8 @@ export async function stopContainer(context: Context, container: StoredContainer
     context,
     "stop container",
     container.id,
-    () => Promise.resolve(),
+    // Whatever becomes of this process now: what ends because of it is not to start again.
+    (statements) => setRestarts(statements, container.id, null),
     async () => {
       await runStopCommand(context, container);
       jails.signalAll(container.id, SIGTERM);

@@ -19,6 +19,14 @@ export interface Host {
   processIdentity(): string;
   isAlive(processIdentity: string): boolean;
   /**
+   * Starts a process that waits and then becomes the command, whatever becomes of this one meanwhile.
+   * @param command absolute path of a program, then its arguments.
+   * @returns its identity, as `processIdentity` has it.
+   */
+  startLater(containerId: string, delayMs: number, command: readonly string[]): string;
+  /** Asks a process to end, unless it has ended. */
+  endProcess(processIdentity: string): void;
+  /**
    * Waits for an exclusive lock on a file, which is made (mode 0600) when there is none. The lock goes with the process.
    * Disposing releases it.
    */

@@ -50,6 +50,12 @@ const migrations: readonly (readonly string[])[] = [
     `ALTER TABLE container DROP COLUMN public_ports`,
   ],
   [`ALTER TABLE container ADD COLUMN restart_policy TEXT NOT NULL DEFAULT 'no'`],
+  [
+    // How often the run under way was restarted in a row; NULL: it is not one that is.
+    `ALTER TABLE container ADD COLUMN restarts INTEGER`,
+    // When the last run began, Unix time in milliseconds.
+    `ALTER TABLE container ADD COLUMN started INTEGER NOT NULL DEFAULT 0`,
+  ],
 ];
 
 /** Applies the changes that this database lacks. Any number of processes may do so at once. */

@@ -10,6 +10,7 @@ export type OperationKind =
   | "create container"
   | "start container"
   | "stop container"
+  | "restart container"
   | "remove container"
   | "connect container"
   | "disconnect container";
@@ -42,6 +43,11 @@ export async function beginOperation(
 
 export function endOperation(statements: Statements, rowid: number): Promise<void> {
   return statements.run("DELETE FROM operation WHERE id = ?", rowid);
+}
+
+/** Notes that another process does the work from now on. */
+export function setOperator(statements: Statements, rowid: number, process: string): Promise<void> {
+  return statements.run("UPDATE operation SET process = ? WHERE id = ?", process, rowid);
 }
 
 export async function listOperations(statements: Statements): Promise<Operation[]> {

@@ -2,10 +2,13 @@ import { rmSync } from "node:fs";
 import { aliasesOf, attachmentsOf, makerOf } from "../container/attachments.ts";
 import { withdrawEndpoint } from "../container/connection.ts";
 import { removeStopped } from "../container/containers.ts";
+import { endRun } from "../container/end.ts";
+import { lockPath, withContainer } from "../container/lock.ts";
 import { removeLog } from "../container/log.ts";
 import { removeRecord } from "../container/record.ts";
+import { resumeRestart } from "../container/restart.ts";
 import { containerById, type StoredContainer } from "../container/rows.ts";
-import { lockPath, takeDown, withContainer } from "../container/run.ts";
+import { takeDown } from "../container/takedown.ts";
 import type { Context } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { removeDownload } from "../image/fetch.ts";
@@ -17,7 +20,7 @@ import type { Operation } from "../store/operations.ts";
 import { endOperation } from "../store/operations.ts";
 import { busyObjects, cutOffOperations, type EndedContainer, endedContainers, unnoticedEnds } from "./ended.ts";
 import { reloadRules, withRules } from "./rules.ts";
-import { startOnStartup } from "./startup.ts";
+import { startWithHost } from "./startup.ts";
 
 /** True when the host was booted since, or a command died half-way: the store may say more than the kernel holds. */
 export async function needsReconcile(context: Context): Promise<boolean> {
@@ -40,7 +43,8 @@ export async function reconcile(context: Context): Promise<string[]> {
     const booted = (await readBootId(store)) !== host.bootId();
     const repaired: string[] = [];
     const operations = await cutOffOperations(context);
-    for (const operation of operations) {
+    const isRestart = ({ kind }: Operation): boolean => kind === "restart container";
+    for (const operation of operations.filter((one) => !isRestart(one))) {
       const done = await settle(context, operation);
       await endOperation(store, operation.rowid);
       if (done !== undefined) repaired.push(done);
@@ -49,8 +53,10 @@ export async function reconcile(context: Context): Promise<string[]> {
     repaired.push(...(await takeDownAll(context, await endedContainers(context))));
     await reloadRules(context);
     await restoreAliases(context);
+    // Once there is all that a container needs.
+    for (const operation of operations.filter(isRestart)) await resumeRestart(context, operation);
     // Before the boot is noted: what is killed here is gone on with by the next command.
-    if (booted) repaired.push(...(await startOnStartup(context)));
+    if (booted) repaired.push(...(await startWithHost(context)));
     await writeBootId(store, host.bootId());
     return repaired;
   } finally {
@@ -97,6 +103,8 @@ async function settle(context: Context, operation: Operation): Promise<string | 
       });
       return undefined;
     }
+    case "restart container":
+      return undefined;
   }
 }
 
@@ -168,7 +176,7 @@ async function takeDownAll(context: Context, ended: readonly EndedContainer[]): 
     if (busy.has(id)) continue;
     await locked(context, id, async (container) => {
       if ((container.execution === undefined && !jails.exists(id)) || jails.running().has(id)) return;
-      await takeDown(context, container);
+      await endRun(context, container);
       done.push(`container ${name} (${id}) had ended: took it down`);
     });
   }

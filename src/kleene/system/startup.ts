@@ -1,18 +1,25 @@
-import { containerById, storedContainer } from "../container/rows.ts";
-import { startContainer, withContainer } from "../container/run.ts";
+import { withContainer } from "../container/lock.ts";
+import { cancelRestart, pendingRestarts, restartsAfter, startWaiting } from "../container/restart.ts";
+import { startsWithHost } from "../container/restart-policy.ts";
+import { containerById, type StoredContainer, storedContainer } from "../container/rows.ts";
+import { startContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
+import { endOperation } from "../store/operations.ts";
+
+/** Containers that klee starts by itself, detached: with the host, and again after they ended. */
 
 /**
- * Starts the containers with the restart policy `on-startup` that do not run, detached, the oldest first. One that
- * cannot be started keeps no other from it.
+ * Starts the containers that start with the host and do not run, the oldest first. One that cannot be started keeps no
+ * other from it.
  *
  * @returns one line for each: that it was started, or why not.
  */
-export async function startOnStartup(context: Context): Promise<string[]> {
-  const rows = await context.store.all("SELECT * FROM container WHERE restart_policy = 'on-startup' ORDER BY created");
+export async function startWithHost(context: Context): Promise<string[]> {
+  const rows = await context.store.all("SELECT * FROM container ORDER BY created");
   const lines: string[] = [];
-  for (const { id, name } of rows.map(storedContainer)) {
+  for (const { id, name, restartPolicy } of rows.map(storedContainer)) {
+    if (!startsWithHost(restartPolicy)) continue;
     try {
       if (await startIfStopped(context, id)) lines.push(`container ${name} (${id}) starts with the host: started it`);
     } catch (error) {
@@ -29,8 +36,39 @@ async function startIfStopped(context: Context, id: string): Promise<boolean> {
   if ((await containerById(context.store, id)) === undefined) return false;
   return withContainer(context, id, async (container) => {
     if (context.host.jails.running().has(id)) return false;
-    const stdio = { stdin: "null", stdout: "null", stderr: "null" } as const;
-    (await startContainer(context, container, { command: [] }, { stdio, log: true, onWarning: context.warn })).detach();
+    await cancelRestart(context, id);
+    await startDetached(context, container, 0);
     return true;
   });
+}
+
+/**
+ * Starts a container again, unless that was called off: what the process does that waited for it.
+ *
+ * @param row of the operation that says so.
+ */
+export async function startAgain(context: Context, containerId: string, row: number): Promise<void> {
+  const { store, host } = context;
+  if ((await containerById(store, containerId)) === undefined) return;
+  await withContainer(context, containerId, async (container) => {
+    if (!(await pendingRestarts(store)).some(({ rowid, object }) => rowid === row && object === containerId)) return;
+    if (!host.jails.running().has(containerId)) {
+      try {
+        await startDetached(context, container, container.restarts ?? 0);
+      } catch (error) {
+        // As a run that failed: the cause may pass, as a port does that another process holds.
+        const restarts = restartsAfter({ ...container, started: Date.now() }, undefined);
+        if (restarts === undefined) await endOperation(store, row);
+        else await startWaiting(context, containerId, row, restarts);
+        throw error;
+      }
+    }
+    await endOperation(store, row);
+  });
+}
+
+async function startDetached(context: Context, container: StoredContainer, restarts: number): Promise<void> {
+  const stdio = { stdin: "null", stdout: "null", stderr: "null" } as const;
+  const options = { stdio, log: true, onWarning: context.warn };
+  (await startContainer(context, container, { command: [] }, options, restarts)).detach();
 }

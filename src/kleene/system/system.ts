@@ -1,9 +1,10 @@
-import { takeDownAfter } from "../container/run.ts";
+import { takeDownAfter } from "../container/end.ts";
 import type { Context } from "../context.ts";
 import { readBootId, writeBootId } from "../store/meta.ts";
 import { findProblems } from "./check.ts";
 import { cleanUp } from "./cleanup.ts";
 import { needsReconcile, reconcile, takeDownUnnoticed } from "./reconcile.ts";
+import { startAgain } from "./startup.ts";
 
 /** The store and the kernel as a whole. */
 export class System {
@@ -44,6 +45,14 @@ export class System {
   /** Takes a container down after its last process ended: the supervisor's call when no klee watches the container. */
   teardown(containerId: string, executionId: string): Promise<void> {
     return takeDownAfter(this.#context, containerId, executionId);
+  }
+
+  /**
+   * Starts a container again, unless that was called off: the call of the process that waited for it.
+   * @param row of the operation that says so.
+   */
+  restart(containerId: string, row: number): Promise<void> {
+    return startAgain(this.#context, containerId, row);
   }
 
   /** Removes all containers, networks and images of this store from the host. Returns what was removed. */

@@ -30,6 +30,7 @@ export const hungryKnuth: Container = {
   persist: false,
   public_ports: [],
   restart_policy: "no",
+  restarts: 0,
   running: false,
   user: "root",
 };

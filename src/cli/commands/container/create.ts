@@ -81,7 +81,10 @@ function addCreateOptions(command: Command): Command {
     .option("-m, --mount <src:dst[:rw|ro]>", "show a directory of the host in the container; repeatable", collect)
     .option("-J, --jailparam <param>", "set a jail parameter, as in allow.raw_sockets; repeatable", collect)
     .option("-P, --persist", "spare the container from prune")
-    .option("--restart <policy>", "no, or on-startup: start it after each boot of the host (default: no)")
+    .option(
+      "--restart <policy>",
+      "no; on-startup: start it after each boot of the host; on-failure[:n]: again when its command failed, at most n times in a row; always: both, however it ended (default: no)",
+    )
     .option("-l, --driver <driver>", "ipnet, host or disabled (default: host, with -n ipnet)")
     .option("-n, --network <network>", "network to connect to")
     .option("--ip <address>", "IPv4 address (default: the first free one; '' for none)")

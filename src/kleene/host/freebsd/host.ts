@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { flock, SyscallError, sysctl } from "../../../ffi/freebsd/index.ts";
+import { launchLater } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { Host } from "../host.ts";
+import { sendSignal } from "../signal.ts";
 import { place } from "../store-directories.ts";
 import { FreebsdFirewall } from "./firewall.ts";
 import { FreebsdInterfaces } from "./interfaces.ts";
@@ -32,13 +35,23 @@ export class FreebsdHost implements Host {
   }
 
   processIdentity(): string {
-    const identity = identityOf(process.pid);
-    if (identity === undefined) throw new KleeError("HOST", "the kernel does not know this process");
-    return identity;
+    return identityOf(process.pid);
   }
 
   isAlive(processIdentity: string): boolean {
     return isAlive(processIdentity);
+  }
+
+  startLater(containerId: string, delayMs: number, command: readonly string[]): string {
+    try {
+      return identityOf(launchLater(containerId, delayMs, command, undefined));
+    } catch (error) {
+      throw hostFailure(`cannot start container ${containerId} later`, error);
+    }
+  }
+
+  endProcess(processIdentity: string): void {
+    if (isAlive(processIdentity)) sendSignal(Number(processIdentity.split(":")[0]), constants.signals.SIGTERM);
   }
 
   async lock(path: string): Promise<Disposable> {

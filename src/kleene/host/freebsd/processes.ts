@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { process as processes } from "../../../ffi/freebsd/index.ts";
+import { KleeError } from "../../errors.ts";
 import type { ContainerProcess } from "../../model.ts";
 
 /** The kernel tells nobody that a jail is empty before release 15: how often to look, in milliseconds. */
@@ -39,8 +40,18 @@ export async function waitEmpty(jid: number, timeoutMs: number): Promise<boolean
 
 const MICROSECONDS = /^(\d+):(\d+)$/;
 
-/** Names a process so that no later one with the same pid is taken for it: by its start, counted from the boot. */
-export function identityOf(pid: number): string | undefined {
+/**
+ * Names a process that runs so that no later one with the same pid is taken for it.
+ * @throws {KleeError} HOST when there is none.
+ */
+export function identityOf(pid: number): string {
+  const identity = identityIfAny(pid);
+  if (identity === undefined) throw new KleeError("HOST", `the kernel knows no process ${pid}`);
+  return identity;
+}
+
+/** A process's start, counted from the boot, with its pid. */
+function identityIfAny(pid: number): string | undefined {
   const found = processes.processOf(pid);
   if (found === undefined || found.zombie) return undefined;
   // Both are told by the clock as it is set now, so setting it changes neither.
@@ -49,5 +60,5 @@ export function identityOf(pid: number): string | undefined {
 
 export function isAlive(identity: string): boolean {
   const [, pid] = MICROSECONDS.exec(identity) ?? [];
-  return pid !== undefined && identityOf(Number(pid)) === identity;
+  return pid !== undefined && identityIfAny(Number(pid)) === identity;
 }

@@ -1,8 +1,12 @@
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { lazy } from "../../../ffi/library.ts";
+import { cgroupMounts } from "../../../ffi/linux/cgroup.ts";
 import { lockFile } from "../../../ffi/linux/flock.ts";
+import { launchLater } from "../../../ffi/native.ts";
 import { hostFailure } from "../../errors.ts";
 import type { Host, HostListener } from "../host.ts";
+import { sendSignal } from "../signal.ts";
 import { Confinement } from "./confinement/confinement.ts";
 import { LinuxFirewall } from "./firewall.ts";
 import { LinuxInterfaces } from "./interfaces.ts";
@@ -37,12 +41,25 @@ export class LinuxHost implements Host {
   }
 
   processIdentity(): string {
-    return `${process.pid}:${startOf(process.pid)}`;
+    return identityOf(process.pid);
   }
 
   isAlive(processIdentity: string): boolean {
     const [pid, start] = processIdentity.split(":");
-    return startOf(Number(pid)) === start;
+    return start !== undefined && startOf(Number(pid)) === start;
+  }
+
+  startLater(containerId: string, delayMs: number, command: readonly string[]): string {
+    const cgroup = cgroupMounts().find(({ isRoot }) => isRoot)?.path;
+    try {
+      return identityOf(launchLater(containerId, delayMs, command, cgroup && `${cgroup}/cgroup.procs`));
+    } catch (error) {
+      throw hostFailure(`cannot start container ${containerId} later`, error);
+    }
+  }
+
+  endProcess(processIdentity: string): void {
+    if (this.isAlive(processIdentity)) sendSignal(Number(processIdentity.split(":")[0]), constants.signals.SIGTERM);
   }
 
   async lock(path: string): Promise<Disposable> {
@@ -74,12 +91,15 @@ function fnv1a(text: string): number {
   return hash;
 }
 
-/** proc(5), /proc/pid/stat, starttime (22): clock ticks after boot. Undefined when there is no such process. */
+const identityOf = (pid: number): string => `${pid}:${startOf(pid)}`;
+
+/** proc(5), /proc/pid/stat, starttime (22): clock ticks after boot. Undefined when it has ended. */
 function startOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The second field is the program's name in parentheses, and may itself hold blanks and parentheses.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? undefined : fields[19];
   } catch {
     return undefined;
   }

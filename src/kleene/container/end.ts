@@ -1,0 +1,45 @@
+import type { Context } from "../context.ts";
+import { carryOut } from "../context.ts";
+import { KleeError } from "../errors.ts";
+import { withContainer } from "./lock.ts";
+import { readRecord } from "./record.ts";
+import { planRestart, restartsAfter, startWaiting } from "./restart.ts";
+import { containerById, type StoredContainer } from "./rows.ts";
+import { takeDown } from "./takedown.ts";
+
+/**
+ * Takes a container down whose processes have ended by themselves, and has it start again if its policy says so. The
+ * caller holds its lock.
+ */
+export async function endRun(context: Context, container: StoredContainer): Promise<void> {
+  const { id } = container;
+  const ran = container.execution !== undefined;
+  const restarts = ran ? restartsAfter(container, readRecord(context, id)?.status) : undefined;
+  const row = await carryOut(
+    context,
+    "stop container",
+    id,
+    async (statements) => (restarts === undefined ? undefined : planRestart(context, statements, id, restarts)),
+    async (planned) => {
+      await takeDown(context, container);
+      return planned;
+    },
+  );
+  if (row !== undefined && restarts !== undefined) await startWaiting(context, id, row, restarts);
+}
+
+/**
+ * Takes a container down after its last process ended, unless it was started anew since; it may start
+ * again.
+ *
+ * @param executionId the execution that started the run which ended.
+ */
+export async function takeDownAfter(context: Context, id: string, executionId: string): Promise<void> {
+  if ((await containerById(context.store, id)) === undefined) return;
+  await withContainer(context, id, async (container) => {
+    if (container.execution !== executionId || context.host.jails.running().has(id)) return;
+    await endRun(context, container);
+  }).catch((error: unknown) => {
+    if (!(error instanceof KleeError && error.code === "NOT_FOUND")) throw error;
+  });
+}

@@ -1,0 +1,89 @@
+import type { Context } from "../context.ts";
+import { messageOf } from "../errors.ts";
+import { beginOperation, endOperation, listOperations, type Operation, setOperator } from "../store/operations.ts";
+import type { Statements } from "../store/store.ts";
+import { withContainer } from "./lock.ts";
+import { startsAgain } from "./restart-policy.ts";
+import { containerById, type StoredContainer, setRestarts } from "./rows.ts";
+
+/**
+ * Containers that start again after they ended. The row of an operation, "restart container", says that one is to; a
+ * small process waits, then becomes `klee system restart`. Without the row it does nothing; a row whose process is gone
+ * gets another one by the next command. So neither a killed process nor a boot loses a restart, and who deletes the row
+ * calls it off.
+ */
+const KIND = "restart container";
+
+/** Time before the first restart; each further one in a row waits twice as long, up to the last, in milliseconds. */
+const FIRST_DELAY_MS = 100;
+const LAST_DELAY_MS = 60_000;
+/** What ran for so long did not fail at once: the next restart is the first in a row, in milliseconds. */
+const STEADY_MS = 10_000;
+
+/** Has a restart whose process is gone waited for again, unless the container runs. */
+export async function resumeRestart(context: Context, { rowid, object }: Operation): Promise<void> {
+  const { store, host } = context;
+  if ((await containerById(store, object)) === undefined) return endOperation(store, rowid);
+  await withContainer(context, object, async ({ restarts }) => {
+    if (host.jails.running().has(object)) await endOperation(store, rowid);
+    else await startWaiting(context, object, rowid, restarts ?? 1);
+  });
+}
+
+/** Calls off a restart; true when there was one. The caller holds the container's lock. */
+export async function cancelRestart({ store, host }: Context, containerId: string): Promise<boolean> {
+  const pending = (await pendingRestarts(store)).filter(({ object }) => object === containerId);
+  for (const { rowid, process } of pending) {
+    await endOperation(store, rowid);
+    if (process !== host.processIdentity()) host.endProcess(process);
+  }
+  return pending.length > 0;
+}
+
+/** Restarts that are to come; their objects are containers. */
+export async function pendingRestarts(statements: Statements): Promise<Operation[]> {
+  return (await listOperations(statements)).filter(({ kind }) => kind === KIND);
+}
+
+/**
+ * Notes, in the transaction that ends its run, that a container is to start again.
+ * @returns the operation's row.
+ */
+export async function planRestart(
+  { host }: Context,
+  statements: Statements,
+  id: string,
+  restarts: number,
+): Promise<number> {
+  await setRestarts(statements, id, restarts);
+  return beginOperation(statements, KIND, id, host.processIdentity());
+}
+
+/** How often it will have been restarted in a row; undefined: it stays stopped. */
+export function restartsAfter(
+  { restartPolicy, restarts, started }: StoredContainer,
+  status: number | undefined,
+): number | undefined {
+  if (restarts === undefined) return undefined;
+  const inARow = Date.now() - started >= STEADY_MS ? 0 : restarts;
+  return startsAgain(restartPolicy, inARow, status) ? inARow + 1 : undefined;
+}
+
+/** Starts the process that waits, and makes the restart its own. */
+export async function startWaiting(
+  { root, store, host, self, warn }: Context,
+  id: string,
+  row: number,
+  restarts: number,
+): Promise<void> {
+  await setRestarts(store, id, restarts);
+  const delay = Math.min(FIRST_DELAY_MS * 2 ** (restarts - 1), LAST_DELAY_MS);
+  try {
+    const command = [...self, "--root", root, "system", "restart", id, String(row)];
+    await setOperator(store, row, host.startLater(id, delay, command));
+  } catch (error) {
+    // Nobody's: the next command tries.
+    await setOperator(store, row, "");
+    warn(`container ${id} is to start again, with the next command: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,27 @@
+import type { Context } from "../context.ts";
+import { containerPolicy } from "../network/policy.ts";
+import { publishedBy } from "../network/ports.ts";
+import { withRules } from "../system/rules.ts";
+import { aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import { endExecution, type StoredContainer } from "./rows.ts";
+
+/**
+ * Makes the kernel forget a container: processes, jail, rules, aliases, in this order, so that an address is free only
+ * when nothing uses it any more. Idempotent. The caller holds the container's lock.
+ */
+export async function takeDown(context: Context, container: StoredContainer): Promise<void> {
+  const { host, store } = context;
+  const { id } = container;
+  await host.jails.remove(id);
+  const attachments = await attachmentsOf(store, id);
+  const parameters = host.jails.parseParameters(container.jailParam, id);
+  const ports = await publishedBy(store, id);
+  if (attachments.length === 0) return endExecution(store, id);
+  const policy = containerPolicy(policyContainer(container, attachments, ports, parameters));
+  await withRules(context, async (change) => {
+    await change({ remove: policy });
+    for (const { endpoint, network } of attachments)
+      host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+    await endExecution(store, id);
+  });
+}
