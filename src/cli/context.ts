@@ -7,6 +7,8 @@ import { systemStreams } from "./io/streams.ts";
 export interface Streams {
   /** Writes all of it. A reader that went away is no error: what is written is dropped. */
   write(fd: 1 | 2, output: string | Buffer): void;
+  /** Has a write found that nobody reads any more? */
+  isUnread(fd: 1 | 2): boolean;
   isTerminal(fd: 0 | 1 | 2): boolean;
   /** One line of standard input without its line feed; undefined at the end of input. */
   readLine(): string | undefined;

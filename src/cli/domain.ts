@@ -10,9 +10,11 @@ import type {
   ExecInContainer,
   Execution,
   Image,
+  KleeEvent,
   Network,
   NetworkInspection,
   NetworkRules,
+  ReadEvents,
   ReadLog,
   StartContainer,
 } from "../kleene/model.ts";
@@ -74,6 +76,7 @@ export interface System {
   advice(): readonly string[];
   /** @returns what was repaired, one line each. */
   reconcile(): Promise<readonly string[]>;
+  events(request: ReadEvents): AsyncIterable<KleeEvent>;
   teardown(containerId: string, executionId: string): Promise<void>;
   /** @param row of the operation that says so. */
   restart(containerId: string, row: number): Promise<void>;

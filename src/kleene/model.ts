@@ -241,6 +241,28 @@ export interface ReadLog {
   readonly follow?: boolean | undefined;
 }
 
+/** A change of what should be: of the store, which the kernel follows. */
+export interface KleeEvent {
+  /** ISO 8601, UTC, milliseconds, `Z`. */
+  readonly time: string;
+  readonly type: "network" | "container" | "image";
+  /** `create`, `remove`; `connect`, `disconnect`; `tag`; `rename`, `start`, `end`. */
+  readonly action: string;
+  readonly id: string;
+  /** Empty where there is none. */
+  readonly name: string;
+  /** `container` of a connection, `execution` of a start, `exit_code` of an end. */
+  readonly details: Readonly<Record<string, string | number | null>>;
+}
+
+/** Which events are asked for. */
+export interface ReadEvents {
+  /** Only those since: Unix time in milliseconds. Undefined: all that are kept, or with `follow`, those to come. */
+  readonly since?: number | undefined;
+  /** Goes on for ever. */
+  readonly follow?: boolean | undefined;
+}
+
 export interface StartContainer extends ExecutionOptions {}
 
 export interface ExecInContainer extends ExecutionOptions {

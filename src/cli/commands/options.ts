@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { UsageError } from "../exit-status.ts";
 
 const words = new Map(
   Object.entries({ true: true, yes: true, on: true, 1: true, false: false, no: false, off: false, 0: false }),
@@ -44,4 +45,19 @@ export function addListingOptions(command: Command): Command {
     )
     .addOption(new Option("-q, --quiet", "print ids only").conflicts("format"))
     .option("--no-trunc", "do not shorten long commands");
+}
+
+const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/**
+ * An age or a date as Unix time in milliseconds.
+ * @throws {UsageError}
+ */
+export function parseTime(text: string | undefined, now: number): number | undefined {
+  if (text === undefined) return undefined;
+  const [, count, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const time = count === undefined ? Date.parse(text) : now - Number(count) * (unitMs[unit] ?? 0);
+  if (Number.isNaN(time))
+    throw new UsageError(`${JSON.stringify(text)} is no time: give an age, as in 10m, or a date, as in 2026-11-23`);
+  return time;
 }

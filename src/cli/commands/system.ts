@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import { failed } from "../exit-status.ts";
 import type { Session } from "../session.ts";
+import { events } from "./events.ts";
 import { removesMany } from "./prune.ts";
+import { addShortcut } from "./shortcuts.ts";
 
 /** Adds `klee system`. */
 export function registerSystem(program: Command, session: Session): void {
@@ -15,6 +17,8 @@ export function registerSystem(program: Command, session: Session): void {
     () => "all containers, networks and images of klee on this host",
     (klee) => klee.system.cleanup(),
   );
+  events(group, "events", session);
+  addShortcut(program, "events", events, session);
   teardown(group, session);
   restart(group, session);
 }

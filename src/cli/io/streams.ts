@@ -12,6 +12,7 @@ export const systemStreams: Streams = {
   write(fd, output) {
     if (!closed.has(fd)) during("print", () => writeAll(fd, Buffer.from(output)));
   },
+  isUnread: (fd) => closed.has(fd),
   // What is no character device is no terminal, and that is known without Node's terminals, which take 3 ms to load.
   isTerminal: (fd) => isCharacterDevice(fd) && isatty(fd),
   readLine() {

@@ -1,4 +1,5 @@
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, rmSync, watch } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
+import { Changes } from "../changes.ts";
 import type { Context } from "../context.ts";
 import type { ReadLog } from "../model.ts";
 
@@ -59,40 +60,6 @@ export async function* readLog(
   } finally {
     changes?.close();
     closeSync(fd);
-  }
-}
-
-/** Tells of each change of a file, and of the end; none that comes between two questions is lost. */
-class Changes {
-  over = false;
-  readonly #watcher: ReturnType<typeof watch>;
-  #changed = false;
-  #wake: (() => void) | undefined;
-
-  constructor(path: string, ended: Promise<unknown>) {
-    this.#watcher = watch(path, () => this.#notify());
-    const end = (): void => {
-      this.over = true;
-      this.#notify();
-    };
-    ended.then(end, end);
-  }
-
-  async next(): Promise<void> {
-    if (!this.#changed && !this.over)
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    this.#changed = false;
-  }
-
-  close(): void {
-    this.#watcher.close();
-  }
-
-  #notify(): void {
-    this.#changed = true;
-    this.#wake?.();
   }
 }
 

@@ -68,9 +68,9 @@ export function beginExecution(
   return statements.run(change, execution, restarts, Date.now(), id);
 }
 
-/** Notes that nothing runs it. */
-export function endExecution(statements: Statements, id: string): Promise<void> {
-  return statements.run("UPDATE container SET execution = NULL WHERE id = ?", id);
+/** Notes that nothing runs it, and how its command ended; undefined when nobody knows. */
+export function endExecution(statements: Statements, id: string, status: number | undefined): Promise<void> {
+  return statements.run("UPDATE container SET execution = NULL, exit_code = ? WHERE id = ?", status ?? null, id);
 }
 
 /** @param restarts null: the run under way is not to be restarted. */

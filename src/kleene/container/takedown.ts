@@ -3,6 +3,7 @@ import { containerPolicy } from "../network/policy.ts";
 import { publishedBy } from "../network/ports.ts";
 import { withRules } from "../system/rules.ts";
 import { aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import { readRecord } from "./record.ts";
 import { endExecution, type StoredContainer } from "./rows.ts";
 
 /**
@@ -16,12 +17,12 @@ export async function takeDown(context: Context, container: StoredContainer): Pr
   const attachments = await attachmentsOf(store, id);
   const parameters = host.jails.parseParameters(container.jailParam, id);
   const ports = await publishedBy(store, id);
-  if (attachments.length === 0) return endExecution(store, id);
+  if (attachments.length === 0) return endExecution(store, id, readRecord(context, id)?.status);
   const policy = containerPolicy(policyContainer(container, attachments, ports, parameters));
   await withRules(context, async (change) => {
     await change({ remove: policy });
     for (const { endpoint, network } of attachments)
       host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
-    await endExecution(store, id);
+    await endExecution(store, id, readRecord(context, id)?.status);
   });
 }

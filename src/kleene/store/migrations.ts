@@ -1,6 +1,9 @@
 import { KleeError } from "../errors.ts";
 import type { Store } from "./store.ts";
 
+/** How many of the last events are kept. */
+const EVENTS_KEPT = 10_000;
+
 /**
  * Schema changes in order; the database's user_version counts those applied. A change that was released is never
  * edited: the next one is appended.
@@ -56,7 +59,55 @@ const migrations: readonly (readonly string[])[] = [
     // When the last run began, Unix time in milliseconds.
     `ALTER TABLE container ADD COLUMN started INTEGER NOT NULL DEFAULT 0`,
   ],
+  [
+    // Of the last run; NULL when nobody knows.
+    `ALTER TABLE container ADD COLUMN exit_code INTEGER`,
+    ...eventLog(),
+  ],
 ];
+
+/** The log of what changed: written by the database itself, in the transaction that makes the change, and bounded. */
+function eventLog(): string[] {
+  const noted = (when: string, type: string, action: string, id: string, name: string, details = "'{}'"): string =>
+    `CREATE TRIGGER ${type}_${action} ${when} BEGIN
+       INSERT INTO event (time, type, action, object, name, details)
+       VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), '${type}', '${action}', ${id}, ${name}, ${details}); END`;
+  const imageName = (row: string): string => `iif(${row}.name = '', '', ${row}.name || ':' || ${row}.tag)`;
+  const networkName = (row: string): string => `(SELECT name FROM network WHERE id = ${row}.network_id)`;
+  const member = (row: string): string => `json_object('container', ${row}.container_id)`;
+  return [
+    `CREATE TABLE event (
+       id INTEGER PRIMARY KEY, time TEXT NOT NULL, type TEXT NOT NULL, action TEXT NOT NULL, object TEXT NOT NULL,
+       name TEXT NOT NULL, details TEXT NOT NULL) STRICT`,
+    `CREATE TRIGGER event_bound AFTER INSERT ON event BEGIN DELETE FROM event WHERE id <= NEW.id - ${EVENTS_KEPT}; END`,
+    noted("AFTER INSERT ON network", "network", "create", "NEW.id", "NEW.name"),
+    noted("AFTER DELETE ON network", "network", "remove", "OLD.id", "OLD.name"),
+    noted("AFTER INSERT ON endpoint", "network", "connect", "NEW.network_id", networkName("NEW"), member("NEW")),
+    noted("AFTER DELETE ON endpoint", "network", "disconnect", "OLD.network_id", networkName("OLD"), member("OLD")),
+    noted("AFTER INSERT ON image", "image", "create", "NEW.id", imageName("NEW")),
+    noted("AFTER UPDATE OF name, tag ON image", "image", "tag", "NEW.id", imageName("NEW")),
+    noted("AFTER DELETE ON image", "image", "remove", "OLD.id", imageName("OLD")),
+    noted("AFTER INSERT ON container", "container", "create", "NEW.id", "NEW.name"),
+    noted("AFTER UPDATE OF name ON container", "container", "rename", "NEW.id", "NEW.name"),
+    noted(
+      "AFTER UPDATE OF execution ON container WHEN NEW.execution IS NOT NULL",
+      "container",
+      "start",
+      "NEW.id",
+      "NEW.name",
+      "json_object('execution', NEW.execution)",
+    ),
+    noted(
+      "AFTER UPDATE OF execution ON container WHEN OLD.execution IS NOT NULL AND NEW.execution IS NULL",
+      "container",
+      "end",
+      "NEW.id",
+      "NEW.name",
+      "json_object('exit_code', NEW.exit_code)",
+    ),
+    noted("AFTER DELETE ON container", "container", "remove", "OLD.id", "OLD.name"),
+  ];
+}
 
 /** Applies the changes that this database lacks. Any number of processes may do so at once. */
 export async function migrate(store: Store): Promise<void> {

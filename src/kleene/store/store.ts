@@ -67,6 +67,11 @@ export class Store implements Statements {
     }
   }
 
+  /** File that is written to by each transaction; it is there as long as the database is open. */
+  get changingFile(): string {
+    return `${this.#path}-wal`;
+  }
+
   run(sql: string, ...values: readonly Value[]): Promise<void> {
     return queried((resolve, reject) => {
       this.#database.run(sql, values, (error) => (error ? reject(this.#failure(error)) : resolve()));

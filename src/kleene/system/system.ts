@@ -1,8 +1,10 @@
 import { takeDownAfter } from "../container/end.ts";
 import type { Context } from "../context.ts";
+import type { KleeEvent, ReadEvents } from "../model.ts";
 import { readBootId, writeBootId } from "../store/meta.ts";
 import { findProblems } from "./check.ts";
 import { cleanUp } from "./cleanup.ts";
+import { readEvents } from "./events.ts";
 import { needsReconcile, reconcile, takeDownUnnoticed } from "./reconcile.ts";
 import { startAgain } from "./startup.ts";
 
@@ -53,6 +55,11 @@ export class System {
    */
   restart(containerId: string, row: number): Promise<void> {
     return startAgain(this.#context, containerId, row);
+  }
+
+  /** What changed, oldest first: of the last 10 000 changes those that are asked for, then what comes. */
+  events(request: ReadEvents): AsyncGenerator<KleeEvent> {
+    return readEvents(this.#context, request);
   }
 
   /** Removes all containers, networks and images of this store from the host. Returns what was removed. */

@@ -22,7 +22,7 @@ async function offered(line: string): Promise<string[]> {
 const lines: readonly (readonly [line: string, words: readonly string[]])[] = [
   ["net", ["network"]],
   ["network ", ["create", "inspect", "ls", "rm", "prune", "connect", "disconnect", "rules"]],
-  ["system ", ["check", "reconcile", "cleanup"]],
+  ["system ", ["check", "reconcile", "cleanup", "events"]],
   ["network inspect ", ["testnet"]],
   ["container exec h", ["hungry_knuth"]],
   ["exec hungry_knuth ", []],

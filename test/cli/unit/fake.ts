@@ -43,6 +43,7 @@ export class FakeCli {
     this.window = surroundings.window;
     this.#context = {
       streams: {
+        isUnread: () => false,
         write: (fd, text) => {
           if (fd === 1) this.stdout += text;
           else this.stderr += text;
