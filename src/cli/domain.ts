@@ -4,6 +4,7 @@ import type {
   ContainerInspection,
   ContainerListing,
   ContainerProcess,
+  ContainerUsage,
   CreateContainer,
   CreateImage,
   CreateNetwork,
@@ -51,6 +52,8 @@ export interface Containers {
   /** @returns the container's id. */
   kill(ref: string, signal: number): Promise<string>;
   processes(ref: string): Promise<readonly ContainerProcess[]>;
+  /** @param refs undefined: of all that run. */
+  usage(refs: readonly string[] | undefined): Promise<readonly ContainerUsage[]>;
   restart(ref: string, request: StartContainer): Promise<Execution>;
   list(request: { readonly all: boolean }): Promise<readonly ContainerListing[]>;
   inspect(ref: string): Promise<ContainerInspection>;

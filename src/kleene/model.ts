@@ -135,6 +135,17 @@ export interface ContainerProcess {
   readonly command: string;
 }
 
+/** What a running container uses at a moment. */
+export interface ContainerUsage {
+  readonly id: string;
+  readonly name: string;
+  /** Processor time used so far, in seconds. */
+  readonly cpuSeconds: number;
+  /** Memory in use, in bytes. */
+  readonly memoryBytes: number;
+  readonly processes: number;
+}
+
 export interface CreateNetwork {
   readonly name: string;
   readonly type?: string | undefined;

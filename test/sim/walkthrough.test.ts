@@ -148,6 +148,9 @@ for (const { name, machine, dataset } of storages)
       const { command, uid, pid, residentBytes } = JSON.parse(shown[0] ?? "");
       assert.deepEqual([command, uid, residentBytes % 4096], ["sleep", 0, 0]);
       assert.ok(residentBytes > 0 && pid > 1);
+      const used = JSON.parse(klee("stats", "--no-stream", "--format", "json", "hungry_knuth"));
+      assert.deepEqual([used.name, used.processes], ["hungry_knuth", 1]);
+      assert.ok(used.memoryBytes >= 0 && used.cpuPercent >= 0);
     });
 
     test("the raw socket parameter, and one that only the kernel knows", () => {

@@ -85,6 +85,24 @@ export function processesOf(path: string): number[] {
   return [...pids, ...childrenOf(path).flatMap((child) => processesOf(`${path}/${child}`))];
 }
 
+export interface CgroupUsage {
+  /** Of all processes that are or were in the cgroup or below. */
+  readonly cpuMicroseconds: number;
+  /** Bytes; undefined where the memory controller is not enabled for the cgroup. */
+  readonly memoryBytes: number | undefined;
+}
+
+/** What a cgroup and its descendants use, cpu.stat and memory.current; undefined when there is no such cgroup. */
+export function cgroupUsage(path: string): CgroupUsage | undefined {
+  const stat = ifPresent(() => readFileSync(`${path}/cpu.stat`, "utf8"));
+  if (stat === undefined) return undefined;
+  const memory = ifPresent(() => readFileSync(`${path}/memory.current`, "utf8"));
+  return {
+    cpuMicroseconds: Number(/^usage_usec (\d+)$/m.exec(stat)?.[1] ?? 0),
+    memoryBytes: memory === undefined ? undefined : Number(memory),
+  };
+}
+
 /** Names of a cgroup's children; none when there is no such cgroup. */
 export function childrenOf(path: string): string[] {
   const entries = ifPresent(() => readdirSync(path, { withFileTypes: true })) ?? [];

@@ -8,6 +8,7 @@ import type {
   ContainerInspection,
   ContainerListing,
   ContainerProcess,
+  ContainerUsage,
   CreateContainer,
   ExecInContainer,
   Execution,
@@ -122,6 +123,22 @@ export class Containers {
     if (!this.#isRunning(container))
       throw new KleeError("CONFLICT", `container not running: ${container.name} (${container.id})`);
     return host.jails.processes(container.id);
+  }
+
+  /**
+   * What running containers use, newest first. Those that have ended are left out.
+   * @param references undefined: all that run.
+   */
+  async usage(references: readonly string[] | undefined): Promise<ContainerUsage[]> {
+    const { store, host } = this.#context;
+    const rows =
+      references === undefined
+        ? await store.all("SELECT * FROM container ORDER BY created DESC")
+        : await Promise.all(references.map((reference) => resolve(store, "container", reference)));
+    return rows.map(storedContainer).flatMap(({ id, name }) => {
+      const used = host.jails.usage(id);
+      return used === undefined ? [] : [{ id, name, ...used }];
+    });
   }
 
   /** Stops a container if it runs, and starts it with its own command. */

@@ -1,4 +1,12 @@
-import type { ContainerProcess, ImageMethod, Mountpoint, NetworkDriver, Stdio, WindowSize } from "../model.ts";
+import type {
+  ContainerProcess,
+  ContainerUsage,
+  ImageMethod,
+  Mountpoint,
+  NetworkDriver,
+  Stdio,
+  WindowSize,
+} from "../model.ts";
 import type { Policy, PolicyChange } from "../network/policy.ts";
 
 /**
@@ -223,6 +231,8 @@ export interface Jails {
   changeAddresses(spec: Pick<JailSpec, "id" | "driver" | "addresses" | "parameters">): Promise<void>;
   /** The processes of a jail, by pid; none when it does not run. */
   processes(id: string): ContainerProcess[];
+  /** What a jail uses; undefined when it does not run. */
+  usage(id: string): Omit<ContainerUsage, "id" | "name"> | undefined;
   /** Sends a signal to one process; false when the jail has none of this pid. */
   signal(id: string, pid: number, signal: number): boolean;
   /** Sends a signal to every process of the jail. */

@@ -7,6 +7,7 @@ import { inspect, list } from "./listing.ts";
 import { logs } from "./logs.ts";
 import { port } from "./port.ts";
 import { exec, start } from "./start.ts";
+import { stats } from "./stats.ts";
 import { top } from "./top.ts";
 
 /** Adds `klee container` and its shortcuts. */
@@ -21,12 +22,14 @@ export function registerContainer(program: Command, session: Session): void {
   list(group, "ls", session);
   logs(group, "logs", session);
   top(group, "top", session);
+  stats(group, "stats", session);
   remove(group, "rm", session);
   rename(group, session);
   port(group, session);
   prune(group, session);
   addShortcut(program, "logs", logs, session);
   addShortcut(program, "top", top, session);
+  addShortcut(program, "stats", stats, session);
   addShortcut(program, "isc", inspect, session);
   addShortcut(program, "lsc", list, session);
   addShortcut(program, "rmc", remove, session);

@@ -1,4 +1,4 @@
-import { type JailParams, jail, SyscallError } from "../../../ffi/freebsd/index.ts";
+import { type JailParams, jail, rctl, SyscallError } from "../../../ffi/freebsd/index.ts";
 import type { SupervisorSpec } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { ContainerProcess } from "../../model.ts";
@@ -103,6 +103,19 @@ export class FreebsdJails implements Jails {
     return jid === undefined ? [] : describeProcesses(processesIn(jid));
   }
 
+  usage(id: string): ReturnType<Jails["usage"]> {
+    if (!this.running().has(id)) return undefined;
+    const processes = this.processes(id);
+    const sum = (amountOf: (process: ContainerProcess) => number): number =>
+      processes.reduce((total, process) => total + amountOf(process), 0);
+    return {
+      // rctl(4) counts in whole seconds.
+      cpuSeconds: sum(({ cpuSeconds }) => cpuSeconds),
+      memoryBytes: accountedMemory(id) ?? sum(({ residentBytes }) => residentBytes),
+      processes: processes.length,
+    };
+  }
+
   signal(id: string, pid: number, signal: number): boolean {
     const jid = jail.jailId(id);
     return jid !== undefined && processesIn(jid).some((one) => one.pid === pid) && sendSignal(pid, signal);
@@ -167,6 +180,17 @@ function networkParameters({
       return { ip4: { sys: "inherit" }, ip6: { sys: "inherit" } };
     case "disabled":
       return { ip4: { sys: "disable" }, ip6: { sys: "disable" } };
+  }
+}
+
+/** Bytes, as rctl(4) accounts them; undefined where the kernel does not, or the jail has gone. */
+function accountedMemory(id: string): number | undefined {
+  try {
+    const memory = rctl.usage(`jail:${id}`).get("memoryuse");
+    return memory === undefined ? undefined : Number(memory);
+  } catch (error) {
+    if (error instanceof SyscallError && (error.code === "ENOSYS" || error.code === "ESRCH")) return undefined;
+    throw error;
   }
 }
 

@@ -1,3 +1,4 @@
+import { cgroupUsage } from "../../../ffi/linux/cgroup.ts";
 import type { LinuxJail, SupervisorRun, SupervisorSpec } from "../../../ffi/native.ts";
 import { waitCgroupEmpty } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
@@ -87,6 +88,19 @@ export class LinuxJails implements Jails {
     if (!this.exists(id)) return [];
     const found = this.#confinement.processes(id).map(processOf);
     return found.filter((one) => one !== undefined).sort((a, b) => a.pid - b.pid);
+  }
+
+  usage(id: string): ReturnType<Jails["usage"]> {
+    if (!this.exists(id)) return undefined;
+    const used = cgroupUsage(this.#confinement.payloadPath(id));
+    if (used === undefined) return undefined;
+    const processes = this.processes(id);
+    return {
+      cpuSeconds: used.cpuMicroseconds / 1e6,
+      // What processes share is counted for each of them then.
+      memoryBytes: used.memoryBytes ?? processes.reduce((sum, { residentBytes }) => sum + residentBytes, 0),
+      processes: processes.length,
+    };
   }
 
   signal(id: string, pid: number, signal: number): boolean {
