@@ -24,15 +24,20 @@ pub fn start_init(jail: &Jail, cgroup: &str) -> Outcome<Process> {
         Ok(Some((Report::Failed(failure), _))) | Err(failure) => failure,
         Ok(_) => Failure::refusal("pid 1", &path, "ended before the container was ready"),
     };
-    end_init(&init);
+    end_process(&init);
     Err(failure)
 }
 
-/// Kills pid 1 and thereby all processes of its namespace, and reaps it.
-pub fn end_init(init: &Process) {
-    // Both fail only when it is gone already.
-    let _ = init.signal(libc::SIGKILL);
-    let _ = init.wait();
+/// Kills a child and reaps it. Of pid 1, that ends all processes of its namespace, and it waits for them to be reaped:
+/// the payload, which is this process's child as well, must have been ended first.
+pub fn end_process(process: &Process) {
+    if process.signal(libc::SIGKILL).is_err() {
+        // Waiting for one that lives would be for ever.
+        // SAFETY: no pointers. It is not reaped yet, so its pid is its own.
+        unsafe { libc::kill(process.pid, libc::SIGKILL) };
+    }
+    // It fails only when it was reaped already.
+    let _ = process.wait();
 }
 
 /// What a process of the container may not do.
@@ -69,9 +74,7 @@ pub fn start_payload(init: &Process, command: &Command, limits: Limits, cgroup: 
     match back.and_then(|()| await_program(&ours)) {
         Ok(master) => Ok(Started { process, master }),
         Err(failure) => {
-            // Unreaped it would keep pid 1 from ending.
-            let _ = process.signal(libc::SIGKILL);
-            let _ = process.wait();
+            end_process(&process);
             Err(failure)
         }
     }

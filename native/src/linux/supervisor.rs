@@ -5,7 +5,7 @@ use super::cgroup::Events;
 use super::log;
 use super::members::{hold_member, members};
 use super::process::{Exit, Process};
-use super::start::{Limits, Started, end_init, start_init, start_payload};
+use super::start::{Limits, Started, end_process, start_init, start_payload};
 use super::sys::{close_on_exec_from, close_range, release_code, set_not_dumpable};
 use crate::common::client::Client;
 use crate::common::log::Log;
@@ -67,7 +67,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
     let events = payload_events(host)?;
     let mut record = Record::open(&run.record)?;
     let init = start_init(jail, &host.cgroup)?;
-    let started = start_first(client, spec, host, &init, Some(&mut record)).inspect_err(|_| end_init(&init))?;
+    let started = start_first(client, spec, host, &init, Some(&mut record)).inspect_err(|_| end_process(&init))?;
     let mut record = Some(record);
     let mut watch = Watch::new(client, host, &events, &started.process);
     watch.init = Some(&init);
@@ -83,7 +83,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
             }
             if over && watch.init.take().is_some() {
                 // Before the client hears of it: it finds the cgroup empty then, and need not wait.
-                end_init(&init);
+                end_process(&init);
             }
             watch.client.send(&exited(exit, over), None);
         }
@@ -92,7 +92,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
         }
     }
     if watch.init.is_some() {
-        end_init(&init);
+        end_process(&init);
     }
     client.wait_gone();
     let released = client.released;
@@ -158,12 +158,10 @@ fn start_first(
     let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
     let limits = Limits { raw_sockets: host.raw_sockets, network: host.network };
     let mut started = start_payload(init, &spec.process, limits, &host.cgroup)?;
-    for standard in 0..=2 {
-        duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null")?;
-    }
-    if let Some(record) = record {
-        record.begin(started.process.pid)?;
-    }
+    let settled = (0..=2)
+        .try_for_each(|standard| duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null"))
+        .and_then(|()| record.map_or(Ok(()), |record| record.begin(started.process.pid)));
+    settled.inspect_err(|_| end_process(&started.process))?;
     client.send(&Event::Started { pid: started.process.pid }, started.master.as_ref().map(AsFd::as_fd));
     started.master = None;
     Ok(started)
