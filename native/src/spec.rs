@@ -34,6 +34,8 @@ pub struct Linux {
     pub cgroup_root: String,
     /// Directory with the directories `init` and `payload` in it.
     pub cgroup: String,
+    /// Directories of other hierarchies, of version 1, that each process but pid 1 belongs to as well.
+    pub groups: Vec<String>,
     pub raw_sockets: bool,
     pub network: Network,
     /// What makes the jail; mode run only.
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     const EXEC: &str = r#"{"mode":"exec","container":"c","run":null,
-        "linux":{"cgroup_root":"/c","cgroup":"/c/k","raw_sockets":false,"network":"ipnet","jail":null},
+        "linux":{"cgroup_root":"/c","cgroup":"/c/k","groups":[],"raw_sockets":false,"network":"ipnet","jail":null},
         "process":{"argv":["a"],"env":[],"user":"root","terminal":{"rows":2,"columns":3}}}"#;
 
     #[test]

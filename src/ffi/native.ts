@@ -54,6 +54,8 @@ export interface LinuxJail {
   readonly cgroup_root: string;
   /** Directory in which `init` and `payload` exist. */
   readonly cgroup: string;
+  /** Directories of version 1 hierarchies that each process but pid 1 belongs to as well. */
+  readonly groups: readonly string[];
   readonly raw_sockets: boolean;
   readonly network: "ipnet" | "host" | "disabled";
   /** Mode `run` only: what makes the container. */

@@ -59,6 +59,16 @@ export interface PublishedPort {
   readonly protocol: "tcp" | "udp";
 }
 
+/** What a container may use at most; null: all that there is. */
+export interface Limits {
+  /** Processors: 0.5 is half the time of one. */
+  readonly cpus: number | null;
+  /** Bytes. */
+  readonly memory: number | null;
+  /** Processes, and threads. */
+  readonly pids: number | null;
+}
+
 /** Keys and their order are those of `klee container inspect`. */
 export interface Container {
   readonly cmd: readonly string[];
@@ -72,6 +82,7 @@ export interface Container {
   readonly id: string;
   readonly image_id: string;
   readonly jail_param: readonly string[];
+  readonly limits: Limits;
   readonly name: string;
   readonly network_driver: NetworkDriver;
   readonly persist: boolean;
@@ -202,6 +213,12 @@ export interface CreateContainer {
   /** `SRC:DST[:rw|ro]` each. */
   readonly mounts?: readonly string[] | undefined;
   readonly jailParams?: readonly string[] | undefined;
+  /** Processors, as in `0.5`. */
+  readonly cpus?: string | undefined;
+  /** Bytes, with a suffix `k`, `m` or `g` for powers of 1024. */
+  readonly memory?: string | undefined;
+  /** Processes and threads. */
+  readonly pids?: string | undefined;
   /** Survives `prune`. */
   readonly persist?: boolean | undefined;
   /** `no`, `on-startup`, `on-failure[:N]` or `always`; default `no`. */

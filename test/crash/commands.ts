@@ -64,7 +64,7 @@ export function changingCommands(machine: Site): ChangingCommand[] {
       prepare: async (klee) => [await createNetwork(klee), await createStarted(klee)],
     },
     { name: "create", args: ["create", "-n", "net", "-J", RAW, "--name", "c", "box"] },
-    { name: "run", args: ["run", "-n", "net", "-J", RAW, "--name", "c", "box", "true"] },
+    { name: "run", args: ["run", "--pids", "50", "-n", "net", "-J", RAW, "--name", "c", "box", "true"] },
     { name: "run -d", args: ["run", "-d", "-n", "net", "-J", RAW, "--name", "c", "box", ...SLEEP] },
     { name: "run --rm", args: ["run", "--rm", "-n", "net", "-J", RAW, "--name", "c", "box", "true"] },
     { name: "run -l disabled", args: ["run", "-l", "disabled", "--name", "c", "box", "true"] },

@@ -107,7 +107,7 @@ export class Jail {
       container: this.id,
       run: mode === "run" ? run : null,
       process,
-      linux: { cgroup_root: cgroupRoot, cgroup: this.cgroup, raw_sockets, network, jail },
+      linux: { groups: [], cgroup_root: cgroupRoot, cgroup: this.cgroup, raw_sockets, network, jail },
     };
   }
 

@@ -225,6 +225,16 @@ for (const { name, machine, dataset } of storages)
       waitUntil(() => JSON.parse(klee("container", "inspect", "job")).container.exit_code === 3, "the end to be seen");
     });
 
+    test("limits are rctl(4) rules of the jail, for as long as it runs", () => {
+      const limits = ["--memory", "64m", "--cpus", "1.5", "--pids", "20"];
+      const { stdout } = host.klee(["run", "-d", ...limits, "--name", "small", "FreeBSD", "sleep", "1000"]);
+      const rule = (rest: string) => `jail:${stdout.slice(0, 12)}:${rest}`;
+      const wanted = ["pcpu:deny=150", "memoryuse:deny=67108864", "maxproc:deny=20"].map(rule);
+      assert.deepEqual([...host.state().limits].sort(), wanted.sort());
+      klee("rmc", "-f", "small");
+      assert.deepEqual(host.state().limits, []);
+    });
+
     test("a command that fails is started again, so many times", () => {
       const failing = ["--restart", "on-failure:2", "--name", "again", "FreeBSD", "/bin/sh", "-c", "echo x; exit 3"];
       klee("run", "-d", "-n", "testnet", ...failing);

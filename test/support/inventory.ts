@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { cgroupMounts, childrenOf, processesOf } from "../../src/ffi/linux/cgroup.ts";
+import { listMounts } from "../../src/ffi/linux/mount.ts";
 import { addressToNumber, storedSubnet } from "../../src/kleene/network/subnet.ts";
 import { type Row, Store } from "../../src/kleene/store/store.ts";
 import type { Machine } from "./machine.ts";
@@ -27,6 +28,7 @@ async function disagreements(machine: Machine): Promise<string[]> {
       ...difference("container", marked(containers, "execution"), running),
       ...differenceOf("container known", [...running], [...known]).filter((line) => line.startsWith("left")),
       ...strayCgroups(running),
+      ...strayGroups(running),
       ...straySupervisors(running),
       ...interfaces(machine, networks, used),
       ...rules(
@@ -112,6 +114,18 @@ const strayCgroups = (running: ReadonlySet<string>): string[] =>
   ownCgroups()
     .filter((id) => !running.has(id))
     .map((id) => `left: cgroup ${id}`);
+
+/** Of containers with limits, where a controller has a hierarchy of its own. */
+function strayGroups(running: ReadonlySet<string>): string[] {
+  const parents = listMounts()
+    .filter(({ type }) => type === "cgroup")
+    .map(({ mountPoint }) => join(mountPoint, "klee"));
+  return parents.flatMap((parent) =>
+    childrenOf(parent)
+      .filter((id) => !running.has(id) && !earlier.has(id) && !isForeign(join(parent, id)))
+      .map((id) => `left: cgroup ${join(parent, id)}`),
+  );
+}
 
 function straySupervisors(running: ReadonlySet<string>): string[] {
   return supervisors()

@@ -29,6 +29,8 @@ export interface SimulatedState {
     readonly dying_until: number | null;
   }[];
   readonly mounts: readonly { readonly kind: string; readonly source: string; readonly path: string }[];
+  /** rctl(4) rules. */
+  readonly limits: readonly string[];
   readonly datasets: Readonly<
     Record<string, { readonly origin: string | null; readonly snapshots: readonly string[] }>
   >;

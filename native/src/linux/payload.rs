@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{null, null_mut};
 
 /// Never returns: either the program runs, or the failure goes to `channel`.
-pub fn become_payload(init: &Process, command: &spec::Process, limits: Limits, channel: OwnedFd) -> ! {
+pub fn become_payload(init: &Process, command: &spec::Process, limits: Limits<'_>, channel: OwnedFd) -> ! {
     let Err(failure) = enter_and_execute(init, command, limits, &channel);
     report(&channel, &Report::Failed(failure), None);
     // SAFETY: ends this process without running the supervisor's exit handlers.
@@ -28,11 +28,14 @@ pub fn become_payload(init: &Process, command: &spec::Process, limits: Limits, c
 fn enter_and_execute(
     init: &Process,
     command: &spec::Process,
-    limits: Limits,
+    limits: Limits<'_>,
     channel: &OwnedFd,
 ) -> Outcome<Infallible> {
     // SAFETY: no arguments. A child of the supervisor leads no group, so this cannot fail.
     unsafe { libc::setsid() };
+    for group in limits.groups {
+        std::fs::write(format!("{group}/cgroup.procs"), "0").at("enter cgroup", group)?;
+    }
     init.enter(libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC).at("setns", "container")?;
     if let Some(window) = command.terminal {
         let master = take_terminal(window)?;

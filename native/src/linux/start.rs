@@ -42,9 +42,11 @@ pub fn end_process(process: &Process) {
 
 /// What a process of the container may not do.
 #[derive(Clone, Copy)]
-pub struct Limits {
+pub struct Limits<'a> {
     pub raw_sockets: bool,
     pub network: Network,
+    /// cgroups of version 1 that it is to be in.
+    pub groups: &'a [String],
 }
 
 /// A started payload.
@@ -55,7 +57,7 @@ pub struct Started {
 }
 
 /// Starts a process in the container of this pid 1 and waits until it has executed its program.
-pub fn start_payload(init: &Process, command: &Command, limits: Limits, cgroup: &str) -> Outcome<Started> {
+pub fn start_payload(init: &Process, command: &Command, limits: Limits<'_>, cgroup: &str) -> Outcome<Started> {
     let path = format!("{cgroup}/payload");
     let directory = open(&path, libc::O_PATH | libc::O_DIRECTORY).at("open cgroup", &path)?;
     let (ours, theirs) = socket_pair().at("socketpair", "")?;

@@ -156,7 +156,7 @@ fn start_first(
     record: Option<&mut Record>,
 ) -> Outcome<Started> {
     let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
-    let limits = Limits { raw_sockets: host.raw_sockets, network: host.network };
+    let limits = Limits { raw_sockets: host.raw_sockets, network: host.network, groups: &host.groups };
     let mut started = start_payload(init, &spec.process, limits, &host.cgroup)?;
     let settled = (0..=2)
         .try_for_each(|standard| duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null"))

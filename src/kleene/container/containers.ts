@@ -263,6 +263,7 @@ export class Containers {
       id: container.id,
       image_id: container.imageId,
       jail_param: container.jailParam,
+      limits: container.limits,
       name: container.name,
       network_driver: container.driver,
       persist: container.persist,

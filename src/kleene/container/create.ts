@@ -10,6 +10,7 @@ import { parsePublish } from "../network/publish.ts";
 import { networkOf } from "../network/rows.ts";
 import type { Statements } from "../store/store.ts";
 import { checkEnvironment } from "./environment.ts";
+import { parseLimits } from "./limits.ts";
 import { insertMounts, parseMount, refuseRepeated } from "./mounts.ts";
 import { randomName } from "./names.ts";
 import { parseRestartPolicy } from "./restart-policy.ts";
@@ -27,6 +28,7 @@ export async function createContainer(context: Context, request: CreateContainer
   const id = newId();
   const driver = driverOf(request);
   const restartPolicy = parseRestartPolicy(request.restart ?? "no");
+  const limits = parseLimits(request);
   if (request.name !== undefined) checkName("container", request.name);
   checkEnvironment(request.env ?? []);
   const wantedPorts = (request.publish ?? []).map(parsePublish);
@@ -36,6 +38,7 @@ export async function createContainer(context: Context, request: CreateContainer
   const jailParam = withDefaults(request.jailParams ?? []);
   host.jails.parseParameters(jailParam, id);
   host.checkSystem();
+  host.jails.checkLimits(limits);
   const ports = placeRequests(wantedPorts, host);
   const interfaces = request.network === undefined ? [] : host.interfaces.list();
   const dataset = host.storage.containerDataset(root, id);
@@ -58,6 +61,7 @@ export async function createContainer(context: Context, request: CreateContainer
         dataset,
         created: timestamp(),
         persist: request.persist ?? false,
+        limits,
         restartPolicy,
         restarts: undefined,
         started: 0,

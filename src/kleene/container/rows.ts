@@ -1,7 +1,8 @@
 import { KleeError } from "../errors.ts";
-import type { CreateContainer, Mountpoint, NetworkDriver, RestartPolicy } from "../model.ts";
+import type { CreateContainer, Limits, Mountpoint, NetworkDriver, RestartPolicy } from "../model.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { flag, list, StoreConflict, text } from "../store/store.ts";
+import { storedLimits } from "./limits.ts";
 import { isRestartPolicy } from "./restart-policy.ts";
 
 /** A container as the store has it. */
@@ -17,6 +18,7 @@ export interface StoredContainer {
   readonly dataset: string;
   readonly created: string;
   readonly persist: boolean;
+  readonly limits: Limits;
   readonly restartPolicy: RestartPolicy;
   /** How often the last run was restarted in a row; undefined when it is not to be, as one of another command. */
   readonly restarts: number | undefined;
@@ -30,8 +32,8 @@ export async function insertContainer(statements: Statements, container: StoredC
   try {
     await statements.run(
       `INSERT INTO container (id, name, image_id, cmd, env, user, jail_param, network_driver, dataset,
-                              created, persist, restart_policy, execution)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
+                              created, persist, restart_policy, limits, execution)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
       container.id,
       container.name,
       container.imageId,
@@ -44,6 +46,7 @@ export async function insertContainer(statements: Statements, container: StoredC
       container.created,
       Number(container.persist),
       container.restartPolicy,
+      JSON.stringify(container.limits),
     );
   } catch (error) {
     throw nameTaken(error, container.name);
@@ -101,6 +104,7 @@ export function storedContainer(row: Row): StoredContainer {
     dataset: text(row, "dataset"),
     created: text(row, "created"),
     persist: flag(row, "persist"),
+    limits: storedLimits(row),
     restartPolicy,
     restarts: typeof row.restarts === "number" ? row.restarts : undefined,
     started: Number(row.started),

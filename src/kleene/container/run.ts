@@ -64,6 +64,7 @@ export async function startContainer(
         driver: container.driver,
         addresses: addressesOf(attachments),
         parameters,
+        limits: container.limits,
         root: host.storage.rootOf(root, id, image.dataset),
         mounts,
         logPath: options.log === true ? logPath(context, id) : undefined,

@@ -2,6 +2,7 @@ import type {
   ContainerProcess,
   ContainerUsage,
   ImageMethod,
+  Limits,
   Mountpoint,
   NetworkDriver,
   Stdio,
@@ -165,6 +166,7 @@ export interface JailSpec {
   readonly driver: NetworkDriver;
   readonly addresses: JailAddresses;
   readonly parameters: JailParameters;
+  readonly limits: Limits;
   readonly root: RootFilesystem;
   readonly mounts: readonly Mountpoint[];
   /** File that the first command's output goes to, kept within bounds; undefined when it goes elsewhere. */
@@ -216,6 +218,11 @@ export interface Jails {
    * @throws {KleeError} INVALID for a malformed one, UNSUPPORTED for one this host does not have, by name.
    */
   parseParameters(parameters: readonly string[], defaultHostname: string): JailParameters;
+  /**
+   * Checks that this host can enforce limits.
+   * @throws {KleeError} UNSUPPORTED, with what it lacks.
+   */
+  checkLimits(limits: Limits): void;
   /** Makes the jail and starts its first command. All is undone when that fails. */
   start(spec: JailSpec, first: CommandSpec): Promise<JailProcess>;
   /**

@@ -64,6 +64,7 @@ const migrations: readonly (readonly string[])[] = [
     `ALTER TABLE container ADD COLUMN exit_code INTEGER`,
     ...eventLog(),
   ],
+  [`ALTER TABLE container ADD COLUMN limits TEXT NOT NULL DEFAULT '{}'`],
 ];
 
 /** The log of what changed: written by the database itself, in the transaction that makes the change, and bounded. */

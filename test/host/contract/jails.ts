@@ -45,6 +45,7 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
     driver: "host",
     addresses: { ipv4: [], ipv6: [] },
     parameters: jails.parseParameters(parameters, id),
+    limits: { cpus: null, memory: null, pids: null },
     root: storage.rootOf(root, id, dataset),
     mounts: [],
     logPath: undefined,

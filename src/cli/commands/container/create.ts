@@ -11,6 +11,9 @@ interface CreateOptions {
   readonly env?: readonly string[];
   readonly mount?: readonly string[];
   readonly jailparam?: readonly string[];
+  readonly cpus?: string;
+  readonly memory?: string;
+  readonly pids?: string;
   readonly persist?: boolean;
   readonly restart?: string;
   readonly driver?: string;
@@ -80,6 +83,9 @@ function addCreateOptions(command: Command): Command {
     .option("-e, --env <key=value>", "set an environment variable; repeatable", collect)
     .option("-m, --mount <src:dst[:rw|ro]>", "show a directory of the host in the container; repeatable", collect)
     .option("-J, --jailparam <param>", "set a jail parameter, as in allow.raw_sockets; repeatable", collect)
+    .option("--cpus <number>", "processors that it may use, as in 0.5 (default: all)")
+    .option("--memory <size>", "memory that it may use, as in 512m (default: all)")
+    .option("--pids <number>", "processes that it may have, threads included (default: any number)")
     .option("-P, --persist", "spare the container from prune")
     .option(
       "--restart <policy>",
@@ -105,6 +111,9 @@ function requestOf(image: string, words: readonly string[], options: CreateOptio
     env: options.env,
     mounts: options.mount,
     jailParams: options.jailparam,
+    cpus: options.cpus,
+    memory: options.memory,
+    pids: options.pids,
     persist: options.persist,
     restart: options.restart,
     driver: options.driver,

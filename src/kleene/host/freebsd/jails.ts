@@ -1,11 +1,12 @@
 import { type JailParams, jail, rctl, SyscallError } from "../../../ffi/freebsd/index.ts";
 import type { SupervisorSpec } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type { ContainerProcess } from "../../model.ts";
+import type { ContainerProcess, Limits } from "../../model.ts";
 import type { CommandSpec, JailAddresses, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
 import { startSupervised } from "../supervised.ts";
+import { checkLimits, removeLimits, setLimits } from "./limits.ts";
 import { JAIL_RULESET, mountAll, mountpointsBelow, unmountAll } from "./mounts.ts";
 import { freebsdParameters } from "./parameters.ts";
 import { describeProcesses, processesIn, waitEmpty } from "./processes.ts";
@@ -24,6 +25,10 @@ export class FreebsdJails implements Jails {
 
   parseParameters(parameters: readonly string[], defaultHostname: string): JailParameters {
     return parseParameters(parameters, defaultHostname, "FreeBSD", freebsdParameters);
+  }
+
+  checkLimits(limits: Limits): void {
+    checkLimits(limits);
   }
 
   async start(spec: JailSpec, first: CommandSpec): Promise<JailProcess> {
@@ -48,6 +53,7 @@ export class FreebsdJails implements Jails {
         },
         "create",
       );
+      setLimits(id, spec.limits);
       const run = {
         persist: parameters.persist,
         lock: spec.lockPath,
@@ -134,6 +140,7 @@ export class FreebsdJails implements Jails {
   async remove(id: string): Promise<void> {
     try {
       for (const { jid } of this.#own().filter(({ name }) => name === id || name === STARTING + id)) removeJail(jid);
+      removeLimits(id);
       await unmountAll(this.#mountpointOf(id));
     } catch (error) {
       throw hostFailure(`cannot remove the jail of container ${id}`, error);

@@ -2,24 +2,31 @@ import { cgroupUsage } from "../../../ffi/linux/cgroup.ts";
 import type { LinuxJail, SupervisorRun, SupervisorSpec } from "../../../ffi/native.ts";
 import { waitCgroupEmpty } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type { ContainerProcess } from "../../model.ts";
+import type { ContainerProcess, Limits } from "../../model.ts";
 import type { CommandSpec, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
 import { startSupervised } from "../supervised.ts";
 import type { Confinement } from "./confinement/confinement.ts";
+import { CgroupLimits } from "./limits.ts";
 import { processOf } from "./processes.ts";
 
 /** Jails on Linux: a cgroup with klee's BPF programs for the network, namespaces and an overlay for the rest. */
 export class LinuxJails implements Jails {
   readonly #confinement: Confinement;
+  readonly #limits: CgroupLimits;
 
   constructor(confinement: Confinement) {
     this.#confinement = confinement;
+    this.#limits = new CgroupLimits(() => confinement.cgroupRoot);
   }
 
   parseParameters(parameters: readonly string[], defaultHostname: string): JailParameters {
     return parseParameters(parameters, defaultHostname, "Linux", () => undefined);
+  }
+
+  checkLimits(limits: Limits): void {
+    this.#limits.check(limits);
   }
 
   async start(spec: JailSpec, first: CommandSpec): Promise<JailProcess> {
@@ -34,6 +41,7 @@ export class LinuxJails implements Jails {
       throw hostFailure(`cannot start container ${id}`, error);
     }
     try {
+      this.#limits.set(id, this.#confinement.pathOf(id), spec.limits);
       const heldFds = spec.driver === "ipnet" ? this.#confinement.holdFds() : [];
       const run = {
         persist: parameters.persist,
@@ -50,7 +58,7 @@ export class LinuxJails implements Jails {
       };
       return await this.#launch(id, { run, jail }, first, heldFds);
     } catch (error) {
-      await this.#confinement.remove(id);
+      await this.remove(id);
       throw hostFailure(`cannot start container ${id}`, error);
     }
   }
@@ -118,6 +126,7 @@ export class LinuxJails implements Jails {
   async remove(id: string): Promise<void> {
     try {
       await this.#confinement.remove(id);
+      this.#limits.remove(id);
     } catch (error) {
       throw hostFailure(`cannot remove the jail of container ${id}`, error);
     }
@@ -143,6 +152,7 @@ export class LinuxJails implements Jails {
       linux: {
         cgroup_root: this.#confinement.cgroupRoot,
         cgroup: this.#confinement.pathOf(id),
+        groups: this.#limits.groupsOf(id),
         raw_sockets: command.rawSockets,
         network: command.driver,
         jail: first?.jail ?? null,
