@@ -18,6 +18,8 @@ export interface ChangingCommand {
 }
 
 const SLEEP = ["sleep", "1000"];
+/** A command that fails by itself, with a status that klee has no use for. */
+const FAIL = ["sh", "-c", "exit 7"];
 const SILENT: Stdio = { stdin: "null", stdout: "null", stderr: "null" };
 
 /** The container that runs all the time and must never notice anything. */
@@ -38,6 +40,9 @@ async function start(klee: Klee, reference: string): Promise<Execution> {
 const createStarted = async (klee: Klee): Promise<unknown> => start(klee, (await create(klee)).id);
 const createNetwork = (klee: Klee) => klee.networks.create({ name: "extra", subnet: "10.9.0.0/24" });
 const createImage = (klee: Klee, source: string, tag?: string) => klee.images.create({ method: "tar", source, tag });
+
+/** Was it told why klee failed: by klee, or by the command that is meant to? */
+export const isTold = (stderr: string): boolean => /^klee: .+$|exited with exit-code 7$/m.test(stderr);
 
 export function changingCommands(machine: Site): ChangingCommand[] {
   const small = join(machine.directory, "small");
@@ -68,7 +73,7 @@ export function changingCommands(machine: Site): ChangingCommand[] {
     { name: "run -d", args: ["run", "-d", "-n", "net", "-J", RAW, "--name", "c", "box", ...SLEEP] },
     { name: "run --rm", args: ["run", "--rm", "-n", "net", "-J", RAW, "--name", "c", "box", "true"] },
     { name: "run -l disabled", args: ["run", "-l", "disabled", "--name", "c", "box", "true"] },
-    { name: "run --restart", args: ["run", "--restart", "on-failure:1", "-n", "net", "--name", "c", "box", "false"] },
+    { name: "run --restart", args: ["run", "--restart", "on-failure:1", "-n", "net", "--name", "c", "box", ...FAIL] },
     { name: "exec, stopped", args: ["exec", "c", "true"], prepare: create },
     { name: "exec, running", args: ["exec", "c", "true"], prepare: createStarted },
     { name: "start", args: ["start", "-d", "c"], prepare: create },

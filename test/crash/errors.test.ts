@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import type { Klee } from "../../src/kleene/klee.ts";
 import { needs } from "../support/gate.ts";
 import { Machine } from "../support/machine.ts";
-import { changingCommands, furnish } from "./commands.ts";
+import { changingCommands, furnish, isTold } from "./commands.ts";
 import { survey } from "./survey.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox", "cc");
@@ -34,8 +34,7 @@ test("a call that fails is survived, or undone and told in one line", gate, asyn
       if (status === 3 && /^mnl\.c:\d+: Unable to initialize Netlink socket/m.test(stderr)) return [];
       const wrong = /\n\s+at |TypeError|RangeError/.test(stderr) ? [`stack trace: ${stderr}`] : [];
       if (status > 128) wrong.push(`ended by a signal: ${status} ${stderr}`);
-      const told = /^klee: .+$|exited with exit-code [1-9]/m.test(stderr);
-      if (status !== 0 && !told) wrong.push(`status ${status} without a word: ${stderr}`);
+      if (status !== 0 && !isTold(stderr)) wrong.push(`status ${status} without a word: ${stderr}`);
       return wrong;
     },
   });

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Klee } from "../../src/kleene/klee.ts";
-import { BYSTANDER, type ChangingCommand, changingCommands, clear, furnish } from "../crash/commands.ts";
+import { BYSTANDER, type ChangingCommand, changingCommands, clear, furnish, isTold } from "../crash/commands.ts";
 import { seed } from "../hostile/seed.ts";
 import { needs } from "../support/gate.ts";
 import { SimulatedHost } from "../support/simulated-host.ts";
@@ -65,7 +65,7 @@ async function trial({ command, program, number }: Point, fault: string): Promis
   const { status, stderr } = host.klee(command.args, { KLEE_SIM_FAULT: `${number}:${fault}:${program}` });
   const wrong = /\n\s+at |TypeError|RangeError/.test(stderr) ? [`stack trace: ${stderr}`] : [];
   const killed = fault.startsWith("kill");
-  if (!killed && status !== 0 && !/^klee: .+$/m.test(stderr)) wrong.push(`status ${status} without a word: ${stderr}`);
+  if (!killed && status !== 0 && !isTold(stderr)) wrong.push(`status ${status} without a word: ${stderr}`);
   let next = host.klee(["lsc", "-a"]);
   // The process that starts a container again has the fault in its environment, too: what it left the next command repairs.
   while (next.stdout.includes("restarting")) next = host.klee(["lsc", "-a"]);

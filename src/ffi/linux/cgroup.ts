@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { SyscallError } from "../errno.ts";
+import { lazy } from "../library.ts";
 import { traceCall, traceStart } from "../trace.ts";
 import { errnoTable } from "./abi/errno.ts";
 import { constants as file } from "./abi/file.ts";
@@ -61,6 +62,31 @@ export function removeCgroup(path: string): boolean {
     }
   });
 }
+
+/**
+ * Writes to a file of a cgroup, as `memory.max`.
+ *
+ * @param value in the file's own unit, cgroups(7).
+ * @throws {SyscallError} ENOENT where the file's controller is not enabled, EINVAL for what it does not take.
+ */
+export function setControl(path: string, file: string, value: number | string): void {
+  const control = `${path}/${file}`;
+  attempt("write", control, [], () => writeFileSync(control, String(value)));
+}
+
+/** Controllers that a cgroup can give to its children, cgroup.controllers; none when there is no such cgroup. */
+export function controllersOf(path: string): string[] {
+  const list = ifPresent(() => readFileSync(`${path}/cgroup.controllers`, "utf8")) ?? "";
+  return list.split(/\s+/).filter(Boolean);
+}
+
+/** Where the hierarchy of version 1 is mounted that has a controller; undefined when none has it. cgroups(7) */
+export function legacyHierarchy(controller: string): string | undefined {
+  return legacyMounts().find(({ superOptions }) => superOptions.includes(controller))?.mountPoint;
+}
+
+// Mounted at boot: not worth a look for each container.
+const legacyMounts = lazy(() => listMounts().filter(({ type, root }) => type === "cgroup" && root === "/"));
 
 /** Kills every process of a cgroup and its descendants at once, cgroup.kill (Linux 5.14). */
 export function killCgroup(path: string): void {

@@ -135,8 +135,9 @@ export class Containers {
       references === undefined
         ? await store.all("SELECT * FROM container ORDER BY created DESC")
         : await Promise.all(references.map((reference) => resolve(store, "container", reference)));
+    const running = host.jails.running();
     return rows.map(storedContainer).flatMap(({ id, name }) => {
-      const used = host.jails.usage(id);
+      const used = running.has(id) ? host.jails.usage(id) : undefined;
       return used === undefined ? [] : [{ id, name, ...used }];
     });
   }
@@ -150,7 +151,10 @@ export class Containers {
     });
   }
 
-  /** Running containers and those about to be, or all of them, newest first. One that ended with its supervisor is taken down first. */
+  /**
+   * Running containers and those that are to start again, or all of them, newest first. One that ended with its
+   * supervisor is taken down first.
+   */
   async list({ all }: { readonly all: boolean }): Promise<ContainerListing[]> {
     const rows = await this.#context.store.all(
       `SELECT container.*, image.name AS image_name, image.tag AS image_tag

@@ -29,8 +29,7 @@ export async function endRun(context: Context, container: StoredContainer): Prom
 }
 
 /**
- * Takes a container down after its last process ended, unless it was started anew since; it may start
- * again.
+ * Takes a container down after its last process ended, unless it was started anew since. It may start again.
  *
  * @param executionId the execution that started the run which ended.
  */

@@ -69,14 +69,16 @@ export function restartsAfter(
   return startsAgain(restartPolicy, inARow, status) ? inARow + 1 : undefined;
 }
 
-/** Starts the process that waits, and makes the restart its own. */
+/**
+ * Starts the process that waits, and makes the restart its own.
+ * @param restarts in a row, this one counted.
+ */
 export async function startWaiting(
   { root, store, host, self, warn }: Context,
   id: string,
   row: number,
   restarts: number,
 ): Promise<void> {
-  await setRestarts(store, id, restarts);
   const delay = Math.min(FIRST_DELAY_MS * 2 ** (restarts - 1), LAST_DELAY_MS);
   try {
     const command = [...self, "--root", root, "system", "restart", id, String(row)];

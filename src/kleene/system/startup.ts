@@ -1,7 +1,7 @@
 import { withContainer } from "../container/lock.ts";
 import { cancelRestart, pendingRestarts, restartsAfter, startWaiting } from "../container/restart.ts";
 import { startsWithHost } from "../container/restart-policy.ts";
-import { containerById, type StoredContainer, storedContainer } from "../container/rows.ts";
+import { containerById, type StoredContainer, setRestarts, storedContainer } from "../container/rows.ts";
 import { startContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
@@ -59,7 +59,10 @@ export async function startAgain(context: Context, containerId: string, row: num
         // As a run that failed: the cause may pass, as a port does that another process holds.
         const restarts = restartsAfter({ ...container, started: Date.now() }, undefined);
         if (restarts === undefined) await endOperation(store, row);
-        else await startWaiting(context, containerId, row, restarts);
+        else {
+          await setRestarts(store, containerId, restarts);
+          await startWaiting(context, containerId, row, restarts);
+        }
         throw error;
       }
     }

@@ -18,7 +18,7 @@ export class LinuxJails implements Jails {
 
   constructor(confinement: Confinement) {
     this.#confinement = confinement;
-    this.#limits = new CgroupLimits(() => confinement.cgroupRoot);
+    this.#limits = new CgroupLimits(confinement);
   }
 
   parseParameters(parameters: readonly string[], defaultHostname: string): JailParameters {
@@ -41,7 +41,7 @@ export class LinuxJails implements Jails {
       throw hostFailure(`cannot start container ${id}`, error);
     }
     try {
-      this.#limits.set(id, this.#confinement.pathOf(id), spec.limits);
+      this.#limits.set(id, spec.limits);
       const heldFds = spec.driver === "ipnet" ? this.#confinement.holdFds() : [];
       const run = {
         persist: parameters.persist,

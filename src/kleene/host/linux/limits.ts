@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { lazy } from "../../../ffi/library.ts";
-import { listMounts } from "../../../ffi/linux/mount.ts";
+import { existsSync } from "node:fs";
+import { dirname, relative } from "node:path";
+import { SyscallError } from "../../../ffi/errno.ts";
+import { controllersOf, legacyHierarchy, makeCgroup, removeCgroup, setControl } from "../../../ffi/linux/cgroup.ts";
 import { KleeError } from "../../errors.ts";
 import type { Limits } from "../../model.ts";
+import type { Confinement } from "./confinement/confinement.ts";
 
 /** Controllers of cgroups(7), by the option that needs each. */
 const controllers = { cpus: "cpu", memory: "memory", pids: "pids" } as const;
@@ -49,18 +50,17 @@ const settings1: Readonly<Record<Limit, (amount: number) => Setting[]>> = {
  * systemd, to one of version 1, in which a container then has a directory as well.
  */
 export class CgroupLimits {
-  readonly #root: () => string;
+  readonly #confinement: Pick<Confinement, "cgroupRoot" | "pathOf">;
 
-  /** @param root tells where cgroup2 is mounted. */
-  constructor(root: () => string) {
-    this.#root = root;
+  constructor(confinement: Pick<Confinement, "cgroupRoot" | "pathOf">) {
+    this.#confinement = confinement;
   }
 
   /** @throws {KleeError} UNSUPPORTED when a controller is in no hierarchy. */
   check(limits: Limits): void {
     for (const limit of limitNames) {
       const controller = controllers[limit];
-      if (limits[limit] === null || this.#isUnified(controller) || hierarchyOf(controller) !== undefined) continue;
+      if (limits[limit] === null || this.#isUnified(controller) || legacyHierarchy(controller) !== undefined) continue;
       throw new KleeError(
         "UNSUPPORTED",
         `--${limit} needs the ${controller} controller of cgroups, which this kernel lacks or has disabled`,
@@ -69,71 +69,68 @@ export class CgroupLimits {
   }
 
   /**
-   * Sets a container's limits, before anything runs in it.
-   * @param cgroup its directory in cgroup2.
+   * Sets a container's limits, before anything runs in it. Its directory in cgroup2 is there.
+   * @throws {SyscallError}
    */
-  set(id: string, cgroup: string, limits: Limits): void {
+  set(id: string, limits: Limits): void {
     this.check(limits);
+    const unified = this.#confinement.pathOf(id);
     for (const limit of limitNames) {
       const amount = limits[limit];
       if (amount === null) continue;
       const controller = controllers[limit];
       if (this.#isUnified(controller)) {
-        for (const parent of [this.#root(), join(cgroup, "..")])
-          writeFileSync(`${parent}/cgroup.subtree_control`, `+${controller}`);
-        write(cgroup, settings2[limit](amount));
+        for (const parent of [this.#confinement.cgroupRoot, dirname(unified)])
+          setControl(parent, "cgroup.subtree_control", `+${controller}`);
+        setAll(unified, settings2[limit](amount));
       } else {
-        const directory = `${hierarchyOf(controller)}/klee/${id}`;
-        mkdirSync(directory, { recursive: true, mode: 0o755 });
-        write(directory, settings1[limit](amount));
+        const directory = `${legacyHierarchy(controller)}/${this.#nameOf(id)}`;
+        makeWithParent(directory);
+        setAll(directory, settings1[limit](amount));
       }
     }
   }
 
   /** A container's directories in hierarchies of version 1. */
   groupsOf(id: string): string[] {
-    return directories(id).filter((directory) => existsSync(directory));
+    return this.#directoriesOf(id).filter((directory) => existsSync(directory));
   }
 
-  /** Removes them. Idempotent. */
+  /** Removes them, and their parents with the last container that has one. Idempotent. */
   remove(id: string): void {
-    for (const directory of directories(id)) if (removeEmpty(directory)) removeEmpty(join(directory, ".."));
+    for (const directory of this.#directoriesOf(id))
+      if (existsSync(dirname(directory)) && removeCgroup(directory)) removeCgroup(dirname(directory));
+  }
+
+  #directoriesOf(id: string): string[] {
+    const hierarchies = limitNames.map((limit) => legacyHierarchy(controllers[limit]));
+    return hierarchies.filter((path) => path !== undefined).map((path) => `${path}/${this.#nameOf(id)}`);
+  }
+
+  /** The same in every hierarchy. */
+  #nameOf(id: string): string {
+    return relative(this.#confinement.cgroupRoot, this.#confinement.pathOf(id));
   }
 
   #isUnified(controller: string): boolean {
-    return readFileSync(`${this.#root()}/cgroup.controllers`, "utf8").trim().split(" ").includes(controller);
+    return controllersOf(this.#confinement.cgroupRoot).includes(controller);
   }
 }
 
-function write(directory: string, settings: readonly Setting[]): void {
-  for (const { file, value, optional = false } of settings) {
-    const path = `${directory}/${file}`;
-    if (!optional || existsSync(path)) writeFileSync(path, String(value));
-  }
+function setAll(directory: string, settings: readonly Setting[]): void {
+  for (const { file, value, optional = false } of settings)
+    if (!optional || existsSync(`${directory}/${file}`)) setControl(directory, file, value);
 }
 
-function directories(id: string): string[] {
-  return limitNames.flatMap((limit) => {
-    const hierarchy = hierarchyOf(controllers[limit]);
-    return hierarchy === undefined ? [] : [`${hierarchy}/klee/${id}`];
-  });
-}
-
-const hierarchies = lazy(() => listMounts().filter(({ type, root }) => type === "cgroup" && root === "/"));
-
-/** Where the hierarchy of version 1 is mounted that has a controller. */
-function hierarchyOf(controller: string): string | undefined {
-  return hierarchies().find(({ superOptions }) => superOptions.includes(controller))?.mountPoint;
-}
-
-/** False when there is none, or something is left in it. */
-function removeEmpty(directory: string): boolean {
-  try {
-    rmdirSync(directory);
-    return true;
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "EBUSY" || code === "ENOTEMPTY") return false;
-    throw error;
+function makeWithParent(directory: string): void {
+  for (;;) {
+    makeCgroup(dirname(directory));
+    try {
+      makeCgroup(directory);
+      return;
+    } catch (error) {
+      // Another klee removed the parent with its last container, between the two.
+      if (!(error instanceof SyscallError && error.code === "ENOENT")) throw error;
+    }
   }
 }
