@@ -1,9 +1,7 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { compiled } from "../support/compile.ts";
 import { kleeCommand, type Machine } from "../support/machine.ts";
-import { temporaryDirectory } from "../support/temporary.ts";
 
 /** Whose system calls are counted: klee's, or those of the supervisor that it starts. */
 export type Victim = "klee" | "supervisor";
@@ -22,19 +20,7 @@ export interface Faulted {
 /** Far more than any command takes. */
 const LIMIT_MS = 30_000;
 
-const directory = temporaryDirectory();
-const program = join(directory.path, "fault");
-let built = false;
-
-function build(): string {
-  if (!built) {
-    const source = fileURLToPath(new URL("fault.c", import.meta.url));
-    execFileSync("cc", ["-std=gnu11", "-O1", "-Wall", "-o", program, source]);
-    process.once("exit", () => directory[Symbol.dispose]());
-    built = true;
-  }
-  return program;
-}
+const program = compiled(new URL("fault.c", import.meta.url), "gnu11");
 
 /**
  * Runs klee up to a system call that changes something.
@@ -47,9 +33,9 @@ export function runFaulted(
   args: readonly string[],
   { victim, point, fault }: { readonly victim: Victim; readonly point: number; readonly fault: "kill" | number },
 ): Faulted {
-  const report = join(directory.path, "report");
+  const report = `${program()}.report`;
   const words = [report, victim, String(point), String(fault), process.execPath, kleeCommand, ...args];
-  const { status, stdout, stderr, error } = spawnSync(build(), words, {
+  const { status, stdout, stderr, error } = spawnSync(program(), words, {
     env: machine.environment(),
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,9 +1,8 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { temporaryDirectory } from "../support/temporary.ts";
+import { compiled } from "../support/compile.ts";
 
 export const INET = 2;
 export const INET6 = 10;
@@ -11,19 +10,7 @@ export const STREAM = 1;
 export const DGRAM = 2;
 export const RAW = 3;
 
-const directory = temporaryDirectory();
-const program = join(directory.path, "probe");
-let built = false;
-
-function build(): string {
-  if (!built) {
-    const source = fileURLToPath(new URL("probe.c", import.meta.url));
-    execFileSync("cc", ["-std=c11", "-O1", "-Wall", "-Wno-format-security", "-o", program, source]);
-    process.once("exit", () => directory[Symbol.dispose]());
-    built = true;
-  }
-  return program;
-}
+const program = compiled(new URL("probe.c", import.meta.url), "c11", "-Wno-format-security");
 
 /** A process that makes socket calls, inside a cgroup or outside of all containers. */
 export class Probe {
@@ -38,7 +25,7 @@ export class Probe {
   /** @param cgroup directory to enter before the first call; none: stays where the test is. */
   static async start(cgroup?: string): Promise<Probe> {
     const argument = cgroup === undefined ? "-" : join(cgroup, "cgroup.procs");
-    const child = spawn(build(), [argument], { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(program(), [argument], { stdio: ["pipe", "pipe", "inherit"] });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const probe = new Probe(child, lines);
     const first = await probe.#line();
