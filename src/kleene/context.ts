@@ -25,6 +25,8 @@ export type Undo = () => unknown;
  * 3. the row goes. If `apply` throws, or the row cannot go, the inverses run in reverse order, and the row goes only if
  *    there were some and all worked: a row left behind, by a removal or an inverse that failed or a killed process, tells
  *    the next command to repair.
+ *
+ * @param lasting false: it is about what a loss of power ends anyway, so nothing of it waits for the disk.
  */
 export async function carryOut<P, R>(
   context: Context,
@@ -32,14 +34,15 @@ export async function carryOut<P, R>(
   object: string,
   plan: (statements: Statements) => Promise<P>,
   apply: (planned: P, undo: Undo[]) => Promise<R> | R,
+  lasting = true,
 ): Promise<R> {
   const { store, host } = context;
   const { planned, rowid } = await store.transaction(async (statements) => {
     const result = await plan(statements);
     return { planned: result, rowid: await beginOperation(statements, kind, object, host.processIdentity()) };
-  });
+  }, lasting);
   const undo: Undo[] = [];
-  const end: Undo = () => endOperation(store, rowid);
+  const end: Undo = () => store.transaction((statements) => endOperation(statements, rowid), lasting);
   try {
     const result = await apply(planned, undo);
     await end();

@@ -76,6 +76,30 @@ test("what is registered is in the maps, and gone with the container", root, () 
   }),
 );
 
+test("whether a process asked for a socket is known at the end, even for a refused one", root, () =>
+  withContainers(async (containers) => {
+    const { confinement } = containers;
+    const silent = await containers.start({ ipv4: ["10.2.3.1"] });
+    assert.equal(await confinement.remove(silent.id), false);
+    assert.equal(await confinement.remove(silent.id), true, "of one that is not there nobody knows");
+    const asking = await containers.start({ ipv4: ["10.2.3.1"] });
+    await asking.socket(INET, STREAM);
+    assert.equal(await confinement.remove(asking.id), true);
+    const refused = await containers.start({ ipv4: [] });
+    assert.equal(await refused.ask("socket", INET, STREAM, 0), "EAFNOSUPPORT");
+    assert.equal(await confinement.remove(refused.id), true);
+  }),
+);
+
+test("of a container whose addresses changed while it ran nobody knows whether it asked for a socket", root, () =>
+  withContainers(async (containers) => {
+    const { confinement } = containers;
+    const changed = await containers.start({ ipv4: ["10.2.3.1"] });
+    confinement.update(changed.id, { driver: "ipnet", ipv4: ["10.2.3.2"], ipv6: [], rawSockets: false });
+    assert.equal(await confinement.remove(changed.id), true);
+  }),
+);
+
 test("addresses of a container whose cgroups somebody else removed are free", root, () =>
   withContainers(async ({ confinement }) => {
     confinement.create("0123456789ab", { ...spec, ipv6: [] });

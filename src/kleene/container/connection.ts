@@ -139,7 +139,7 @@ async function exchange(
 }
 
 function isRunning({ host }: Context, { id }: StoredContainer): boolean {
-  return host.jails.running().has(id);
+  return host.jails.isRunning(id);
 }
 
 async function withResolved(

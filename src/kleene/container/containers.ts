@@ -252,7 +252,7 @@ export class Containers {
   }
 
   #isRunning(container: StoredContainer): boolean {
-    return this.#context.host.jails.running().has(container.id);
+    return this.#context.host.jails.isRunning(container.id);
   }
 
   async #present(container: StoredContainer, statements: Statements = this.#context.store): Promise<Container> {

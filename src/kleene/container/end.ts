@@ -4,7 +4,7 @@ import { KleeError } from "../errors.ts";
 import { withContainer } from "./lock.ts";
 import { readRecord } from "./record.ts";
 import { planRestart, restartsAfter, startWaiting } from "./restart.ts";
-import { containerById, type StoredContainer } from "./rows.ts";
+import { containerById, outlivesBoot, type StoredContainer } from "./rows.ts";
 import { takeDown } from "./takedown.ts";
 
 /**
@@ -24,6 +24,7 @@ export async function endRun(context: Context, container: StoredContainer): Prom
       await takeDown(context, container);
       return planned;
     },
+    outlivesBoot(container),
   );
   if (row !== undefined && restarts !== undefined) await startWaiting(context, id, row, restarts);
 }
@@ -31,12 +32,13 @@ export async function endRun(context: Context, container: StoredContainer): Prom
 /**
  * Takes a container down after its last process ended, unless it was started anew since. It may start again.
  *
- * @param executionId the execution that started the run which ended.
+ * @param executionId the execution that started the run which ended; undefined: the one under way at this moment.
  */
-export async function takeDownAfter(context: Context, id: string, executionId: string): Promise<void> {
-  if ((await containerById(context.store, id)) === undefined) return;
+export async function takeDownAfter(context: Context, id: string, executionId: string | undefined): Promise<void> {
+  const ended = executionId ?? (await containerById(context.store, id))?.execution;
+  if (ended === undefined) return;
   await withContainer(context, id, async (container) => {
-    if (container.execution !== executionId || context.host.jails.running().has(id)) return;
+    if (container.execution !== ended || context.host.jails.isRunning(id)) return;
     await endRun(context, container);
   }).catch((error: unknown) => {
     if (!(error instanceof KleeError && error.code === "NOT_FOUND")) throw error;

@@ -47,6 +47,6 @@ export async function waitForStatus(context: Context, containerId: string): Prom
   const status = readRecord(context, containerId)?.status;
   if (status !== undefined) return status;
   const { jails } = context.host;
-  if (jails.running().has(containerId)) await jails.waitEmpty(containerId, FOR_EVER_MS);
+  if (jails.isRunning(containerId)) await jails.waitEmpty(containerId, FOR_EVER_MS);
   throw new KleeError("HOST", `how container ${containerId} ended is not known: its supervisor was killed`);
 }

@@ -25,7 +25,7 @@ export async function resumeRestart(context: Context, { rowid, object }: Operati
   const { store, host } = context;
   if ((await containerById(store, object)) === undefined) return endOperation(store, rowid);
   await withContainer(context, object, async ({ restarts }) => {
-    if (host.jails.running().has(object)) await endOperation(store, rowid);
+    if (host.jails.isRunning(object)) await endOperation(store, rowid);
     else await startWaiting(context, object, rowid, restarts ?? 1);
   });
 }

@@ -76,6 +76,9 @@ export function endExecution(statements: Statements, id: string, status: number 
   return statements.run("UPDATE container SET execution = NULL, exit_code = ? WHERE id = ?", status ?? null, id);
 }
 
+/** Does a boot look at how far the container's run had come? It does where the container may start again. */
+export const outlivesBoot = ({ restartPolicy }: StoredContainer): boolean => restartPolicy !== "no";
+
 /** @param restarts null: the run under way is not to be restarted. */
 export function setRestarts(statements: Statements, id: string, restarts: number | null): Promise<void> {
   return statements.run("UPDATE container SET restarts = ? WHERE id = ?", restarts, id);

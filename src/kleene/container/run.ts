@@ -15,7 +15,7 @@ import { checkEnvironment, environmentOf } from "./environment.ts";
 import { lockPath } from "./lock.ts";
 import { logPath, openLog } from "./log.ts";
 import { recordPath } from "./record.ts";
-import { beginExecution, containerById, mountpointsOf, type StoredContainer } from "./rows.ts";
+import { beginExecution, mountpointsOf, outlivesBoot, type StoredContainer } from "./rows.ts";
 import { takeDown } from "./takedown.ts";
 
 /** What a start or an exec is to run: by default the container's own command. */
@@ -78,6 +78,7 @@ export async function startContainer(
         options.log === true ? await startLogged(context, spec, first) : await host.jails.start(spec, first);
       return new RunningExecution(context, executionId, id, process);
     },
+    outlivesBoot(container),
   );
 }
 
@@ -170,8 +171,7 @@ class RunningExecution implements Execution {
   }
 
   /** Takes the container down, unless it still runs. */
-  async #takeDown(context: Context): Promise<void> {
-    const container = await containerById(context.store, this.containerId);
-    if (container?.execution !== undefined) await takeDownAfter(context, this.containerId, container.execution);
+  #takeDown(context: Context): Promise<void> {
+    return takeDownAfter(context, this.containerId, undefined);
   }
 }

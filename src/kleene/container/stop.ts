@@ -19,7 +19,7 @@ const DISCARD: Stdio = { stdin: "null", stdout: "null", stderr: "null" };
  */
 export async function stopContainer(context: Context, container: StoredContainer): Promise<void> {
   const { jails } = context.host;
-  if (!jails.running().has(container.id))
+  if (!jails.isRunning(container.id))
     throw new KleeError("CONFLICT", `container not running: ${container.name} (${container.id})`);
   await carryOut(
     context,

@@ -4,7 +4,7 @@ import { publishedBy } from "../network/ports.ts";
 import { withRules } from "../system/rules.ts";
 import { aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { readRecord } from "./record.ts";
-import { endExecution, type StoredContainer } from "./rows.ts";
+import { endExecution, outlivesBoot, type StoredContainer } from "./rows.ts";
 
 /**
  * Makes the kernel forget a container: processes, jail, rules, aliases, in this order, so that an address is free only
@@ -13,16 +13,22 @@ import { endExecution, type StoredContainer } from "./rows.ts";
 export async function takeDown(context: Context, container: StoredContainer): Promise<void> {
   const { host, store } = context;
   const { id } = container;
-  await host.jails.remove(id);
+  const sockets = await host.jails.remove(id);
   const attachments = await attachmentsOf(store, id);
   const parameters = host.jails.parseParameters(container.jailParam, id);
   const ports = await publishedBy(store, id);
-  if (attachments.length === 0) return endExecution(store, id, readRecord(context, id)?.status);
+  const end = (): Promise<void> =>
+    store.transaction(
+      (statements) => endExecution(statements, id, readRecord(context, id)?.status),
+      outlivesBoot(container),
+    );
+  if (attachments.length === 0) return end();
   const policy = containerPolicy(policyContainer(container, attachments, ports, parameters));
   await withRules(context, async (change) => {
-    await change({ remove: policy });
+    // To a published port others have connected, whether anybody listened there or not.
+    await change({ remove: policy, unconnected: !sockets && ports.length === 0 });
     for (const { endpoint, network } of attachments)
       host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
-    await endExecution(store, id, readRecord(context, id)?.status);
+    await end();
   });
 }

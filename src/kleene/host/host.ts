@@ -232,6 +232,8 @@ export interface Jails {
   exec(id: string, command: CommandSpec): Promise<JailProcess>;
   /** Jails of klee that run: container id -> jail id. One with a jail but no process counts only if persistent. */
   running(): Map<string, number>;
+  /** The same of one jail, however many there are. */
+  isRunning(id: string): boolean;
   /** Any trace of this container in the kernel, running or not? */
   exists(id: string): boolean;
   /** Gives a running jail these addresses in place of those it has; the first one of a family is its primary one. */
@@ -246,8 +248,11 @@ export interface Jails {
   signalAll(id: string, signal: number): void;
   /** Resolves true once no process is left in the jail, false at the deadline. */
   waitEmpty(id: string, timeoutMs: number): Promise<boolean>;
-  /** Kills what still runs and removes the jail and its confinement. Idempotent. */
-  remove(id: string): Promise<void>;
+  /**
+   * Kills what still runs and removes the jail and its confinement. Idempotent.
+   * @returns false when it is known that no process of it ever asked for a socket of the internet.
+   */
+  remove(id: string): Promise<boolean>;
 }
 
 export interface ImageSource {

@@ -107,6 +107,8 @@ export interface PolicyPort {
 export interface PolicyChange {
   readonly add?: Partial<Policy> | undefined;
   readonly remove?: Partial<Policy> | undefined;
+  /** What is removed has no connections: its containers never had a socket. */
+  readonly unconnected?: boolean | undefined;
 }
 
 /** Facts of a running container. */

@@ -114,22 +114,25 @@ export class Store implements Statements {
   /**
    * Runs `work` as one transaction that holds the write lock from its start; all of it is undone when it throws.
    * Kernel calls do not belong inside: others wait for the lock.
+   *
+   * @param lasting false: a loss of power may undo it, and it does not wait for the disk. A killed process never does.
    */
-  transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
-    const result = this.#queue.then(() => this.#transact(work));
+  transaction<T>(work: (statements: Statements) => Promise<T>, lasting = true): Promise<T> {
+    const result = this.#queue.then(() => this.#transact(work, lasting));
     this.#queue = result.catch(() => undefined);
     return result;
   }
 
-  async #transact<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
-    await this.#exec("BEGIN IMMEDIATE");
+  async #transact<T>(work: (statements: Statements) => Promise<T>, lasting: boolean): Promise<T> {
     try {
+      await this.#exec(lasting ? "BEGIN IMMEDIATE" : "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE");
       const value = await work(this);
-      await this.#exec("COMMIT");
+      await this.#exec(lasting ? "COMMIT" : "COMMIT; PRAGMA synchronous = FULL");
       return value;
     } catch (error) {
       // SQLite has rolled back by itself after some errors; a second ROLLBACK then fails, and that is fine.
       await this.#exec("ROLLBACK").catch(() => undefined);
+      if (!lasting) await this.#exec("PRAGMA synchronous = FULL");
       throw error;
     }
   }

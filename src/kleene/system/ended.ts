@@ -24,7 +24,7 @@ export async function endedContainers(context: Context): Promise<EndedContainer[
   const stopped = await store.all("SELECT id, name FROM container WHERE execution IS NULL");
   return [
     ...(await unnoticedEnds(context)),
-    ...stopped.map(named).filter(({ id }) => host.jails.exists(id) && !host.jails.running().has(id)),
+    ...stopped.map(named).filter(({ id }) => host.jails.exists(id) && !host.jails.isRunning(id)),
   ];
 }
 

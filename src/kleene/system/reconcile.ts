@@ -99,7 +99,7 @@ async function settle(context: Context, operation: Operation): Promise<string | 
     case "start container":
     case "stop container": {
       await locked(context, object, async (container) => {
-        if (!host.jails.running().has(object)) await takeDown(context, container);
+        if (!host.jails.isRunning(object)) await takeDown(context, container);
       });
       return undefined;
     }
@@ -153,7 +153,7 @@ async function restoreAliases(context: Context): Promise<void> {
   const { store, host } = context;
   for (const id of host.jails.running().keys())
     await locked(context, id, async () => {
-      if (!host.jails.running().has(id)) return;
+      if (!host.jails.isRunning(id)) return;
       for (const { endpoint, network } of await attachmentsOf(store, id))
         host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
     });
@@ -175,7 +175,7 @@ async function takeDownAll(context: Context, ended: readonly EndedContainer[]): 
   for (const { id, name } of ended) {
     if (busy.has(id)) continue;
     await locked(context, id, async (container) => {
-      if ((container.execution === undefined && !jails.exists(id)) || jails.running().has(id)) return;
+      if ((container.execution === undefined && !jails.exists(id)) || jails.isRunning(id)) return;
       await endRun(context, container);
       done.push(`container ${name} (${id}) had ended: took it down`);
     });

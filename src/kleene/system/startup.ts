@@ -35,7 +35,7 @@ export async function startWithHost(context: Context): Promise<string[]> {
 async function startIfStopped(context: Context, id: string): Promise<boolean> {
   if ((await containerById(context.store, id)) === undefined) return false;
   return withContainer(context, id, async (container) => {
-    if (context.host.jails.running().has(id)) return false;
+    if (context.host.jails.isRunning(id)) return false;
     await cancelRestart(context, id);
     await startDetached(context, container, 0);
     return true;
@@ -52,7 +52,7 @@ export async function startAgain(context: Context, containerId: string, row: num
   if ((await containerById(store, containerId)) === undefined) return;
   await withContainer(context, containerId, async (container) => {
     if (!(await pendingRestarts(store)).some(({ rowid, object }) => rowid === row && object === containerId)) return;
-    if (!host.jails.running().has(containerId)) {
+    if (!host.jails.isRunning(containerId)) {
       try {
         await startDetached(context, container, container.restarts ?? 0);
       } catch (error) {

@@ -75,7 +75,7 @@ export class FreebsdJails implements Jails {
       return await this.#launch(id, jid, null, command);
     } catch (error) {
       // It may have ended between the caller's look and this one.
-      if (!(error instanceof KleeError) && !this.running().has(id))
+      if (!(error instanceof KleeError) && !this.isRunning(id))
         throw new KleeError("NOT_FOUND", `container ${id} has ended`, { cause: error });
       throw hostFailure(`cannot run a command in container ${id}`, error);
     }
@@ -87,6 +87,10 @@ export class FreebsdJails implements Jails {
         .filter(({ name }) => !name.startsWith(STARTING))
         .map(({ name, jid }) => [name, jid]),
     );
+  }
+
+  isRunning(id: string): boolean {
+    return this.running().has(id);
   }
 
   exists(id: string): boolean {
@@ -110,7 +114,7 @@ export class FreebsdJails implements Jails {
   }
 
   usage(id: string): ReturnType<Jails["usage"]> {
-    if (!this.running().has(id)) return undefined;
+    if (!this.isRunning(id)) return undefined;
     const processes = this.processes(id);
     const sum = (amountOf: (process: ContainerProcess) => number): number =>
       processes.reduce((total, process) => total + amountOf(process), 0);
@@ -137,11 +141,13 @@ export class FreebsdJails implements Jails {
     return jid === undefined || (await waitEmpty(jid, timeoutMs));
   }
 
-  async remove(id: string): Promise<void> {
+  async remove(id: string): Promise<boolean> {
     try {
       for (const { jid } of this.#own().filter(({ name }) => name === id || name === STARTING + id)) removeJail(jid);
       removeLimits(id);
       await unmountAll(this.#mountpointOf(id));
+      // FreeBSD does not note who asked for a socket.
+      return true;
     } catch (error) {
       throw hostFailure(`cannot remove the jail of container ${id}`, error);
     }

@@ -28,7 +28,7 @@ export class LinuxFirewall implements Firewall {
   change(change: PolicyChange): void {
     const text = changeText(this.#table, change);
     if (text !== "") this.#run("cannot change the firewall rules", text);
-    forget(withdrawnAddresses(change));
+    if (!change.unconnected) forget(withdrawnAddresses(change));
   }
 
   unload(): void {

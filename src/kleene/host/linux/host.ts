@@ -23,6 +23,8 @@ export class LinuxHost implements Host {
   readonly interfaces = new LinuxInterfaces();
   readonly storage = new LinuxStorage();
   readonly #firewall: () => LinuxFirewall;
+  /** What the kernel took once it takes again. */
+  readonly #checked = lazy(() => Confinement.check());
   readonly jails: LinuxJails;
 
   /** @param root the store's directory when it is not the default one: such a store has a firewall table of its own. */
@@ -75,7 +77,7 @@ export class LinuxHost implements Host {
   }
 
   checkSystem(): void {
-    Confinement.check();
+    this.#checked();
   }
 }
 

@@ -68,7 +68,7 @@ export class LinuxJails implements Jails {
       return await this.#launch(id, undefined, command, []);
     } catch (error) {
       // It may have ended between the caller's look and this one.
-      if (!(error instanceof KleeError) && !this.running().has(id))
+      if (!(error instanceof KleeError) && !this.isRunning(id))
         throw new KleeError("NOT_FOUND", `container ${id} has ended`, { cause: error });
       throw hostFailure(`cannot run a command in container ${id}`, error);
     }
@@ -78,6 +78,10 @@ export class LinuxJails implements Jails {
     const running = new Map<string, number>();
     for (const { id, initPid } of this.#confinement.list()) running.set(id, initPid);
     return running;
+  }
+
+  isRunning(id: string): boolean {
+    return this.#confinement.initPid(id) !== undefined;
   }
 
   exists(id: string): boolean {
@@ -123,10 +127,11 @@ export class LinuxJails implements Jails {
     return waitCgroupEmpty(this.#confinement.payloadPath(id), timeoutMs);
   }
 
-  async remove(id: string): Promise<void> {
+  async remove(id: string): Promise<boolean> {
     try {
-      await this.#confinement.remove(id);
+      const sockets = await this.#confinement.remove(id);
       this.#limits.remove(id);
+      return sockets;
     } catch (error) {
       throw hostFailure(`cannot remove the jail of container ${id}`, error);
     }

@@ -118,16 +118,22 @@ export class Confinement implements Disposable {
     return [this.#link.number];
   }
 
-  /** Kills what runs in the container, removes its cgroups and forgets it. Idempotent. */
-  async remove(id: string): Promise<void> {
+  /**
+   * Kills what runs in the container, removes its cgroups and forgets it. Idempotent.
+   *
+   * @returns false when none of its processes ever asked for a socket of the internet; true when nobody knows.
+   */
+  async remove(id: string): Promise<boolean> {
     const path = this.pathOf(id);
     const cgroup = cgroupId(path);
+    let sockets = true;
     if (cgroup !== undefined) {
       await killAll(path);
-      this.#unregister(cgroup);
+      sockets = this.#unregister(cgroup);
       removeTree(path);
     }
     this.removeParentIfUnused();
+    return sockets;
   }
 
   /**
@@ -186,12 +192,18 @@ export class Confinement implements Disposable {
   }
 
   #attach(): Attachment {
-    const known = this.#attachment;
-    if (known !== undefined && cgroupId(known.path) !== undefined && cgroupId(known.path) === cgroupId(this.#parent))
-      return known;
+    const known = this.#known();
+    if (known !== undefined) return known;
     this.close();
     this.#attachment = attach(this.#parent, this.#parentName.split("/").length + 1);
     return this.#attachment;
+  }
+
+  /** What this object holds open, if it is still the parent cgroup's. */
+  #known(): Attachment | undefined {
+    const known = this.#attachment;
+    const cgroup = known && cgroupId(known.path);
+    return cgroup !== undefined && cgroup === cgroupId(this.#parent) ? known : undefined;
   }
 
   #registry({ maps, path }: Attachment): Registry {
@@ -200,9 +212,11 @@ export class Confinement implements Disposable {
   }
 
   /** Under programs of another version there is nothing to forget that this one could read: ids are not used again. */
-  #unregister(cgroup: bigint): void {
+  #unregister(cgroup: bigint): boolean {
+    const known = this.#known();
+    if (known !== undefined) return this.#registry(known).remove(cgroup);
     using found = findAttachment(this.#parent) ?? null;
-    if (found !== null) this.#registry(found).remove(cgroup);
+    return found === null || this.#registry(found).remove(cgroup);
   }
 
   #discard(attachment: Attachment, path: string): void {

@@ -35,7 +35,9 @@ export const entry = {
   ipv6: 24,
   list4: 40,
   list6: 104,
-  size: 360,
+  /** Has a process asked for a socket? Written by the programs. */
+  sockets: 360,
+  size: 368,
 } as const;
 
 /** Where a container is: what cannot be read from its spec. */

@@ -22,7 +22,10 @@ export class Registry {
    * @throws {KleeError} CONFLICT when an address is another container's; nothing has changed then.
    */
   put(cgroup: bigint, encoded: Buffer): void {
-    const before = this.#keys(this.#entryOf(cgroup));
+    const present = this.#entryOf(cgroup);
+    // What the programs note while it is replaced would be lost.
+    if (present !== undefined) encoded.writeUInt32LE(1, entry.sockets);
+    const before = this.#keys(present);
     const after = this.#keys(encoded);
     const kept = new Set(after.map((key) => key.toString("hex")));
     const had = new Set(before.map((key) => key.toString("hex")));
@@ -43,10 +46,16 @@ export class Registry {
     for (const key of before) if (!kept.has(key.toString("hex"))) this.#release(key, cgroup);
   }
 
-  /** Forgets a container. One that is not known is no error. */
-  remove(cgroup: bigint): void {
-    for (const key of this.#keys(this.#entryOf(cgroup))) this.#release(key, cgroup);
+  /**
+   * Forgets a container. One that is not known is no error.
+   *
+   * @returns false when none of its processes asked for a socket; true when nobody knows.
+   */
+  remove(cgroup: bigint): boolean {
+    const present = this.#entryOf(cgroup);
+    for (const key of this.#keys(present)) this.#release(key, cgroup);
     bpf.deleteElement(this.#maps.containers, cgroupKey(cgroup));
+    return present?.readUInt32LE(entry.sockets) !== 0;
   }
 
   #entryOf(cgroup: bigint): Buffer | undefined {

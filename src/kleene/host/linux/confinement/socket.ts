@@ -9,11 +9,11 @@ const ipv6Option = { level: 41, onlyIpv6: 26 } as const;
 
 /**
  * socket(2): only families of which the container has an address, and only protocols whose bind, connect and sendmsg
- * pass the other programs. A ping socket gets the kernel's own answer to users outside net.ipv4.ping_group_range, so
- * that ping(8) tries a raw socket next.
+ * pass the other programs. That one was asked for is noted. A ping socket gets the kernel's own answer to users outside
+ * net.ipv4.ping_group_range, so that ping(8) tries a raw socket next.
  */
 export function create(maps: ConfinementMaps, level: number): Buffer {
-  const p = new ConfinedProgram(maps).findContainer(level);
+  const p = new ConfinedProgram(maps).findContainer(level).store32Immediate(7, entry.sockets, 1);
   p.unlessFlag(Flag.host, "family").jump("type");
   p.label("family").load32(1, 6, socket.family).ifEqual(1, families.inet6, "inet6");
   p.requireFamily(Flag.ipv4).jump("type");
