@@ -1,5 +1,6 @@
 import { SyscallError } from "../../errno.ts";
 import type { Ioctl } from "../../ioc.ts";
+import { Patience } from "../../patience.ts";
 import { FieldError } from "../../struct.ts";
 import {
   DIOCADDADDR,
@@ -39,8 +40,6 @@ export interface TransactionPart {
 
 /** How long a change is tried again that other programs disturb: pf has one pool buffer for all of them. */
 const PATIENCE_MS = 10_000;
-/** Longest pause between two tries. */
-const MAX_PAUSE_MS = 20;
 /** sys/netpfil/pf/pf_ioctl.c, net.pf.request_maxcount: most rulesets in a transaction. */
 const MAX_PARTS = 65535;
 
@@ -130,25 +129,17 @@ export function preparePool(pf: PfDevice, rule: PfRule): number {
   return ticket;
 }
 
-/**
- * Runs again, for ten seconds, while another program is at the same buffers, which pf tells by EBUSY. Pauses are of random
- * length, so that two who disturb each other part.
- */
+/** Runs again, for ten seconds, while another program is at the same buffers, which pf tells by EBUSY. */
 export function retryBusy<T>(act: () => T, busy: readonly string[] = ["EBUSY"]): T {
-  const deadline = Date.now() + PATIENCE_MS;
+  const patience = new Patience(PATIENCE_MS);
   for (;;) {
     try {
       return act();
     } catch (error) {
       const disturbed = error instanceof SyscallError && busy.includes(error.code);
-      if (!disturbed || Date.now() >= deadline) throw error;
-      pause(Math.random() * MAX_PAUSE_MS);
+      if (!disturbed || !patience.pause()) throw error;
     }
   }
-}
-
-function pause(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, ms);
 }
 
 function fill(pf: PfDevice, anchors: readonly PfAnchor[], parts: readonly TransactionPart[]): void {

@@ -21,6 +21,12 @@ export interface Acknowledgement {
   readonly text: string | undefined;
 }
 
+/** Thousands of headers are read at once: where the fields of one are, in bytes. */
+const LENGTH = nlmsghdr.fields.nlmsg_len[0];
+const TYPE = nlmsghdr.fields.nlmsg_type[0];
+const FLAGS = nlmsghdr.fields.nlmsg_flags[0];
+const SEQUENCE = nlmsghdr.fields.nlmsg_seq[0];
+
 /** The bytes do not form a message. */
 export class NetlinkFormatError extends Error {
   override readonly name = "NetlinkFormatError";
@@ -84,20 +90,40 @@ export function decodeU32(value: Buffer): number {
 export function decodeMessages(data: Buffer): Message[] {
   const messages: Message[] = [];
   for (let offset = 0; offset < data.length; ) {
-    if (offset + nlmsghdr.size > data.length) throw new NetlinkFormatError("netlink message: header cut off");
-    const header = nlmsghdr.decode(data, offset);
-    const end = offset + header.nlmsg_len;
-    if (header.nlmsg_len < nlmsghdr.size || end > data.length)
-      throw new NetlinkFormatError(`netlink message: length ${header.nlmsg_len} at ${offset} of ${data.length}`);
+    const length = lengthOfMessage(data, offset);
     messages.push({
-      type: header.nlmsg_type,
-      flags: header.nlmsg_flags,
-      sequence: header.nlmsg_seq,
-      body: data.subarray(offset + nlmsghdr.size, end),
+      type: data.readUInt16LE(offset + TYPE),
+      flags: data.readUInt16LE(offset + FLAGS),
+      sequence: data.readUInt32LE(offset + SEQUENCE),
+      body: data.subarray(offset + nlmsghdr.size, offset + length),
     });
-    offset = offset + align(header.nlmsg_len);
+    offset += align(length);
   }
   return messages;
+}
+
+/**
+ * Does what one recv(2) returned hold the end of the dump of that number: NLMSG_DONE, or the error of one that fails?
+ *
+ * @throws {NetlinkFormatError} when a length does not fit.
+ */
+export function endsDump(data: Buffer, sequence: number): boolean {
+  for (let offset = 0; offset < data.length; ) {
+    const length = lengthOfMessage(data, offset);
+    const type = data.readUInt16LE(offset + TYPE);
+    const ends = type === nl.NLMSG_DONE || type === nl.NLMSG_ERROR;
+    if (ends && data.readUInt32LE(offset + SEQUENCE) === sequence) return true;
+    offset += align(length);
+  }
+  return false;
+}
+
+function lengthOfMessage(data: Buffer, offset: number): number {
+  if (offset + nlmsghdr.size > data.length) throw new NetlinkFormatError("netlink message: header cut off");
+  const length = data.readUInt32LE(offset + LENGTH);
+  if (length < nlmsghdr.size || offset + length > data.length)
+    throw new NetlinkFormatError(`netlink message: length ${length} at ${offset} of ${data.length}`);
+  return length;
 }
 
 /**

@@ -1,9 +1,10 @@
 import type { SyscallError } from "../../errno.ts";
+import { Patience } from "../../patience.ts";
 import { traceCall, traceStart, tracing } from "../../trace.ts";
 import { constants as netfilter } from "../abi/netfilter.ts";
 import { constants as nl } from "../abi/netlink.ts";
 import { errnoName, syscallError } from "../libc.ts";
-import { decodeAcknowledgement, decodeMessages, encodeMessage, type Message } from "./message.ts";
+import { decodeAcknowledgement, decodeMessages, encodeMessage, endsDump, type Message } from "./message.ts";
 import { type NetlinkTransport, openTransport } from "./transport.ts";
 
 /** A message to send. */
@@ -25,7 +26,8 @@ export interface Outcome {
 }
 
 const EAGAIN = 11;
-const DUMP_ATTEMPTS = 25;
+/** How long a dump is tried again that changes disturb. */
+const DUMP_PATIENCE_MS = 3000;
 /** The kernel refuses what exceeds the send buffer, 208 KiB by default. */
 const BATCH_BYTES = 64 * 1024;
 
@@ -86,38 +88,49 @@ export class NetlinkSocket implements Disposable {
    * Reads all objects that match a request. A dump that the kernel marks as inconsistent, because something changed
    * while it ran, is taken again.
    *
-   * @throws {SyscallError}
+   * @throws {SyscallError} EAGAIN when the objects never stop changing.
    */
   dump(request: Request): Message[] {
     const startedAt = traceStart();
-    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+    const patience = new Patience(DUMP_PATIENCE_MS);
+    for (;;) {
       const messages = this.#dumpOnce(request, startedAt);
-      if (messages === undefined) continue;
-      traceCall(request.call, request.object, messages.length, startedAt);
-      return messages;
+      if (messages !== undefined) {
+        traceCall(request.call, request.object, messages.length, startedAt);
+        return messages;
+      }
+      if (!patience.pause()) throw report(request, EAGAIN, "the objects kept changing while they were read", startedAt);
     }
-    throw report(request, EAGAIN, "the objects kept changing while they were read", startedAt);
   }
 
+  /** @returns undefined when the kernel says that something changed meanwhile. */
   #dumpOnce(request: Request, startedAt: bigint): Message[] | undefined {
+    const found: Message[] = [];
+    let consistent = true;
+    for (const message of this.#receiveDump(request)) {
+      if ((message.flags & nl.NLM_F_DUMP_INTR) !== 0) consistent = false;
+      if (message.type !== nl.NLMSG_DONE && message.type !== nl.NLMSG_ERROR) {
+        found.push(message);
+        continue;
+      }
+      const { errno, text } = decodeAcknowledgement(message);
+      if (errno !== 0) throw report(request, errno, text, startedAt);
+    }
+    return consistent ? found : undefined;
+  }
+
+  /** Its last message tells how it ended. Decoded when all is there: each recv(2) has the kernel go on with the dump. */
+  #receiveDump(request: Request): Message[] {
     const sequence = this.#nextSequence();
     const flags = request.flags | nl.NLM_F_REQUEST | nl.NLM_F_DUMP;
     this.#transport.send(encodeMessage(request.type, flags, sequence, request.body));
-    const found: Message[] = [];
-    let consistent = true;
-    for (;;) {
-      for (const message of decodeMessages(this.#transport.receive())) {
-        if (message.sequence !== sequence) continue;
-        if ((message.flags & nl.NLM_F_DUMP_INTR) !== 0) consistent = false;
-        if (message.type !== nl.NLMSG_DONE && message.type !== nl.NLMSG_ERROR) {
-          found.push(message);
-          continue;
-        }
-        const { errno, text } = decodeAcknowledgement(message);
-        if (errno !== 0) throw report(request, errno, text, startedAt);
-        return consistent ? found : undefined;
-      }
-    }
+    const parts: Buffer[] = [];
+    let part: Buffer;
+    do {
+      part = this.#transport.receive();
+      parts.push(part);
+    } while (!endsDump(part, sequence));
+    return parts.flatMap(decodeMessages).filter((message) => message.sequence === sequence);
   }
 
   #transact(requests: readonly Request[]): Outcome[] {
