@@ -1,5 +1,5 @@
 import { addressOf } from "../library.ts";
-import { encodeCString } from "../struct.ts";
+import { writeCString, zeroed } from "../struct.ts";
 import { iovec } from "./abi/uio.ts";
 
 /** One option of jail_set(2), jail_get(2) or nmount(2). */
@@ -22,6 +22,13 @@ export interface IovMemory {
 }
 
 const ALIGNMENT = 8;
+const BASE = iovec.fields.iov_base[0];
+const LENGTH = iovec.fields.iov_len[0];
+/** Of 64 bits. */
+const HALF_BYTES = 4;
+const HALF_BITS = 32n;
+const LOW_HALF = 0xffffffffn;
+const MAX_HALF = 0xffffffff;
 
 /**
  * Lays out options for a call. An empty value becomes a null pointer, as these calls want for options without one.
@@ -29,30 +36,34 @@ const ALIGNMENT = 8;
  * @param place gives the address at which the finished memory lies.
  * @throws {FieldError} when a name holds a NUL.
  */
-export function layOutIovec(
-  pairs: readonly IovPair[],
-  place: (memory: Buffer) => bigint = (memory) => addressOf(memory),
-): IovMemory {
-  const buffers = pairs.flatMap(({ name, value }) => [encodeCString(name, "option name"), value]);
-  let end = buffers.length * iovec.size;
-  const parts = buffers.map(({ length }) => {
-    const offset = end;
+export function layOutIovec(pairs: readonly IovPair[], place: (memory: Buffer) => bigint = addressOf): IovMemory {
+  const parts: { offset: number; length: number; data: string | Buffer }[] = [];
+  let end = 2 * pairs.length * iovec.size;
+  const add = (data: string | Buffer, length: number): void => {
+    parts.push({ offset: end, length, data });
     end += Math.ceil(length / ALIGNMENT) * ALIGNMENT;
-    return { offset, length };
-  });
-  const memory = Buffer.alloc(end);
-  const base = place(memory);
-  for (const [index, buffer] of buffers.entries()) {
-    const offset = parts[index]?.offset ?? 0;
-    buffer.copy(memory, offset);
-    iovec.write(
-      memory,
-      index * iovec.size,
-      { iov_base: buffer.length === 0 ? 0n : base + BigInt(offset), iov_len: BigInt(buffer.length) },
-      iovec.cName,
-    );
+  };
+  for (const { name, value } of pairs) {
+    add(name, Buffer.byteLength(name) + 1);
+    add(value, value.length);
   }
-  return { memory, count: buffers.length, parts };
+  const memory = zeroed(end);
+  // In halves, since the sums of bigints take longer than all the rest.
+  const base = place(memory);
+  const [low, high] = [Number(base & LOW_HALF), Number(base >> HALF_BITS)];
+  let at = 0;
+  for (const { offset, length, data } of parts) {
+    if (typeof data === "string") writeCString(memory, offset, length, data, "option name");
+    else memory.set(data, offset);
+    if (length > 0) {
+      const sum = low + offset;
+      memory.writeUInt32LE(sum >>> 0, at + BASE);
+      memory.writeUInt32LE(high + (sum > MAX_HALF ? 1 : 0), at + BASE + HALF_BYTES);
+    }
+    memory.writeUInt32LE(length, at + LENGTH);
+    at += iovec.size;
+  }
+  return { memory, count: parts.length, parts };
 }
 
 /** The value of option `index` (0 is the first) as it is in memory, after the call the kernel's answer. */
