@@ -4,7 +4,16 @@ import { traceCall, traceStart, tracing } from "../../trace.ts";
 import { constants as netfilter } from "../abi/netfilter.ts";
 import { constants as nl } from "../abi/netlink.ts";
 import { errnoName, syscallError } from "../libc.ts";
-import { decodeAcknowledgement, decodeMessages, encodeMessage, endsDump, type Message } from "./message.ts";
+import {
+  decodeAcknowledgement,
+  decodeMessages,
+  encodeMessage,
+  endsDump,
+  isSuccess,
+  type Message,
+  messageSize,
+  writeMessage,
+} from "./message.ts";
 import { type NetlinkTransport, openTransport } from "./transport.ts";
 
 /** A message to send. */
@@ -25,6 +34,8 @@ export interface Outcome {
   readonly replies: readonly Message[];
 }
 
+/** Of a request that the kernel carried out without a word. */
+const SUCCESS: Outcome = { error: undefined, replies: [] };
 const EAGAIN = 11;
 /** How long a dump is tried again that changes disturb. */
 const DUMP_PATIENCE_MS = 3000;
@@ -52,7 +63,7 @@ export class NetlinkSocket implements Disposable {
    * @throws {SyscallError} with the kernel's own words.
    */
   request(request: Request): readonly Message[] {
-    const [outcome] = this.batch([request]);
+    const [outcome] = this.#transact([request]);
     if (outcome?.error) throw outcome.error;
     return outcome?.replies ?? [];
   }
@@ -66,22 +77,25 @@ export class NetlinkSocket implements Disposable {
    */
   batch(requests: readonly Request[]): Outcome[] {
     const outcomes: Outcome[] = [];
-    let part: Request[] = [];
-    let bytes = 0;
-    for (const request of requests) {
-      if (
-        part.length === this.#transport.batchLength ||
-        (part.length > 0 && bytes + request.body.length > BATCH_BYTES)
-      ) {
-        outcomes.push(...this.#transact(part));
-        part = [];
-        bytes = 0;
-      }
-      part.push(request);
-      bytes += request.body.length;
+    for (let from = 0; from < requests.length; ) {
+      const to = this.#endOfPart(requests, from);
+      if (from === 0 && to === requests.length) return this.#transact(requests);
+      outcomes.push(...this.#transact(requests.slice(from, to)));
+      from = to;
     }
-    if (part.length > 0) outcomes.push(...this.#transact(part));
     return outcomes;
+  }
+
+  /** Where the requests end that can be sent together with the one at `from`. */
+  #endOfPart(requests: readonly Request[], from: number): number {
+    const limit = Math.min(requests.length, from + this.#transport.batchLength);
+    let bytes = requests[from]?.body.length ?? 0;
+    let to = from + 1;
+    for (; to < limit; to++) {
+      bytes += requests[to]?.body.length ?? 0;
+      if (bytes > BATCH_BYTES) break;
+    }
+    return to;
   }
 
   /**
@@ -127,7 +141,7 @@ export class NetlinkSocket implements Disposable {
     const parts: Buffer[] = [];
     let part: Buffer;
     do {
-      part = this.#transport.receive();
+      part = Buffer.from(this.#transport.receive());
       parts.push(part);
     } while (!endsDump(part, sequence));
     return parts.flatMap(decodeMessages).filter((message) => message.sequence === sequence);
@@ -136,32 +150,49 @@ export class NetlinkSocket implements Disposable {
   #transact(requests: readonly Request[]): Outcome[] {
     const startedAt = traceStart();
     const first = this.#sequence + 1;
-    const data = requests.map((request, index) => {
-      const acknowledge = index === requests.length - 1 ? nl.NLM_F_ACK : 0;
-      const flags = request.flags | nl.NLM_F_REQUEST | acknowledge;
-      return encodeMessage(request.type, flags, this.#nextSequence(), request.body);
-    });
-    this.#transport.send(Buffer.concat(data));
-    const outcomes = requests.map(() => ({ error: undefined as SyscallError | undefined, replies: [] as Message[] }));
-    for (let pending = true; pending; ) {
-      for (const message of decodeMessages(this.#transport.receive())) {
-        const index = message.sequence - first;
-        const outcome = outcomes[index];
-        const request = requests[index];
-        if (outcome === undefined || request === undefined) continue;
-        if (message.type !== nl.NLMSG_ERROR) {
-          outcome.replies.push(message);
-          continue;
-        }
-        const { errno, text } = decodeAcknowledgement(message);
-        if (errno !== 0) outcome.error = syscallError(request.call, request.object, errno, text);
-        if (index === requests.length - 1) pending = false;
-      }
-    }
+    this.#transport.send(this.#encode(requests));
+    const outcomes = requests.map(() => SUCCESS);
+    for (let answered = false; !answered; ) answered = this.#receiveAnswers(requests, first, outcomes);
     if (tracing())
       for (const [index, { error }] of outcomes.entries())
         traceCall(requests[index]?.call ?? "", requests[index]?.object ?? "", error?.code ?? 0, startedAt);
     return outcomes;
+  }
+
+  /** The messages of a batch, of which the last asks for an ACK. */
+  #encode(requests: readonly Request[]): Buffer {
+    let size = 0;
+    for (const { body } of requests) size += messageSize(body);
+    const data = Buffer.allocUnsafe(size);
+    let end = 0;
+    for (const { type, flags, body } of requests) {
+      const last = end + messageSize(body) === size;
+      const asked = flags | nl.NLM_F_REQUEST | (last ? nl.NLM_F_ACK : 0);
+      end = writeMessage(data, end, type, asked, this.#nextSequence(), body);
+    }
+    return data;
+  }
+
+  /** @returns true when the last request of the batch has its answer, and with it all the others. */
+  #receiveAnswers(requests: readonly Request[], first: number, outcomes: Outcome[]): boolean {
+    const data = this.#transport.receive();
+    const last = requests.length - 1;
+    if (isSuccess(data, first + last)) return true;
+    let answered = false;
+    for (const message of decodeMessages(Buffer.from(data))) {
+      const index = message.sequence - first;
+      const outcome = outcomes[index];
+      const request = requests[index];
+      if (outcome === undefined || request === undefined) continue;
+      if (message.type !== nl.NLMSG_ERROR) {
+        outcomes[index] = { ...outcome, replies: [...outcome.replies, message] };
+        continue;
+      }
+      const { errno, text } = decodeAcknowledgement(message);
+      if (errno !== 0) outcomes[index] = { ...outcome, error: syscallError(request.call, request.object, errno, text) };
+      if (index === last) answered = true;
+    }
+    return answered;
   }
 
   #nextSequence(): number {
