@@ -50,6 +50,24 @@ export interface Struct<F extends Fields = Fields> extends FieldType<Decoded<F>,
    * @throws {FieldError} when `source` is too short.
    */
   decode(source: Uint8Array, offset?: number): Decoded<F>;
+  /**
+   * As `decode`, one field alone.
+   *
+   * @throws {FieldError} when `source` is too short, or there is no such field.
+   */
+  decodeField<K extends keyof F & string>(name: K, source: Uint8Array, offset?: number): Decoded<F>[K];
+}
+
+interface ResolvedField {
+  readonly name: string;
+  readonly offset: number;
+  readonly type: AnyFieldType;
+  /** Its name in errors where the struct is not part of another one. */
+  readonly path: string;
+}
+
+function resolve(cName: string, name: string, [offset, type]: Field): ResolvedField {
+  return { name, offset, type, path: `${cName}.${name}` };
 }
 
 /** A Buffer of zeros, of Node's pool where it is small: a memory of its own, as Buffer.alloc takes, costs ten times that. */
@@ -68,24 +86,39 @@ function asBuffer(source: Uint8Array): Buffer {
  * @throws {FieldError} when a field lies outside the struct.
  */
 export function struct<const F extends Fields>(cName: string, header: string, size: number, fields: F): Struct<F> {
-  // Resolved once: a struct is declared once and encoded often.
-  const entries = Object.entries(fields).map(([name, [offset, type]]) => ({ name, offset, type }));
-  const byName = new Map(entries.map((entry) => [entry.name, entry]));
-  for (const { name, offset, type } of entries) {
+  for (const [name, [offset, type]] of Object.entries(fields)) {
     if (offset < 0 || offset + type.size > size) throw new FieldError(`${cName}.${name} lies outside ${size} bytes`);
   }
+  let byName: ReadonlyMap<string, ResolvedField> | undefined;
+  // On first use: most of the structs that a program declares it never encodes.
+  const resolved = (): ReadonlyMap<string, ResolvedField> => {
+    byName ??= new Map(Object.entries(fields).map(([name, field]) => [name, resolve(cName, name, field)]));
+    return byName;
+  };
   function write(target: Buffer, offset: number, values: Encodable<F>, where: string): void {
+    const known = resolved();
     for (const name in values) {
-      const field = byName.get(name);
+      const field = known.get(name);
       if (field === undefined) throw new FieldError(`${where} has no field ${name}`);
       const value = values[name];
-      if (value !== undefined) field.type.write(target, offset + field.offset, value as never, `${where}.${name}`);
+      if (value === undefined) continue;
+      field.type.write(
+        target,
+        offset + field.offset,
+        value as never,
+        where === cName ? field.path : `${where}.${name}`,
+      );
     }
   }
   function read(source: Buffer, offset: number): Decoded<F> {
     const values: Record<string, unknown> = {};
-    for (const field of entries) values[field.name] = field.type.read(source, offset + field.offset);
+    for (const field of resolved().values()) values[field.name] = field.type.read(source, offset + field.offset);
     return values as Decoded<F>;
+  }
+  function checkLength(source: Uint8Array, offset: number): void {
+    if (offset < 0 || offset + size > source.length) {
+      throw new FieldError(`${cName} needs ${size} bytes at ${offset}, of ${source.length}`);
+    }
   }
   return {
     cName,
@@ -100,10 +133,14 @@ export function struct<const F extends Fields>(cName: string, header: string, si
       return target;
     },
     decode(source, offset = 0) {
-      if (offset < 0 || offset + size > source.length) {
-        throw new FieldError(`${cName} needs ${size} bytes at ${offset}, of ${source.length}`);
-      }
+      checkLength(source, offset);
       return read(asBuffer(source), offset);
+    },
+    decodeField(name, source, offset = 0) {
+      checkLength(source, offset);
+      const field = resolved().get(name);
+      if (field === undefined) throw new FieldError(`${cName} has no field ${name}`);
+      return field.type.read(asBuffer(source), offset + field.offset) as Decoded<F>[typeof name];
     },
   };
 }
