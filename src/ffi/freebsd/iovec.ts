@@ -5,8 +5,10 @@ import { iovec } from "./abi/uio.ts";
 /** One option of jail_set(2), jail_get(2) or nmount(2). */
 export interface IovPair {
   readonly name: string;
-  /** Bytes of the value, or room for the kernel's answer; empty for an option without a value. */
+  /** Bytes of the value; empty for an option without one. */
   readonly value: Buffer;
+  /** Instead of a value: how many bytes of zeros to keep for the kernel's answer. */
+  readonly room?: number;
 }
 
 /**
@@ -18,7 +20,12 @@ export interface IovMemory {
   /** Number of iovecs, two for each option. */
   readonly count: number;
   /** Where the names and values lie in `memory`, in the order of the iovecs. */
-  readonly parts: readonly { readonly offset: number; readonly length: number }[];
+  readonly parts: readonly IovPart[];
+}
+
+interface IovPart {
+  readonly offset: number;
+  readonly length: number;
 }
 
 const ALIGNMENT = 8;
@@ -37,33 +44,41 @@ const MAX_HALF = 0xffffffff;
  * @throws {FieldError} when a name holds a NUL.
  */
 export function layOutIovec(pairs: readonly IovPair[], place: (memory: Buffer) => bigint = addressOf): IovMemory {
-  const parts: { offset: number; length: number; data: string | Buffer }[] = [];
-  let end = 2 * pairs.length * iovec.size;
-  const add = (data: string | Buffer, length: number): void => {
-    parts.push({ offset: end, length, data });
-    end += Math.ceil(length / ALIGNMENT) * ALIGNMENT;
-  };
-  for (const { name, value } of pairs) {
-    add(name, Buffer.byteLength(name) + 1);
-    add(value, value.length);
-  }
-  const memory = zeroed(end);
-  // In halves, since the sums of bigints take longer than all the rest.
+  const memory = zeroed(pairs.reduce(addSize, 2 * pairs.length * iovec.size));
   const base = place(memory);
-  const [low, high] = [Number(base & LOW_HALF), Number(base >> HALF_BITS)];
+  const parts: IovPart[] = [];
+  let end = 2 * pairs.length * iovec.size;
+  for (const { name, value, room } of pairs) {
+    const named = { offset: end, length: nameLength(name) };
+    const valued = { offset: named.offset + align(named.length), length: room ?? value.length };
+    end = valued.offset + align(valued.length);
+    writeCString(memory, named.offset, named.length, name, "option name");
+    if (room === undefined) memory.set(value, valued.offset);
+    parts.push(named, valued);
+  }
+  writeIovecs(memory, base, parts);
+  return { memory, count: parts.length, parts };
+}
+
+const nameLength = (name: string): number => Buffer.byteLength(name) + 1;
+const align = (length: number): number => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
+const addSize = (size: number, { name, value, room }: IovPair): number =>
+  size + align(nameLength(name)) + align(room ?? value.length);
+
+/** By halves of an address, since adding bigints takes longer than all the rest. */
+function writeIovecs(memory: Buffer, base: bigint, parts: readonly IovPart[]): void {
+  const low = Number(base & LOW_HALF);
+  const high = Number(base >> HALF_BITS);
   let at = 0;
-  for (const { offset, length, data } of parts) {
-    if (typeof data === "string") writeCString(memory, offset, length, data, "option name");
-    else memory.set(data, offset);
+  for (const { offset, length } of parts) {
     if (length > 0) {
       const sum = low + offset;
       memory.writeUInt32LE(sum >>> 0, at + BASE);
-      memory.writeUInt32LE(high + (sum > MAX_HALF ? 1 : 0), at + BASE + HALF_BYTES);
+      memory.writeUInt32LE(sum > MAX_HALF ? high + 1 : high, at + BASE + HALF_BYTES);
     }
     memory.writeUInt32LE(length, at + LENGTH);
     at += iovec.size;
   }
-  return { memory, count: parts.length, parts };
 }
 
 /** The value of option `index` (0 is the first) as it is in memory, after the call the kernel's answer. */
@@ -74,5 +89,5 @@ export function valueAt(iov: IovMemory, index: number): Buffer {
 
 /** The length the kernel wrote back for the value of option `index`, in bytes. */
 export function lengthAt(iov: IovMemory, index: number): number {
-  return Number(iovec.decode(iov.memory, (2 * index + 1) * iovec.size).iov_len);
+  return Number(iovec.decodeField("iov_len", iov.memory, (2 * index + 1) * iovec.size));
 }

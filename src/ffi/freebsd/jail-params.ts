@@ -87,12 +87,11 @@ function encodeInt(name: string, value: number): Buffer {
   return encoded;
 }
 
-/** What room for an answer holds before: it is copied into the call's memory, never written. */
-const zeros = Buffer.alloc(MAXPATHLEN);
+const NOTHING = Buffer.alloc(0);
 
 /** Room for the kernel's answer, or for its message (`errmsg`); none asks for the length only. */
 export function room(name: string, bytes: number): IovPair {
-  return { name, value: bytes <= zeros.length ? zeros.subarray(0, bytes) : Buffer.alloc(bytes) };
+  return { name, value: NOTHING, room: bytes };
 }
 
 /** The bytes a parameter's value takes, or undefined where only the kernel knows. */

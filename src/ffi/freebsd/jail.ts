@@ -115,17 +115,16 @@ export function jailGet<const Q extends JailQuery>(
   const parameters = Object.entries(query);
   const repeated = Object.keys(key).find((name) => name in query);
   if (repeated !== undefined) throw new FieldError(`${repeated} is given as the key and cannot be asked for`);
-  const ask = (rooms: Rooms) => callJail("jail_get", object, encodeJailQuery(key, rooms), flags);
   const exact = parameters.every(([, type]) => fixedSize(type) !== undefined);
-  let rooms = likelyRooms(parameters) ?? measureRooms(parameters, ask);
+  let rooms = likelyRooms(parameters) ?? measureRooms(key, parameters, flags);
   for (let attempt = 1; ; attempt++) {
     try {
-      const { jid, iov } = ask(rooms);
+      const { jid, iov } = callJail("jail_get", object, encodeJailQuery(key, rooms), flags);
       return { jid, values: decodeValues(parameters, iov) as JailValues<Q> };
     } catch (error) {
       const grown = !exact && error instanceof SyscallError && error.code === "EINVAL";
       if (!grown || attempt === QUERY_ATTEMPTS) throw error;
-      rooms = measureRooms(parameters, ask);
+      rooms = measureRooms(key, parameters, flags);
     }
   }
 }
@@ -146,8 +145,9 @@ function likelyRooms(parameters: Parameters): Rooms | undefined {
 }
 
 /** Has the kernel tell how long the values are. */
-function measureRooms(parameters: Parameters, ask: (rooms: Rooms) => { readonly iov: IovMemory }): Rooms {
-  const { iov } = ask(Object.fromEntries(parameters.map(([name, type]) => [name, fixedSize(type) ?? 0])));
+function measureRooms(key: JailKey, parameters: Parameters, flags: number): Rooms {
+  const none = Object.fromEntries(parameters.map(([name, type]) => [name, fixedSize(type) ?? 0]));
+  const { iov } = callJail("jail_get", describeKey(key), encodeJailQuery(key, none), flags);
   return Object.fromEntries(parameters.map(([name], index) => [name, lengthAt(iov, index)]));
 }
 

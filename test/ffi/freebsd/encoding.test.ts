@@ -152,6 +152,13 @@ test("an iovec array points into its own memory, with null for an empty value", 
   assert.equal(lengthAt(iov, 1), 5);
 });
 
+test("addresses above and across 4 GiB stand in an iovec to the bit", () => {
+  for (const base of [0xffff_fff8n, 0x7fff_ffff_f000n, 0xff_ffff_ffff_f000n]) {
+    const { memory } = layOutIovec([{ name: "name", value: Buffer.from("web\0") }], () => base);
+    assert.deepEqual([memory.readBigUInt64LE(0), memory.readBigUInt64LE(16)], [base + 32n, base + 40n]);
+  }
+});
+
 test("addresses are parsed and written", () => {
   for (const [text, bytes] of [
     ["::", "00".repeat(16)],
