@@ -1,7 +1,7 @@
 import { SyscallError } from "../../errno.ts";
 import type { Ioctl } from "../../ioc.ts";
 import { Patience } from "../../patience.ts";
-import { FieldError } from "../../struct.ts";
+import { FieldError, zeroed } from "../../struct.ts";
 import {
   DIOCADDADDR,
   DIOCADDRULE,
@@ -47,37 +47,40 @@ const rulesetOrder: readonly PfRuleset[] = ["nat", "rdr", "filter"];
 
 /** The rulesets that a transaction replaces. */
 export function transactionParts(anchors: readonly PfAnchor[]): TransactionPart[] {
-  return anchors.flatMap(({ anchor, rules = {}, tables }) => [
-    ...rulesetOrder
-      .filter((ruleset) => rules[ruleset] !== undefined)
-      .map((ruleset) => ({ anchor, ruleset, ticket: 0 })),
-    ...(tables === undefined ? [] : [{ anchor, ruleset: "table" as const, ticket: 0 }]),
-  ]);
+  const parts: TransactionPart[] = [];
+  for (const { anchor, rules, tables } of anchors) {
+    for (const ruleset of rulesetOrder) if (rules?.[ruleset] !== undefined) parts.push({ anchor, ruleset, ticket: 0 });
+    if (tables !== undefined) parts.push({ anchor, ruleset: "table", ticket: 0 });
+  }
+  return parts;
 }
 
 /** The call that begins, commits or rolls back. */
 export function encodeTransaction(ioctl: Ioctl, parts: readonly TransactionPart[]): IoctlCall {
   if (parts.length > MAX_PARTS) throw new FieldError(`a pf transaction has at most ${MAX_PARTS} rulesets`);
-  const array = parts.map(({ anchor, ruleset, ticket }) =>
-    pfiocTransE.encode({
-      rs_num: ruleset === "table" ? PF_RULESET_TABLE : rulesetNumber(ruleset),
-      anchor,
-      ticket,
-    }),
-  );
+  const data = zeroed(parts.length * pfiocTransE.size);
+  const names = new Set<string>();
+  let end = 0;
+  for (const { anchor, ruleset, ticket } of parts) {
+    const rs_num = ruleset === "table" ? PF_RULESET_TABLE : rulesetNumber(ruleset);
+    pfiocTransE.write(data, end, { rs_num, anchor, ticket }, pfiocTransE.cName);
+    end += pfiocTransE.size;
+    names.add(anchor || "main");
+  }
   return {
     ioctl,
-    object: [...new Set(parts.map(({ anchor }) => anchor || "main"))].join(" "),
+    object: [...names].join(" "),
     argument: pfiocTrans.encode({ size: parts.length, esize: pfiocTransE.size }),
-    pointee: { at: pfiocTrans.fields.array[0], data: Buffer.concat(array) },
+    pointee: { at: pfiocTrans.fields.array[0], data },
   };
 }
 
 /** The parts with the tickets that the beginning gave. */
 export function decodeTickets(parts: readonly TransactionPart[], array: Buffer): TransactionPart[] {
-  return parts.map((part, index) => ({
-    ...part,
-    ticket: pfiocTransE.decode(array, index * pfiocTransE.size).ticket,
+  return parts.map(({ anchor, ruleset }, index) => ({
+    anchor,
+    ruleset,
+    ticket: pfiocTransE.decodeField("ticket", array, index * pfiocTransE.size),
   }));
 }
 
@@ -88,7 +91,7 @@ export function encodePoolBeginning(): IoctlCall {
 
 /** The ticket in the answer. */
 export function decodePoolTicket(argument: Buffer): number {
-  return pfiocPooladdr.decode(argument).ticket;
+  return pfiocPooladdr.decodeField("ticket", argument);
 }
 
 /** The call that adds the address of a rule's target to the pool buffer. */
