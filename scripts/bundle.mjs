@@ -1,29 +1,20 @@
-// The klee command in three files: klee.cjs, which is executed and loads the others; klee-program.cjs, all of the
-// program; klee-program.cjs.compiled, what V8 makes of it, so that no command waits for the compiler.
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
+// The klee command: klee.cjs, which is executed and loads the rest; program/, the program in parts, each loaded when the
+// command first needs it; and beside each part what V8 makes of it, so that no command waits for the compiler.
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import v8 from "node:v8";
 import { Script } from "node:vm";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
+import { partsOf } from "./parts.mjs";
 
-const require = createRequire(import.meta.url);
-
-/** Node's modules that its own start does not load: each costs a millisecond or two, and few commands need any. */
-const lateModules = /^(node:)?(child_process|crypto|http|net|os|stream|stream\/promises|tty|util|zlib)$/;
-
-/** Loads each of them when something of it is used, not when the program starts. */
-const lateBuiltins = {
-  name: "late-builtins",
+/** A module's own `require` is that of klee.cjs; to make another takes Node half a millisecond. */
+const ownRequire = {
+  name: "own-require",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: lateModules, namespace: "late" }, ({ path }) => ({ path, external: true }));
-    onResolve({ filter: lateModules }, ({ path }) => ({ path: path.replace("node:", ""), namespace: "late" }));
-    onLoad({ filter: /.*/, namespace: "late" }, ({ path }) => {
-      const getters = Object.keys(require(`node:${path}`)).map(
-        (name) => `get ${JSON.stringify(name)}() { return load().${name} }`,
-      );
-      return { contents: `const load = () => require("node:${path}"); module.exports = { ${getters.join(", ")} }` };
-    });
+    onResolve({ filter: /^node:module$/ }, () => ({ path: "require", namespace: "own" }));
+    onLoad({ filter: /.*/, namespace: "own" }, () => ({
+      contents: "const own = require; export const createRequire = () => own;",
+    }));
   },
 };
 
@@ -39,35 +30,56 @@ const sqliteAddon = {
 };
 
 export async function bundle(root) {
-  const common = { bundle: true, platform: "node", target: "node20", format: "cjs", logLevel: "warning" };
-  const program = join(root, "dist/klee-program.cjs");
-  await build({
+  const common = { bundle: true, platform: "node", target: "node20", logLevel: "warning" };
+  const { outputFiles, metafile } = await build({
     ...common,
     entryPoints: [join(root, "src/cli/main.ts")],
-    outfile: program,
+    format: "esm",
+    splitting: true,
+    outdir: join(root, "dist/program"),
+    write: false,
+    metafile: true,
     external: ["koffi", "xz-decompress", "*.node"],
-    plugins: [lateBuiltins, sqliteAddon],
-    charset: "ascii",
-    banner: { js: "(function (require, importMetaUrl) {" },
-    footer: { js: "})" },
-    define: { "import.meta.url": "importMetaUrl" },
+    plugins: [ownRequire, sqliteAddon],
+    define: { "import.meta": "importMeta" },
   });
+  const sources = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
+  mkdirSync(join(root, "dist/program"), { recursive: true });
+  for (const [part, modules] of partsOf(metafile, "main.js")) {
+    const functions = await Promise.all(modules.map((name) => moduleFunction(name, sources.get(name))));
+    const path = join(root, "dist/program", part);
+    writeFileSync(path, `({${functions.join(",\n")}})`);
+    writeFileSync(`${path}.compiled`, compile(path));
+  }
   const launcher = join(root, "dist/klee.cjs");
   await build({
     ...common,
+    format: "cjs",
     entryPoints: [join(root, "src/cli/launch.ts")],
     outfile: launcher,
-    banner: { js: `#!/usr/bin/env node\nconst importMetaUrl = require("node:url").pathToFileURL(__filename).href;` },
-    define: { "import.meta.url": "importMetaUrl" },
+    banner: { js: "#!/usr/bin/env node" },
+    define: { "import.meta.dirname": "__dirname", "import.meta.filename": "__filename" },
   });
   chmodSync(launcher, 0o755);
-  writeFileSync(`${program}.compiled`, compile(program));
+}
+
+/** A module as a property whose value is a function: see launch.ts. Its imports are calls of `require`. */
+async function moduleFunction(name, source) {
+  const { code } = await transform(source, {
+    format: "cjs",
+    target: "node20",
+    charset: "ascii",
+    supported: { "dynamic-import": false },
+    minifySyntax: true,
+    minifyWhitespace: true,
+  });
+  return `${JSON.stringify(`./${name}`)}(module, require, importMeta) {\n${code}}`;
 }
 
 /** Every function, not only those that run first: which those are differs from command to command. */
-function compile(program) {
+function compile(path) {
   v8.setFlagsFromString("--no-lazy");
-  const script = new Script(readFileSync(program, "latin1"), { filename: program });
+  const script = new Script(readFileSync(path, "latin1"), { filename: path });
   // V8 refuses what was compiled under other flags than its own.
   v8.setFlagsFromString("--lazy");
   return script.createCachedData();

@@ -1,25 +1,85 @@
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { pathToFileURL } from "node:url";
 import { Script } from "node:vm";
 
 /**
- * The `klee` command's first file: runs the program beside it with V8's compiled form of it, which the build made. V8
- * refuses what another version of Node compiled, and then compiles the program itself, as it does when there is none.
+ * The `klee` command's first file, a CommonJS one when it is built: runs the program in `program/` beside it. A part of
+ * the program is loaded when a module of it is first asked for, with V8's compiled form of the part, which the build
+ * made. V8 refuses what another version of Node compiled, and then compiles the part itself, as it does when there is
+ * none.
  */
-const program = fileURLToPath(new URL("klee-program.cjs", import.meta.url));
+type Body = (module: Module, require: (name: string) => unknown, importMeta: object) => void;
+interface Module {
+  exports: unknown;
+}
 
-function compiled(): Buffer | undefined {
+/** `import.meta` of every module. */
+const importMeta = {
+  dirname: import.meta.dirname,
+  get url(): string {
+    return pathToFileURL(import.meta.filename).href;
+  },
+};
+/** The modules of all parts loaded so far. */
+const bodies: Record<string, Body> = {};
+/** Those of them that run or have run. */
+const modules = new Map<string, Module>();
+
+function requireModule(name: string): unknown {
+  if (!name.startsWith("./")) return lateBuiltins.has(name.replace("node:", "")) ? late(name) : require(name);
+  let module = modules.get(name);
+  if (module === undefined) {
+    module = { exports: {} };
+    modules.set(name, module);
+    bodyOf(name)(module, requireModule, importMeta);
+  }
+  return module.exports;
+}
+
+/** The first module of a part has the part's name, and is the first that anybody outside asks for. */
+function bodyOf(name: string): Body {
+  return (
+    bodies[name] ??
+    (Object.assign(bodies, loadPart(`${importMeta.dirname}/program/${name.slice("./".length)}`))[name] as Body)
+  );
+}
+
+function loadPart(filename: string): Record<string, Body> {
+  const cachedData = compiled(filename);
+  // The build writes ASCII alone: one byte is one character.
+  const script = new Script(readFileSync(filename, "latin1"), { filename, ...(cachedData && { cachedData }) });
+  return script.runInThisContext();
+}
+
+function compiled(filename: string): Buffer | undefined {
   try {
-    return readFileSync(`${program}.compiled`);
+    return readFileSync(`${filename}.compiled`);
   } catch {
     return undefined;
   }
 }
 
-const cachedData = compiled();
-// The build writes ASCII alone: one byte is one character.
-const source = readFileSync(program, "latin1");
-const script = new Script(source, { filename: program, ...(cachedData && { cachedData }) });
-const run = script.runInThisContext() as (require: NodeJS.Require, importMetaUrl: string) => void;
-run(createRequire(import.meta.url), import.meta.url);
+/** Node's modules that its own start does not load: each costs up to two milliseconds, and few commands need any. */
+const lateBuiltins = new Set(
+  "child_process crypto http net os process stream stream/promises stream/web timers/promises tty util zlib".split(" "),
+);
+
+/** Stands for a module until something of it is used. */
+function late(name: string): object {
+  const load = (): object => require(name);
+  return new Proxy(
+    {},
+    {
+      get: (_, property) => Reflect.get(load(), property),
+      has: (_, property) => Reflect.has(load(), property),
+      ownKeys: () => Reflect.ownKeys(load()),
+      // The proxy's target has no properties, so they may not be called fixed.
+      getOwnPropertyDescriptor: (_, property) => {
+        const descriptor = Reflect.getOwnPropertyDescriptor(load(), property);
+        return descriptor && { ...descriptor, configurable: true };
+      },
+    },
+  );
+}
+
+requireModule("./main.js");

@@ -1,14 +1,17 @@
 import { type Command, CommanderError } from "commander";
 import { registerCompletion } from "./commands/completion.ts";
-import { registerContainer } from "./commands/container/group.ts";
-import { registerImage } from "./commands/image.ts";
-import { registerNetwork } from "./commands/network.ts";
-import { registerSystem } from "./commands/system.ts";
-import type { Session } from "./session.ts";
+import { containerCommands } from "./commands/container/group.ts";
+import { imageCommands } from "./commands/image.ts";
+import { networkCommands } from "./commands/network.ts";
+import { systemCommands } from "./commands/system.ts";
+import { addCommands, type CommandTable } from "./commands/table.ts";
+import { type Session, VERSION } from "./session.ts";
 import { STARTUP_TRACE } from "./startup-trace.ts";
 import { readVersion } from "./version.ts";
 
-/** Builds the whole command tree under the program. */
+const commands: CommandTable = { ...networkCommands, ...containerCommands, ...imageCommands, ...systemCommands };
+
+/** Builds the command tree under the program, as far as `session.words` make use of it. */
 export function registerCommands(program: Command, session: Session): void {
   program
     .description("FreeBSD jail containers with Docker's ease, no daemon; the same commands on Linux.")
@@ -18,7 +21,7 @@ export function registerCommands(program: Command, session: Session): void {
     .option("--root <dir>", "directory of klee's store (KLEE_ROOT)")
     .option("--trace", "print every kernel call on stderr (KLEE_TRACE=1)")
     .option(STARTUP_TRACE, "print where klee's own time went on stderr, in ms")
-    .option("--version", "print klee's version");
+    .option(VERSION, "print klee's version");
   program.hook("preAction", (_, action) => {
     session.command = action;
   });
@@ -26,11 +29,10 @@ export function registerCommands(program: Command, session: Session): void {
     session.print(readVersion());
     throw new CommanderError(0, "commander.version", "");
   });
-  registerNetwork(program, session);
-  registerContainer(program, session);
-  registerImage(program, session);
-  registerSystem(program, session);
-  registerCompletion(program, session);
+  if (session.words[0] !== VERSION) {
+    addCommands(program, commands, session.words[0], session);
+    registerCompletion(program, session);
+  }
   program.addHelpText(
     "after",
     `

@@ -15,7 +15,7 @@ import { printStartupTrace } from "./startup-trace.ts";
  */
 export async function run(argv: readonly string[], context: CliContext): Promise<number> {
   const program = new Command("klee");
-  const session = new Session(context, program);
+  const session = new Session(context, program, argv);
   try {
     await during("command line", () => {
       registerCommands(program, session);

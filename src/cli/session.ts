@@ -2,6 +2,10 @@ import type { Command } from "commander";
 import { during } from "../timeline.ts";
 import type { CliContext } from "./context.ts";
 import type { Klee } from "./domain.ts";
+import { STARTUP_TRACE } from "./startup-trace.ts";
+
+/** Asks for klee's version, and for no command. */
+export const VERSION = "--version";
 
 interface GlobalOptions {
   readonly root?: string;
@@ -11,14 +15,17 @@ interface GlobalOptions {
 /** One call of klee: what its commands share. */
 export class Session {
   readonly context: CliContext;
+  /** The command line from the name of a command, or VERSION, on; nothing where that is not plain to see. */
+  readonly words: readonly string[];
   /** Exit status of the call, unless it fails. */
   status = 0;
   /** The command that was recognised last. */
   command: Command | undefined;
   readonly #program: Command;
 
-  constructor(context: CliContext, program: Command) {
+  constructor(context: CliContext, program: Command, argv: readonly string[]) {
     this.context = context;
+    this.words = commandWords(argv);
     this.#program = program;
   }
 
@@ -55,4 +62,15 @@ export class Session {
   report(message: string): void {
     this.context.streams.write(2, `klee: ${message.trim().replaceAll(/\s*\n\s*/g, " ")}\n`);
   }
+}
+
+/** What follows the options of klee itself, as they are mostly written. */
+function commandWords(argv: readonly string[]): readonly string[] {
+  let at = 0;
+  for (let word = argv[at]; word?.startsWith("-") && word !== VERSION; word = argv[at]) {
+    if (word === "--root") at += 2;
+    else if (word.startsWith("--root=") || word === "--trace" || word === STARTUP_TRACE) at++;
+    else return [];
+  }
+  return argv.slice(at);
 }

@@ -11,8 +11,8 @@ import { needs } from "../support/gate.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "klee-launch-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
-for (const file of ["klee.cjs", "klee-program.cjs", "klee-program.cjs.compiled"])
-  cpSync(join(root, "dist", file), join(directory, "dist", file));
+for (const file of ["klee.cjs", "program"])
+  cpSync(join(root, "dist", file), join(directory, "dist", file), { recursive: true });
 for (const file of ["package.json", "node_modules"]) symlinkSync(join(root, file), join(directory, file));
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
 
@@ -31,7 +31,7 @@ test("nothing is loaded of Node that the command does not use", () => {
   const { stderr } = klee(["--require", hook], "--version");
   const loaded = stderr.split("\n");
   assert.ok(loaded.includes("NativeModule fs"));
-  for (const name of ["child_process", "crypto", "net", "stream", "tty", "zlib"])
+  for (const name of ["child_process", "crypto", "module", "net", "os", "stream", "tty", "zlib"])
     assert.ok(!loaded.includes(`NativeModule ${name}`), name);
 });
 
@@ -58,7 +58,7 @@ test("a compiled form that V8 refuses, or none, makes no difference", () => {
   assert.deepEqual(klee([], "--version"), expected);
   // Other flags than those it was compiled under, as another version would have.
   assert.deepEqual(klee(["--no-lazy"], "--version"), expected);
-  const compiled = join(directory, "dist/klee-program.cjs.compiled");
+  const compiled = join(directory, "dist/program/main.js.compiled");
   writeFileSync(compiled, readFileSync(compiled).subarray(0, 1000));
   assert.deepEqual(klee([], "--version"), expected);
   writeFileSync(compiled, "");

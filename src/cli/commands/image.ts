@@ -8,26 +8,19 @@ import { printListing } from "./listing.ts";
 import { addListingOptions, type ListingOptions } from "./options.ts";
 import { removesMany } from "./prune.ts";
 import { forEach } from "./several.ts";
-import { addShortcut } from "./shortcuts.ts";
+import { type CommandTable, group, shortcut } from "./table.ts";
 
-/** Adds `klee image` and its shortcuts. */
-export function registerImage(program: Command, session: Session): void {
-  const group = program.command("image").description("images that containers are made from");
-  group.enablePositionalOptions().helpCommand(false);
-  create(group, session);
-  inspect(group, "inspect", session);
-  list(group, "ls", session);
-  remove(group, "rm", session);
-  tag(group, session);
-  prune(group, session);
-  addShortcut(program, "isi", inspect, session);
-  addShortcut(program, "lsi", list, session);
-  addShortcut(program, "rmi", remove, session);
-}
+/** `klee image` and its shortcuts. */
+export const imageCommands: CommandTable = {
+  image: group("images that containers are made from", { create, inspect, ls: list, rm: remove, tag, prune }),
+  isi: shortcut(inspect),
+  lsi: shortcut(list),
+  rmi: shortcut(remove),
+};
 
-function create(parent: Command, session: Session): void {
+function create(parent: Command, name: string, session: Session): void {
   parent
-    .command("create")
+    .command(name)
     .description("make an image and print its id")
     .addArgument(
       new Argument(
@@ -97,9 +90,9 @@ function remove(parent: Command, name: string, session: Session): void {
     );
 }
 
-function tag(parent: Command, session: Session): void {
+function tag(parent: Command, name: string, session: Session): void {
   parent
-    .command("tag")
+    .command(name)
     .description("give an image a name, and print its id")
     .argument("<image>", "name[:tag], id or unique start of an id")
     .argument("<nametag>", "NAME[:TAG]; the default tag is latest")
@@ -111,10 +104,10 @@ function tag(parent: Command, session: Session): void {
     );
 }
 
-function prune(parent: Command, session: Session): void {
+function prune(parent: Command, name: string, session: Session): void {
   removesMany(
     parent
-      .command("prune")
+      .command(name)
       .description("remove unused images that have no name")
       .option("-a, --all", "remove unused images with a name too"),
     session,

@@ -7,9 +7,9 @@ import { addFormatOption } from "./options.ts";
 const NAMES = "name, id or unique start of an id";
 
 /** Adds `connect`: give a container a place in one more network. */
-export function connect(parent: Command, session: Session): void {
+export function connect(parent: Command, name: string, session: Session): void {
   parent
-    .command("connect")
+    .command(name)
     .description("connect a container to a network; while it runs, at once")
     .argument("<network>", NAMES)
     .argument("<container>", NAMES)
@@ -25,9 +25,9 @@ export function connect(parent: Command, session: Session): void {
 }
 
 /** Adds `disconnect`: take a container out of a network. */
-export function disconnect(parent: Command, session: Session): void {
+export function disconnect(parent: Command, name: string, session: Session): void {
   parent
-    .command("disconnect")
+    .command(name)
     .description("take a container out of a network; while it runs, at once")
     .argument("<network>", NAMES)
     .argument("<container>", NAMES)
@@ -40,9 +40,9 @@ export function disconnect(parent: Command, session: Session): void {
 }
 
 /** Adds `rules`: what the firewall enforces. */
-export function rules(parent: Command, session: Session): void {
+export function rules(parent: Command, name: string, session: Session): void {
   const command = parent
-    .command("rules")
+    .command(name)
     .description("print klee's firewall rules, commented: as nft or pf.conf text, or the model they are made from")
     .argument("[network]", `${NAMES} (default: all)`);
   addFormatOption(command, ["text", "json"]).action(

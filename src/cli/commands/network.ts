@@ -7,7 +7,7 @@ import { connect, disconnect, rules } from "./network-connections.ts";
 import { addListingOptions, type ListingOptions, parseBool } from "./options.ts";
 import { removesMany } from "./prune.ts";
 import { forEach } from "./several.ts";
-import { addShortcut } from "./shortcuts.ts";
+import { type CommandTable, group, shortcut } from "./table.ts";
 
 interface CreateOptions {
   readonly type?: string;
@@ -27,26 +27,26 @@ const listing: Listing<Network> = {
   row: ({ id, name, type, subnet, subnet6 }) => [id, name, type, subnet, subnet6],
 };
 
-/** Adds `klee network` and its shortcuts. */
-export function registerNetwork(program: Command, session: Session): void {
-  const group = program.command("network").description("networks that containers are connected to");
-  group.enablePositionalOptions().helpCommand(false);
-  create(group, session);
-  inspect(group, "inspect", session);
-  list(group, "ls", session);
-  remove(group, "rm", session);
-  prune(group, session);
-  connect(group, session);
-  disconnect(group, session);
-  rules(group, session);
-  addShortcut(program, "isn", inspect, session);
-  addShortcut(program, "lsn", list, session);
-  addShortcut(program, "rmn", remove, session);
-}
+/** `klee network` and its shortcuts. */
+export const networkCommands: CommandTable = {
+  network: group("networks that containers are connected to", {
+    create,
+    inspect,
+    ls: list,
+    rm: remove,
+    prune,
+    connect,
+    disconnect,
+    rules,
+  }),
+  isn: shortcut(inspect),
+  lsn: shortcut(list),
+  rmn: shortcut(remove),
+};
 
-function create(parent: Command, session: Session): void {
+function create(parent: Command, name: string, session: Session): void {
   parent
-    .command("create")
+    .command(name)
     .description("make a network and print its id")
     .argument("<name>", "name of the new network")
     .option("-t, --type <type>", "loopback (default), bridge: with an address of the host, custom: on your -i")
@@ -120,9 +120,9 @@ function remove(parent: Command, name: string, session: Session): void {
     );
 }
 
-function prune(parent: Command, session: Session): void {
+function prune(parent: Command, name: string, session: Session): void {
   removesMany(
-    parent.command("prune").description("remove all networks without containers"),
+    parent.command(name).description("remove all networks without containers"),
     session,
     () => "all unused networks",
     (klee) => klee.networks.prune(),

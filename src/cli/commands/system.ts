@@ -3,29 +3,17 @@ import { failed } from "../exit-status.ts";
 import type { Session } from "../session.ts";
 import { events } from "./events.ts";
 import { removesMany } from "./prune.ts";
-import { addShortcut } from "./shortcuts.ts";
+import { type CommandTable, group, shortcut } from "./table.ts";
 
-/** Adds `klee system`. */
-export function registerSystem(program: Command, session: Session): void {
-  const group = program.command("system").description("klee's store and this host as a whole");
-  group.enablePositionalOptions().helpCommand(false);
-  check(group, session);
-  reconcile(group, session);
-  removesMany(
-    group.command("cleanup").description("remove all that klee made on this host"),
-    session,
-    () => "all containers, networks and images of klee on this host",
-    (klee) => klee.system.cleanup(),
-  );
-  events(group, "events", session);
-  addShortcut(program, "events", events, session);
-  teardown(group, session);
-  restart(group, session);
-}
+/** `klee system` and its shortcut. */
+export const systemCommands: CommandTable = {
+  system: group("klee's store and this host as a whole", { check, reconcile, cleanup, events, teardown, restart }),
+  events: shortcut(events),
+};
 
-function check(parent: Command, session: Session): void {
+function check(parent: Command, name: string, session: Session): void {
   parent
-    .command("check")
+    .command(name)
     .description("print what does not work, one line each, and notes; the exit status is 1 if anything does not")
     .action(
       session.action(async () => {
@@ -40,9 +28,9 @@ function check(parent: Command, session: Session): void {
     );
 }
 
-function reconcile(parent: Command, session: Session): void {
+function reconcile(parent: Command, name: string, session: Session): void {
   parent
-    .command("reconcile")
+    .command(name)
     .description("make the kernel agree with the store, and print what was repaired")
     .action(
       session.action(async () => {
@@ -52,10 +40,19 @@ function reconcile(parent: Command, session: Session): void {
     );
 }
 
+function cleanup(parent: Command, name: string, session: Session): void {
+  removesMany(
+    parent.command(name).description("remove all that klee made on this host"),
+    session,
+    () => "all containers, networks and images of klee on this host",
+    (klee) => klee.system.cleanup(),
+  );
+}
+
 /** The supervisor's call at the end of a container that no klee watches. */
-function teardown(parent: Command, session: Session): void {
+function teardown(parent: Command, name: string, session: Session): void {
   parent
-    .command("teardown", { hidden: true })
+    .command(name, { hidden: true })
     .argument("<container-id>")
     .argument("<execution-id>")
     .action(
@@ -69,9 +66,9 @@ function teardown(parent: Command, session: Session): void {
 }
 
 /** The call of the process that waits while a container is to start again. */
-function restart(parent: Command, session: Session): void {
+function restart(parent: Command, name: string, session: Session): void {
   parent
-    .command("restart", { hidden: true })
+    .command(name, { hidden: true })
     .argument("<container-id>")
     .argument("<operation>")
     .action(

@@ -1,6 +1,4 @@
-import type { Command } from "commander";
-import type { Session } from "../../session.ts";
-import { addShortcut } from "../shortcuts.ts";
+import { type CommandTable, group, shortcut } from "../table.ts";
 import { create, run } from "./create.ts";
 import { kill, prune, remove, rename, restart, stop, wait } from "./lifecycle.ts";
 import { inspect, list } from "./listing.ts";
@@ -10,27 +8,24 @@ import { exec, start } from "./start.ts";
 import { stats } from "./stats.ts";
 import { top } from "./top.ts";
 
-/** Adds `klee container` and its shortcuts. */
-export function registerContainer(program: Command, session: Session): void {
-  const group = program.command("container").description("containers and the commands in them");
-  group.enablePositionalOptions().helpCommand(false);
-  for (const [name, register] of Object.entries({ create, run, start, stop, restart, kill, wait, exec })) {
-    register(group, name, session);
-    addShortcut(program, name, register, session);
-  }
-  inspect(group, "inspect", session);
-  list(group, "ls", session);
-  logs(group, "logs", session);
-  top(group, "top", session);
-  stats(group, "stats", session);
-  remove(group, "rm", session);
-  rename(group, session);
-  port(group, session);
-  prune(group, session);
-  addShortcut(program, "logs", logs, session);
-  addShortcut(program, "top", top, session);
-  addShortcut(program, "stats", stats, session);
-  addShortcut(program, "isc", inspect, session);
-  addShortcut(program, "lsc", list, session);
-  addShortcut(program, "rmc", remove, session);
+const running: CommandTable = { create, run, start, stop, restart, kill, wait, exec };
+const watching: CommandTable = { logs, top, stats };
+
+/** `klee container` and its shortcuts. */
+export const containerCommands: CommandTable = {
+  container: group("containers and the commands in them", {
+    ...running,
+    inspect,
+    ls: list,
+    ...watching,
+    rm: remove,
+    rename,
+    port,
+    prune,
+  }),
+  ...shortcuts({ ...running, ...watching, isc: inspect, lsc: list, rmc: remove }),
+};
+
+function shortcuts(table: CommandTable): CommandTable {
+  return Object.fromEntries(Object.entries(table).map(([name, register]) => [name, shortcut(register)]));
 }

@@ -99,24 +99,24 @@ export function remove(parent: Command, name: string, session: Session): void {
 }
 
 /** Adds `rename`: give a container another name. */
-export function rename(parent: Command, session: Session): void {
+export function rename(parent: Command, name: string, session: Session): void {
   parent
-    .command("rename")
+    .command(name)
     .description("give a container another name, and print its id")
     .argument("<container>", "name, id or unique start of an id")
     .argument("<name>", "the new name")
     .action(
-      session.action(async (reference: string, name: string) => {
-        session.print((await session.withKlee((klee) => klee.containers.rename(reference, name))).id);
+      session.action(async (reference: string, newName: string) => {
+        session.print((await session.withKlee((klee) => klee.containers.rename(reference, newName))).id);
         return 0;
       }),
     );
 }
 
 /** Adds `prune`: remove all stopped containers that are not persistent. */
-export function prune(parent: Command, session: Session): void {
+export function prune(parent: Command, name: string, session: Session): void {
   removesMany(
-    parent.command("prune").description("remove all stopped containers but those made with -P"),
+    parent.command(name).description("remove all stopped containers but those made with -P"),
     session,
     () => "all stopped containers",
     (klee) => klee.containers.prune(),

@@ -6,9 +6,9 @@ import type { Session } from "../../session.ts";
 import { addFormatOption } from "../options.ts";
 
 /** Adds `port`: where a container's ports are published. */
-export function port(parent: Command, session: Session): void {
+export function port(parent: Command, name: string, session: Session): void {
   const command = parent
-    .command("port")
+    .command(name)
     .description("print where the ports of a container are published, one line each")
     .argument("<container>", "name, id or unique start of an id")
     .argument("[port]", "only this port of the container, as in 80 or 53/udp");
