@@ -4,6 +4,7 @@ import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { checkName, resolve } from "../identity.ts";
 import type {
+  Attachment,
   Container,
   ContainerInspection,
   ContainerListing,
@@ -20,7 +21,9 @@ import { publishedBy } from "../network/ports.ts";
 import { removeUnused } from "../prune.ts";
 import type { Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
+import { attachTo } from "./attach.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
+import { removeConsole } from "./console.ts";
 import { createContainer, deleteContainer } from "./create.ts";
 import { takeDownAfter } from "./end.ts";
 import { lockPath, withContainer } from "./lock.ts";
@@ -140,6 +143,25 @@ export class Containers {
       const used = running.has(id) ? host.jails.usage(id) : undefined;
       return used === undefined ? [] : [{ id, name, ...used }];
     });
+  }
+
+  /**
+   * Connects to the first process of a running container: to its terminal, or else to what it writes.
+   * @throws {KleeError} CONFLICT when it does not run, or its output goes where its starter was told to write.
+   */
+  async attach(reference: string): Promise<Attachment> {
+    const { store, host } = this.#context;
+    const container = storedContainer(await resolve(store, "container", reference));
+    const { id, name } = container;
+    const { pid, status } = readRecord(this.#context, id) ?? {};
+    if (!this.#isRunning(container) || pid === undefined || status !== undefined)
+      throw new KleeError("CONFLICT", `container not running: ${name} (${id})`);
+    return {
+      ...attachTo(this.#context, container),
+      signal: (number) => {
+        host.jails.signal(id, pid, number);
+      },
+    };
   }
 
   /** Stops a container if it runs, and starts it with its own command. */
@@ -295,6 +317,7 @@ export async function removeStopped(context: Context, container: StoredContainer
       await host.storage.removeContainer(root, container.id);
       removeLog(context, container.id);
       removeRecord(context, container.id);
+      removeConsole(context, container.id);
       rmSync(lockPath(context, container.id), { force: true });
     },
   );

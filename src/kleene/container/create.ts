@@ -65,6 +65,7 @@ export async function createContainer(context: Context, request: CreateContainer
         restartPolicy,
         restarts: undefined,
         started: 0,
+        output: "starter",
         execution: undefined,
       };
       await insertContainer(statements, container);

@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { aliasesOf, attachmentsOf, makerOf } from "../container/attachments.ts";
 import { withdrawEndpoint } from "../container/connection.ts";
+import { removeConsole } from "../container/console.ts";
 import { removeStopped } from "../container/containers.ts";
 import { endRun } from "../container/end.ts";
 import { lockPath, withContainer } from "../container/lock.ts";
@@ -89,6 +90,7 @@ async function settle(context: Context, operation: Operation): Promise<string | 
         await host.storage.removeContainer(root, object);
         removeLog(context, object);
         removeRecord(context, object);
+        removeConsole(context, object);
         rmSync(lockPath(context, object), { force: true });
       }
       return `${kind} ${object} was interrupted: removed it`;
