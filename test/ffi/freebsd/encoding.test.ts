@@ -16,6 +16,7 @@ import {
 } from "../../../src/ffi/freebsd/interface.ts";
 import { layOutIovec, lengthAt, valueAt } from "../../../src/ffi/freebsd/iovec.ts";
 import { decodeJailValue, encodeJailParams, negative, room } from "../../../src/ffi/freebsd/jail-params.ts";
+import { encodeTableAddress } from "../../../src/ffi/freebsd/pf/address.ts";
 import { FieldError } from "../../../src/ffi/struct.ts";
 
 const hex = (buffer: Buffer) => buffer.toString("hex");
@@ -157,6 +158,12 @@ test("addresses above and across 4 GiB stand in an iovec to the bit", () => {
     const { memory } = layOutIovec([{ name: "name", value: Buffer.from("web\0") }], () => base);
     assert.deepEqual([memory.readBigUInt64LE(0), memory.readBigUInt64LE(16)], [base + 32n, base + 40n]);
   }
+});
+
+test("an address with a zone is refused as one of IPv6", () => {
+  const refusal = { message: '"fe80::1%em0" is not an IPv6 address' };
+  assert.throws(() => parseInet6("fe80::1%em0"), refusal);
+  assert.throws(() => encodeTableAddress("fe80::1%em0"), refusal);
 });
 
 test("addresses are parsed and written", () => {

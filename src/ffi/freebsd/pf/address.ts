@@ -1,4 +1,4 @@
-import { isIPv6 } from "../../inet.ts";
+import { isIPv6 } from "node:net";
 import { FieldError, zeroed } from "../../struct.ts";
 import { PF_ADDR_ADDRMASK, PF_ADDR_DYNIFTL, PF_ADDR_TABLE, pfAddrWrap, pfrAddr } from "../abi/pf.ts";
 import { AF_INET, AF_INET6 } from "../abi/socket.ts";
