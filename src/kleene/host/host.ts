@@ -40,6 +40,8 @@ export interface Host {
    * Disposing releases it.
    */
   lock(path: string): Promise<Disposable>;
+  /** The same for a file that is there already; undefined when there is none, or when it is removed meanwhile. */
+  lockExisting(path: string): Promise<Disposable | undefined>;
   /** Sockets that listen, of the host and of its containers. Absent where the host does not tell. */
   listeners?(): HostListener[];
   /**
