@@ -20,7 +20,7 @@ import { endpointsOf } from "../network/endpoints.ts";
 import { publishedBy } from "../network/ports.ts";
 import { removeUnused } from "../prune.ts";
 import type { Statements } from "../store/store.ts";
-import { text } from "../store/store.ts";
+import { list, text } from "../store/store.ts";
 import { attachTo } from "./attach.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
 import { removeConsole } from "./console.ts";
@@ -36,6 +36,18 @@ import { stopContainer } from "./stop.ts";
 import { takeDown } from "./takedown.ts";
 
 const OWN_COMMAND: Command = { command: [] };
+
+/** What the list of containers is made from. */
+type ListedRow = readonly [
+  id: string,
+  name: string,
+  cmd: string,
+  created: string,
+  execution: string | null,
+  imageId: string,
+  imageName: string,
+  imageTag: string,
+];
 
 /** Containers: an image's files, a place in a network, and the processes that run there. */
 export class Containers {
@@ -178,22 +190,33 @@ export class Containers {
    * supervisor is taken down first.
    */
   async list({ all }: { readonly all: boolean }): Promise<ContainerListing[]> {
-    const rows = await this.#context.store.all(
-      `SELECT container.*, image.name AS image_name, image.tag AS image_tag
-       FROM container JOIN image ON image.id = container.image_id ORDER BY container.created DESC`,
+    const { store, host } = this.#context;
+    // One value: of a thousand containers, those of all columns take four times as long to come out of the addon.
+    const found = await store.get(
+      `SELECT json_group_array(
+                json_array(container.id, container.name, container.cmd, container.created, container.execution,
+                           container.image_id, image.name, image.tag)
+                ORDER BY container.created DESC) AS rows
+       FROM container JOIN image ON image.id = container.image_id`,
     );
-    const running = this.#context.host.jails.running();
-    const containers = rows.map((row) => ({ row, container: storedContainer(row) }));
-    for (const { container } of containers)
-      if (container.execution !== undefined && !running.has(container.id))
-        await takeDownAfter(this.#context, container.id, container.execution);
-    const restarting = new Set((await pendingRestarts(this.#context.store)).map(({ object }) => object));
-    const listings = containers.map(({ row, container }): ContainerListing => {
-      const { id, name, imageId, cmd, created } = container;
-      const image = text(row, "image_name") === "" ? imageId : `${text(row, "image_name")}:${text(row, "image_tag")}`;
+    const rows: readonly ListedRow[] = JSON.parse(found === undefined ? "[]" : text(found, "rows"));
+    const running = host.jails.running();
+    for (const [id, , , , execution] of rows)
+      if (execution !== null && !running.has(id)) await takeDownAfter(this.#context, id, execution);
+    const restarting = new Set((await pendingRestarts(store)).map(({ object }) => object));
+    const listings = rows.map(([id, name, cmd, created, , imageId, imageName, imageTag]): ContainerListing => {
+      const image = imageName === "" ? imageId : `${imageName}:${imageTag}`;
       const jid = running.get(id);
       const stopped = restarting.has(id) ? "restarting" : "stopped";
-      return { id, name, image, command: cmd, created, status: jid === undefined ? stopped : "running", jid };
+      return {
+        id,
+        name,
+        image,
+        command: list({ cmd }, "cmd"),
+        created,
+        status: jid === undefined ? stopped : "running",
+        jid,
+      };
     });
     return all ? listings : listings.filter(({ status }) => status !== "stopped");
   }

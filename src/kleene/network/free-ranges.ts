@@ -57,7 +57,7 @@ export async function takeAddress(
   family: Family,
   address: bigint,
 ): Promise<boolean> {
-  const range = await lastAtOrBefore(statements, networkId, family, address);
+  const [range] = await lastAtOrBefore(statements, networkId, family, address);
   if (range === undefined || range.last < address) return false;
   await cut(statements, networkId, family, range, address);
   return true;
@@ -70,41 +70,40 @@ export async function giveBack(
   family: Family,
   address: bigint,
 ): Promise<void> {
-  const before = await lastAtOrBefore(statements, networkId, family, address);
+  const [nearest, next] = await lastAtOrBefore(statements, networkId, family, address + 1n);
+  const [before, after] = nearest?.first === address + 1n ? [next, nearest] : [nearest, undefined];
   if (before !== undefined && before.last >= address) return;
   const joinsBefore = before !== undefined && before.last === address - 1n;
-  const row = await statements.get(
-    "SELECT first, last FROM free_range WHERE network_id = ? AND family = ? AND first = ?",
-    networkId,
-    family,
-    encode(address + 1n),
-  );
-  const first = joinsBefore ? before.first : address;
-  const last = row === undefined ? address : decode(row, "last");
-  if (joinsBefore) await remove(statements, networkId, family, before.first);
-  if (row !== undefined) await remove(statements, networkId, family, address + 1n);
-  await insert(statements, networkId, family, { first, last });
+  const merged = { first: joinsBefore ? before.first : address, last: after?.last ?? address };
+  if (joinsBefore && after !== undefined) await remove(statements, networkId, family, after.first);
+  const neighbour = joinsBefore ? before : after;
+  if (neighbour === undefined) await insert(statements, networkId, family, merged);
+  else await replace(statements, networkId, family, neighbour, merged);
 }
 
+/** The two last ranges that begin at or before the address, the last one first. */
 async function lastAtOrBefore(
   statements: Statements,
   networkId: string,
   family: Family,
   address: bigint,
-): Promise<Range | undefined> {
-  const row = await statements.get(
-    "SELECT first, last FROM free_range WHERE network_id = ? AND family = ? AND first <= ? ORDER BY first DESC LIMIT 1",
+): Promise<Range[]> {
+  const rows = await statements.all(
+    "SELECT first, last FROM free_range WHERE network_id = ? AND family = ? AND first <= ? ORDER BY first DESC LIMIT 2",
     networkId,
     family,
     encode(address),
   );
-  return row && { first: decode(row, "first"), last: decode(row, "last") };
+  return rows.map((row) => ({ first: decode(row, "first"), last: decode(row, "last") }));
 }
 
 async function cut(statements: Statements, networkId: string, family: Family, range: Range, at: bigint): Promise<void> {
-  await remove(statements, networkId, family, range.first);
-  if (range.first < at) await insert(statements, networkId, family, { first: range.first, last: at - 1n });
-  if (at < range.last) await insert(statements, networkId, family, { first: at + 1n, last: range.last });
+  const below = { first: range.first, last: at - 1n };
+  const above = { first: at + 1n, last: range.last };
+  const [kept, other] = [below, above].filter(({ first, last }) => first <= last);
+  if (kept === undefined) await remove(statements, networkId, family, range.first);
+  else await replace(statements, networkId, family, range, kept);
+  if (other !== undefined) await insert(statements, networkId, family, other);
 }
 
 function insert(statements: Statements, networkId: string, family: Family, range: Range): Promise<void> {
@@ -114,6 +113,17 @@ function insert(statements: Statements, networkId: string, family: Family, range
     family,
     encode(range.first),
     encode(range.last),
+  );
+}
+
+function replace(statements: Statements, networkId: string, family: Family, range: Range, by: Range): Promise<void> {
+  return statements.run(
+    "UPDATE free_range SET first = ?, last = ? WHERE network_id = ? AND family = ? AND first = ?",
+    encode(by.first),
+    encode(by.last),
+    networkId,
+    family,
+    encode(range.first),
   );
 }
 

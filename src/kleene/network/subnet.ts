@@ -14,7 +14,8 @@ export interface Subnet {
   readonly lastUsable: bigint;
 }
 
-const bits = (family: Family): number => (family === 4 ? 32 : 128);
+/** Of an address. */
+export const bits = (family: Family): number => (family === 4 ? 32 : 128);
 
 /** Reads a CIDR block that klee itself stored. */
 export function storedSubnet(cidr: string): Subnet {

@@ -34,6 +34,8 @@ export interface Statements {
 export class Store implements Statements {
   readonly #database: sqlite3.Database;
   readonly #path: string;
+  /** Those used so far, by their text: klee's are constants, so that there are not many. */
+  readonly #prepared = new Map<string, Promise<sqlite3.Statement>>();
   /** Transactions of this process queue here: one connection can hold one at a time. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -72,9 +74,10 @@ export class Store implements Statements {
     return `${this.#path}-wal`;
   }
 
-  run(sql: string, ...values: readonly Value[]): Promise<void> {
+  async run(sql: string, ...values: readonly Value[]): Promise<void> {
+    const statement = await this.#prepare(sql);
     return queried((resolve, reject) => {
-      this.#database.run(sql, values, (error) => (error ? reject(this.#failure(error)) : resolve()));
+      statement.run(values, (error) => (error ? reject(this.#failure(error)) : resolve()));
     });
   }
 
@@ -86,10 +89,26 @@ export class Store implements Statements {
     return (await this.all(sql, ...values))[0];
   }
 
-  all(sql: string, ...values: readonly Value[]): Promise<Row[]> {
+  async all(sql: string, ...values: readonly Value[]): Promise<Row[]> {
+    const statement = await this.#prepare(sql);
     return queried((resolve, reject) => {
-      this.#database.all(sql, values, (error, rows: Row[]) => (error ? reject(this.#failure(error)) : resolve(rows)));
+      statement.all(values, (error, rows: Row[]) => (error ? reject(this.#failure(error)) : resolve(rows)));
     });
+  }
+
+  /** SQLite takes as long to read a short statement as to carry it out, and each is another wait for its thread. */
+  #prepare(sql: string): Promise<sqlite3.Statement> {
+    const present = this.#prepared.get(sql);
+    if (present !== undefined) return present;
+    const prepared = queried<sqlite3.Statement>((resolve, reject) => {
+      const statement = this.#database.prepare(sql, (error) =>
+        error ? reject(this.#failure(error)) : resolve(statement),
+      );
+    });
+    this.#prepared.set(sql, prepared);
+    // The next one to ask may have more luck.
+    prepared.catch(() => this.#prepared.delete(sql));
+    return prepared;
   }
 
   /**
@@ -117,6 +136,9 @@ export class Store implements Statements {
 
   async close(): Promise<void> {
     await this.#queue;
+    // SQLite does not close while there are any.
+    for (const statement of await Promise.allSettled(this.#prepared.values()))
+      if (statement.status === "fulfilled") statement.value.finalize();
     await queried<void>((resolve) => this.#database.close(() => resolve()));
   }
 

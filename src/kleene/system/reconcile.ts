@@ -23,11 +23,13 @@ import { busyObjects, cutOffOperations, type EndedContainer, endedContainers, un
 import { reloadRules, withRules } from "./rules.ts";
 import { startWithHost } from "./startup.ts";
 
-/** True when the host was booted since, or a command died half-way: the store may say more than the kernel holds. */
-export async function needsReconcile(context: Context): Promise<boolean> {
-  const { store, host } = context;
-  if ((await readBootId(store)) !== host.bootId()) return true;
-  return (await cutOffOperations(context)).length > 0;
+/**
+ * True when the host was booted since, or a command died half-way: the store may say more than the kernel holds.
+ *
+ * @param bootId the store's.
+ */
+export async function needsReconcile(context: Context, bootId: string): Promise<boolean> {
+  return bootId !== context.host.bootId() || (await cutOffOperations(context)).length > 0;
 }
 
 /**
