@@ -25,7 +25,8 @@ pub fn start_relay(
     detach_keys: Buffer,
     done: Function<FnArgs<(i32, bool)>, ()>,
 ) -> Result<()> {
-    let done = done.build_threadsafe_function::<(i32, bool)>().build_callback(|outcome| Ok(FnArgs::from(outcome.value)))?;
+    let done =
+        done.build_threadsafe_function::<(i32, bool)>().build_callback(|outcome| Ok(FnArgs::from(outcome.value)))?;
     // Copies of its own, which stay valid whatever becomes of the caller's.
     let stream = copy_of(stream)?;
     let master = if master < 0 { None } else { Some(copy_of(master)?) };
