@@ -18,13 +18,16 @@ const ownRequire = {
   },
 };
 
-/** sqlite3's addon is where its installation puts it: no search through a dozen other places. */
+/** sqlite3's addon is where its installation puts it, mostly beside klee's other modules: no search elsewhere first. */
 const sqliteAddon = {
   name: "sqlite-addon",
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /\/sqlite3-binding\.js$/ }, () => ({ path: "sqlite3-addon", namespace: "addon" }));
     onLoad({ filter: /.*/, namespace: "addon" }, () => ({
-      contents: `module.exports = require("sqlite3/build/Release/node_sqlite3.node")`,
+      contents: `
+        const addon = "sqlite3/build/Release/node_sqlite3.node";
+        const beside = importMeta.dirname + "/../node_modules/" + addon;
+        module.exports = require(require("node:fs").existsSync(beside) ? beside : addon);`,
     }));
   },
 };

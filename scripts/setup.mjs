@@ -126,6 +126,7 @@ try {
       "tsconfig.build.json",
       "scripts/build.mjs",
       "scripts/bundle.mjs",
+      "scripts/parts.mjs",
       "native",
       "src",
     ],

@@ -8,7 +8,9 @@ mod cgroup;
 mod addon {
     #[cfg(target_os = "linux")]
     mod cgroup;
+    mod console;
     mod executable;
+    mod keys;
     mod relay;
     mod spawn;
     mod supervisor;

@@ -72,7 +72,19 @@ pub struct Run {
     pub record: String,
     /// File that the first process writes its output to; absent when somebody else reads that.
     pub log: Option<String>,
+    /// Absent when the process has neither a terminal nor an input that stays open.
+    pub console: Option<Attachable>,
     pub teardown: Vec<String>,
+}
+
+/// A process that others can attach to: to its terminal, or, when it has none, to its standard input.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attachable {
+    /// Path of a socket; its directory exists.
+    pub socket: String,
+    /// Does the klee that starts the process stay attached?
+    pub starter: bool,
 }
 
 #[cfg(not(any(target_os = "freebsd", feature = "sim")))]

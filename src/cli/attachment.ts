@@ -1,16 +1,25 @@
 import { messageOf } from "../kleene/errors.ts";
-import type { Execution, ExecutionOptions, ExecutionResult, Stdio, WindowSize } from "../kleene/model.ts";
+import type {
+  Execution,
+  ExecutionOptions,
+  ExecutionResult,
+  ExecutionTerminal,
+  Stdio,
+  WindowSize,
+} from "../kleene/model.ts";
 import { during } from "../timeline.ts";
 import type { CliContext, Streams } from "./context.ts";
+import { parseKeys } from "./detach-keys.ts";
 import { UsageError } from "./exit-status.ts";
 import type { Session } from "./session.ts";
-import { SignalForwarder } from "./signals.ts";
+import { allForwarded, SignalForwarder, withoutHangUp } from "./signals.ts";
 
 /** How a command in a container is connected to klee's own standard streams. */
 export interface Connection {
   readonly detach?: boolean;
   readonly interactive?: boolean;
   readonly tty?: boolean;
+  readonly detachKeys?: string;
 }
 
 export type Start = (options: ExecutionOptions) => Promise<Execution>;
@@ -18,8 +27,8 @@ export type Start = (options: ExecutionOptions) => Promise<Execution>;
 const unconnected: Stdio = { stdin: "null", stdout: "null", stderr: "null" };
 const defaultWindow: WindowSize = { rows: 24, columns: 80 };
 
-/** @throws {UsageError} for options that exclude each other. */
-export function checkConnection({ detach, interactive, tty }: Connection): void {
+/** @throws {UsageError} for a further command: only a container's first one can be attached to later. */
+export function refuseDetachedInput({ detach, interactive, tty }: Connection): void {
   if (detach && (interactive || tty))
     throw new UsageError("-d cannot be combined with -i or -t: nobody would be at the other end");
 }
@@ -33,14 +42,19 @@ export function messagesTo(streams: Streams, { detach }: Connection): 1 | 2 {
 }
 
 /** Starts a command that klee does not wait for. */
-export async function startDetached(session: Session, start: Start): Promise<Execution> {
-  const execution = await start({ stdio: unconnected, log: true, onWarning: warnOn(session) });
+export async function startDetached(
+  session: Session,
+  start: Start,
+  { interactive, tty }: Connection = {},
+): Promise<Execution> {
+  const stdio = tty ? terminalStdio(session.context) : unconnected;
+  const execution = await start({ stdio, log: true, input: interactive, onWarning: warnOn(session) });
   execution.detach();
   return execution;
 }
 
 /**
- * Starts a command and, unless detached, stays with it until it has ended.
+ * Starts a command and, unless detached, stays with it until it has ended, or the user detaches.
  *
  * @returns how it ended; undefined when detached.
  */
@@ -52,15 +66,23 @@ export async function follow(
   const { streams, signals } = session.context;
   const say = (text: string): void => streams.write(messagesTo(streams, connection), `${text}\n`);
   if (connection.detach) {
-    say(created((await startDetached(session, start)).id));
+    say(created((await startDetached(session, start, connection)).id));
     return undefined;
   }
-  const forwarder = new SignalForwarder(signals);
+  const keys = parseKeys(connection.detachKeys);
+  // A terminal that hangs up takes klee with it, and nothing else.
+  const forwarder = new SignalForwarder(signals, connection.tty ? withoutHangUp : allForwarded);
   try {
     const stdio = attachedStdio(session.context, connection);
     const execution = await start({ stdio, onWarning: warnOn(session), onCreated: (id) => say(created(id)) });
     forwarder.attach(execution);
-    await relay(session, connection, execution, forwarder);
+    const stdin = connection.interactive ? 0 : "null";
+    const { terminal } = execution;
+    if (terminal !== undefined && (await relay(session, terminal, { stdin, keys }, forwarder))) {
+      execution.detach();
+      session.report(`detached from container ${execution.containerId}`);
+      return undefined;
+    }
     const result = await during("payload", () => execution.exited);
     say(`\n${closing(execution.id, result)}`);
     return result;
@@ -86,8 +108,11 @@ function closing(id: string, { status, containerEnded }: ExecutionResult): strin
 }
 
 /** The command gets our descriptors themselves, or a terminal of its own. */
-function attachedStdio({ streams, environment }: CliContext, { interactive, tty }: Connection): Stdio {
-  if (!tty) return { stdin: interactive ? 0 : "null", stdout: 1, stderr: 2 };
+function attachedStdio(context: CliContext, { interactive, tty }: Connection): Stdio {
+  return tty ? terminalStdio(context) : { stdin: interactive ? 0 : "null", stdout: 1, stderr: 2 };
+}
+
+function terminalStdio({ streams, environment }: CliContext): Stdio {
   return { ...unconnected, terminal: streams.windowSize() ?? windowOf(environment) };
 }
 
@@ -99,23 +124,27 @@ function positive(text: string | undefined): number | undefined {
   return text !== undefined && /^[1-9]\d{0,3}$/.test(text) ? Number(text) : undefined;
 }
 
-/** Connects the command's terminal, if it has one, with ours, until the command's side closes. */
-async function relay(
+/**
+ * Connects a command's terminal with ours, until the command's side closes or the user detaches.
+ *
+ * @returns true when the user did.
+ */
+export async function relay(
   session: Session,
-  { interactive }: Connection,
-  { terminal }: Execution,
+  terminal: ExecutionTerminal,
+  { stdin, keys }: { readonly stdin: number | "null"; readonly keys: Buffer },
   forwarder: SignalForwarder,
-): Promise<void> {
-  if (terminal === undefined) return;
+): Promise<boolean> {
   const { streams } = session.context;
   forwarder.followWindow(
     (size) => terminal.resize(size),
     () => streams.windowSize(),
   );
   try {
-    await terminal.relay(interactive ? 0 : "null", 1);
+    return await terminal.relay(stdin, 1, keys);
   } catch (error) {
     // The command goes on without us looking: its status still counts.
     session.report(`terminal: ${messageOf(error)}`);
+    return false;
   }
 }

@@ -1,4 +1,5 @@
 import type {
+  Attachment,
   ConnectContainer,
   Container,
   ContainerInspection,
@@ -46,6 +47,7 @@ export interface Containers {
   create(request: CreateContainer): Promise<Container>;
   start(ref: string, request: StartContainer): Promise<Execution>;
   exec(ref: string, request: ExecInContainer): Promise<Execution>;
+  attach(ref: string): Promise<Attachment>;
   stop(ref: string): Promise<string>;
   /** @returns the exit status of the last run. */
   wait(ref: string): Promise<number>;

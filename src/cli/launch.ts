@@ -16,10 +16,8 @@ interface Module {
 /** `import.meta` of every module. */
 const importMeta = {
   dirname: import.meta.dirname,
-  /** Node's conversion takes a millisecond, and here mostly has nothing to convert. */
   get url(): string {
-    const path = import.meta.filename;
-    return /^[\w/.-]+$/.test(path) ? `file://${path}` : pathToFileURL(path).href;
+    return pathToFileURL(import.meta.filename).href;
   },
 };
 /** The modules of all parts loaded so far. */

@@ -2,7 +2,9 @@ import { constants } from "node:os";
 import type { Execution, WindowSize } from "../kleene/model.ts";
 import type { SignalSource } from "./context.ts";
 
-const forwarded = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
+/** What is passed on unless somebody wants less. */
+export const allForwarded = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
+export const withoutHangUp = allForwarded.filter((signal) => signal !== "SIGHUP");
 
 /**
  * Passes the signals that klee gets on to a command in a container, while klee itself goes on waiting for it. Those that
@@ -12,15 +14,15 @@ export class SignalForwarder {
   readonly #source: SignalSource;
   readonly #listeners = new Map<NodeJS.Signals, () => void>();
   readonly #early: number[] = [];
-  #execution: Execution | undefined;
+  #execution: Pick<Execution, "signal"> | undefined;
 
-  constructor(source: SignalSource) {
+  constructor(source: SignalSource, forwarded: readonly NodeJS.Signals[]) {
     this.#source = source;
     for (const signal of forwarded) this.#listen(signal, () => this.#forward(constants.signals[signal]));
   }
 
   /** Sends the command what has come so far and all that will come. */
-  attach(execution: Execution): void {
+  attach(execution: Pick<Execution, "signal">): void {
     this.#execution = execution;
     for (const number of this.#early.splice(0)) execution.signal(number);
   }

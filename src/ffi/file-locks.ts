@@ -13,8 +13,8 @@ export interface LockDescriptor extends Disposable {
 
 /** The calls of a system that locks are made of. */
 export interface LockCalls {
-  /** Opens a file for a lock; it is made (mode 0600) when there is none, and a symbolic link is refused. */
-  open(path: string): LockDescriptor;
+  /** Opens a file for a lock; it is made (mode 0600) when there is none and `make` is set. A symbolic link is refused. */
+  open(path: string, make: boolean): LockDescriptor;
   /** Takes the lock unless it is held elsewhere. */
   tryLock(fd: number, path: string): boolean;
   /** Waits for the lock on a pool thread. */
@@ -32,9 +32,23 @@ export class FileLocks {
   }
 
   /** Waits for the lock without holding up the event loop. Disposing of the result releases it. */
-  async lock(path: string): Promise<Disposable> {
+  lock(path: string): Promise<Disposable> {
+    return this.#lock(path, true);
+  }
+
+  /** The same, for a file that somebody else made; undefined when there is none, or it is removed meanwhile. */
+  async lockExisting(path: string): Promise<Disposable | undefined> {
+    try {
+      return await this.#lock(path, false);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  async #lock(path: string, make: boolean): Promise<Disposable> {
     for (;;) {
-      const fd = this.#calls.open(path);
+      const fd = this.#calls.open(path, make);
       try {
         if (!this.#calls.tryLock(fd.number, path)) await this.#wait(fd, path);
         if (isStillAt(fd, path)) return fd;
@@ -50,7 +64,7 @@ export class FileLocks {
   /** Takes the lock if nobody holds it; undefined when somebody does. */
   tryLock(path: string): Disposable | undefined {
     for (;;) {
-      const fd = this.#calls.open(path);
+      const fd = this.#calls.open(path, true);
       let taken = false;
       try {
         if (!this.#calls.tryLock(fd.number, path)) return undefined;

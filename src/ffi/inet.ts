@@ -21,7 +21,8 @@ export class AddressError extends Error {
  * @throws {AddressError} when it is none, or has a zone (`%eth0`).
  */
 export function encodeAddress(text: string): Buffer {
-  if (isIPv4(text)) return Buffer.from(text.split(".").map(Number));
+  const quad = parseQuad(text);
+  if (quad !== undefined) return encodeQuad(quad);
   if (!isIPv6(text)) throw new AddressError(`not an IP address: ${JSON.stringify(text)}`);
   const [head = "", tail] = text.split("::");
   const leading = groups(head);
@@ -62,16 +63,47 @@ export function formatPrefix(bytes: Uint8Array, length: number): string {
   return `${formatAddress(bytes)}/${length}`;
 }
 
-const DECIMAL_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
-const DOTTED_QUAD = new RegExp(`^${DECIMAL_BYTE}(\\.${DECIMAL_BYTE}){3}$`);
+/** The four bytes of a dotted quad, in network order. */
+export function encodeQuad(quad: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(quad);
+  return bytes;
+}
+
+/** The 32 bits of a dotted quad, four numbers without leading zeros; undefined when the text is none. */
+export function parseQuad(text: string): number | undefined {
+  let quad = 0;
+  let dots = 0;
+  // Before its first digit a number is not yet one.
+  let number: number | undefined;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === DOT) {
+      if (number === undefined) return undefined;
+      quad = quad * 256 + number;
+      number = undefined;
+      dots++;
+    } else {
+      const digit = code - ZERO;
+      if (digit < 0 || digit > 9 || number === 0) return undefined;
+      number = (number ?? 0) * 10 + digit;
+      if (number > 255) return undefined;
+    }
+  }
+  return number === undefined || dots !== 3 ? undefined : quad * 256 + number;
+}
+
+const ZERO = "0".charCodeAt(0);
+const DOT = ".".charCodeAt(0);
 
 /** Is it an IPv4 address, four numbers without leading zeros? node:net says the same, and takes 3 ms to load. */
 export function isIPv4(text: string): boolean {
-  return DOTTED_QUAD.test(text);
+  return parseQuad(text) !== undefined;
 }
 
 /** Is it an IPv6 address, without a zone? RFC 4291, 2.2. */
 export function isIPv6(text: string): boolean {
+  if (!text.includes(":")) return false;
   const sides = text.split("::");
   if (sides.length > 2) return false;
   let count = 0;

@@ -34,8 +34,21 @@ export interface SupervisorRun {
    * within 10 MiB and notes in `FILE.index` what was written when. Null when there is none.
    */
   readonly log: string | null;
+  /** Where others can attach to the first process; null: nowhere. */
+  readonly console: SupervisorConsole | null;
   /** Command executed by the supervisor at the end, if nobody else took the container down: absolute path first. */
   readonly teardown: readonly string[];
+}
+
+/**
+ * A console: of a process's terminal; or, when it has none, of its standard input, a pipe that stays open. What the
+ * terminal shows while its starter is not attached goes to the run's log.
+ */
+export interface SupervisorConsole {
+  /** Path of the socket to make. Its directory must exist. */
+  readonly socket: string;
+  /** Does the client that starts the process attach at once? */
+  readonly starter: boolean;
 }
 
 export interface SupervisorProcess {
@@ -44,7 +57,7 @@ export interface SupervisorProcess {
   readonly env: readonly string[];
   /** Name or number, `:group` optional. */
   readonly user: string;
-  /** Set: the process gets a pseudo terminal of this size in place of the stdio given. */
+  /** Set: the process gets a pseudo terminal of this size in place of the stdio given, and the supervisor its master. */
   readonly terminal: { readonly rows: number; readonly columns: number } | null;
 }
 
@@ -99,12 +112,20 @@ export interface SupervisedExit {
   readonly jailEmpty: boolean;
 }
 
+/** A connection to a process's console. */
+export interface Console {
+  /** What the terminal shows, and what is typed. */
+  readonly stream: number;
+  /** Master side of the terminal, to set its size; undefined when the process has none. */
+  readonly master: number | undefined;
+}
+
 /** A started process and the supervisor that waits for it. */
 export interface Supervised {
   /** Pid on the host. */
   readonly pid: number;
-  /** Master side of the process's terminal, when it has one; closed by `close()`. */
-  readonly master: number | undefined;
+  /** The process's console, when it has one that its starter attaches to; closed by `close()`. */
+  readonly console: Console | undefined;
   /**
    * Settles at the end of the process, and keeps Node alive until then or until `close()`, after which it never settles.
    * Rejects with SupervisorError when the supervisor itself is killed.
@@ -168,7 +189,16 @@ interface Addon {
     listener: (message: string | null, fd: number | null) => void,
   ): { send(message: string): void; close(): void };
   startDetached(path: string, arguments_: string[]): number;
-  startRelay(master: number, stdin: number, stdout: number, done: (errno: number) => void): { finish(): void };
+  startRelay(
+    stream: number,
+    master: number,
+    stdin: number,
+    stdout: number,
+    detachKeys: Buffer,
+    done: (errno: number, detached: boolean) => void,
+  ): void;
+  connectConsole(path: string): { errno: number; stream: number; master: number };
+  openConsole(stream: number): { errno: number; stream: number; master: number };
   setWindowSize(fd: number, rows: number, columns: number): number;
   waitCgroupEmpty(path: string, timeoutMs: number, done: (errno: number, empty: boolean) => void): void;
 }
@@ -230,7 +260,7 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
     const supervisor = addon().startSupervisor(path, spec.container, JSON.stringify(spec), stdio, [...heldFds], listen);
     traceCall("posix_spawn", `klee-supervisor ${spec.container}`, 0, startedAt);
 
-    function supervised(pid: number, master: number | undefined): Supervised {
+    function supervised(pid: number, console: Console | undefined): Supervised {
       const exited = new Promise<SupervisedExit>((settle, fail) => {
         settleExit = settle;
         failExit = fail;
@@ -239,7 +269,7 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
       exited.catch(() => {});
       return {
         pid,
-        master,
+        console,
         exited,
         signal: (number) => supervisor.send(JSON.stringify({ command: "signal", number })),
         close: () => {
@@ -247,7 +277,7 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
           closed = true;
           supervisor.send(JSON.stringify({ command: "release" }));
           supervisor.close();
-          if (master !== undefined) closeSync(master);
+          if (console !== undefined) closeConsole(console);
         },
       };
     }
@@ -256,7 +286,11 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
       const message = text === null ? undefined : (JSON.parse(text) as Message);
       switch (message?.event) {
         case "started":
-          resolve(supervised(message.pid, fd ?? undefined));
+          try {
+            resolve(supervised(message.pid, fd === null ? undefined : consoleOf("greeting", addon().openConsole(fd))));
+          } catch (error) {
+            reject(error);
+          }
           break;
         case "exited":
           settleExit?.({
@@ -309,27 +343,53 @@ export function launchLater(
 }
 
 /**
- * Copies bytes both ways between a terminal's master and two descriptors of this process, with `stdin` in raw mode
- * meanwhile if it is a terminal; no output is lost. Resolves when the other side has been closed. termios(3)
+ * Attaches to the console of a running process; unix(4), unix(7).
+ *
+ * @param path of the socket that the supervisor made.
+ * @throws {SyscallError} ENOENT when there is none; ECONNREFUSED when the supervisor was killed; EAGAIN when it hangs.
+ */
+export function connectConsole(path: string): Console {
+  const startedAt = traceStart();
+  const answer = addon().connectConsole(path);
+  traceCall("connect", path, answer.errno === 0 ? 0 : (ownErrors[answer.errno]?.[0] ?? answer.errno), startedAt);
+  return consoleOf(path, answer);
+}
+
+function consoleOf(object: string, answer: { errno: number; stream: number; master: number }): Console {
+  const { errno, stream, master } = answer;
+  if (errno !== 0) throw new SyscallError({ call: "connect", object, errno, table: ownErrors });
+  return { stream, master: master < 0 ? undefined : master };
+}
+
+/** Lets go of a console; the process goes on. */
+export function closeConsole({ stream, master }: Console): void {
+  closeSync(stream);
+  if (master !== undefined) closeSync(master);
+}
+
+/**
+ * Copies bytes both ways between a console and two descriptors of this process, until the process has ended and all that
+ * it wrote is copied, or the keys are typed. Of a terminal's console `stdin` is in raw mode meanwhile, if it is a terminal
+ * itself. termios(3)
  *
  * @param stdin "null": nothing is typed.
- * @param ended settles when the process has ended: what it has written is copied, then the relay ends, even if one it
- * left behind still has the terminal open.
- * @throws {SyscallError} when the master cannot be read.
+ * @param stdout "null": what is shown is not wanted.
+ * @param detachKeys bytes that end it when they are typed; empty: none do.
+ * @returns were the keys typed?
+ * @throws {SyscallError} when the console cannot be read.
  */
-export function relayTerminal(
-  master: number,
+export function relayConsole(
+  { stream, master }: Console,
   stdin: number | "null",
-  stdout: number,
-  ended?: Promise<unknown>,
-): Promise<void> {
+  stdout: number | "null",
+  detachKeys: Buffer,
+): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const relay = addon().startRelay(master, stdin === "null" ? -1 : stdin, stdout, (errno) => {
-      if (errno === 0) resolve();
-      else reject(new SyscallError({ call: "read", object: "terminal", errno, table: ownErrors }));
+    const [input, output] = [stdin, stdout].map((fd) => (fd === "null" ? -1 : fd)) as [number, number];
+    addon().startRelay(stream, master ?? -1, input, output, detachKeys, (errno, detached) => {
+      if (errno === 0) resolve(detached);
+      else reject(new SyscallError({ call: "read", object: "console", errno, table: ownErrors }));
     });
-    const finish = () => relay.finish();
-    ended?.then(finish, finish);
   });
 }
 

@@ -50,6 +50,33 @@ export interface Struct<F extends Fields = Fields> extends FieldType<Decoded<F>,
    * @throws {FieldError} when `source` is too short.
    */
   decode(source: Uint8Array, offset?: number): Decoded<F>;
+  /**
+   * As `decode`, one field alone.
+   *
+   * @throws {FieldError} when `source` is too short, or there is no such field.
+   */
+  decodeField<K extends keyof F & string>(name: K, source: Uint8Array, offset?: number): Decoded<F>[K];
+}
+
+interface ResolvedField {
+  readonly name: string;
+  readonly offset: number;
+  readonly type: AnyFieldType;
+  /** Its name in errors where the struct is not part of another one. */
+  readonly path: string;
+}
+
+function resolve(cName: string, name: string, [offset, type]: Field): ResolvedField {
+  return { name, offset, type, path: `${cName}.${name}` };
+}
+
+/** A Buffer of zeros, of Node's pool where it is small: a memory of its own, as Buffer.alloc takes, costs ten times that. */
+export function zeroed(size: number): Buffer {
+  return Buffer.allocUnsafe(size).fill(0);
+}
+
+function asBuffer(source: Uint8Array): Buffer {
+  return Buffer.isBuffer(source) ? source : Buffer.from(source.buffer, source.byteOffset, source.byteLength);
 }
 
 /**
@@ -62,17 +89,36 @@ export function struct<const F extends Fields>(cName: string, header: string, si
   for (const [name, [offset, type]] of Object.entries(fields)) {
     if (offset < 0 || offset + type.size > size) throw new FieldError(`${cName}.${name} lies outside ${size} bytes`);
   }
+  let byName: ReadonlyMap<string, ResolvedField> | undefined;
+  // On first use: most of the structs that a program declares it never encodes.
+  const resolved = (): ReadonlyMap<string, ResolvedField> => {
+    byName ??= new Map(Object.entries(fields).map(([name, field]) => [name, resolve(cName, name, field)]));
+    return byName;
+  };
   function write(target: Buffer, offset: number, values: Encodable<F>, where: string): void {
-    for (const [name, value] of Object.entries(values)) {
-      const field = fields[name];
+    const known = resolved();
+    for (const name in values) {
+      const field = known.get(name);
       if (field === undefined) throw new FieldError(`${where} has no field ${name}`);
-      if (value !== undefined) field[1].write(target, offset + field[0], value as never, `${where}.${name}`);
+      const value = values[name];
+      if (value === undefined) continue;
+      field.type.write(
+        target,
+        offset + field.offset,
+        value as never,
+        where === cName ? field.path : `${where}.${name}`,
+      );
     }
   }
   function read(source: Buffer, offset: number): Decoded<F> {
     const values: Record<string, unknown> = {};
-    for (const [name, [at, type]] of Object.entries(fields)) values[name] = type.read(source, offset + at);
+    for (const field of resolved().values()) values[field.name] = field.type.read(source, offset + field.offset);
     return values as Decoded<F>;
+  }
+  function checkLength(source: Uint8Array, offset: number): void {
+    if (offset < 0 || offset + size > source.length) {
+      throw new FieldError(`${cName} needs ${size} bytes at ${offset}, of ${source.length}`);
+    }
   }
   return {
     cName,
@@ -82,15 +128,19 @@ export function struct<const F extends Fields>(cName: string, header: string, si
     write,
     read,
     encode(values) {
-      const target = Buffer.alloc(size);
+      const target = zeroed(size);
       write(target, 0, values, cName);
       return target;
     },
     decode(source, offset = 0) {
-      if (offset < 0 || offset + size > source.length) {
-        throw new FieldError(`${cName} needs ${size} bytes at ${offset}, of ${source.length}`);
-      }
-      return read(Buffer.from(source.buffer, source.byteOffset, source.byteLength), offset);
+      checkLength(source, offset);
+      return read(asBuffer(source), offset);
+    },
+    decodeField(name, source, offset = 0) {
+      checkLength(source, offset);
+      const field = resolved().get(name);
+      if (field === undefined) throw new FieldError(`${cName} has no field ${name}`);
+      return field.type.read(asBuffer(source), offset + field.offset) as Decoded<F>[typeof name];
     },
   };
 }
@@ -208,17 +258,15 @@ export function bytes(size: number): FieldType<Buffer, Uint8Array> {
   };
 }
 
+const LAST_ASCII = 0x7f;
+
 /** `char[size]` holding UTF-8 and its NUL. A string that does not fit is an error: a shortened name is another name. */
 export function cString(size: number): FieldType<string> {
   return {
     size,
     write(target, offset, value, where) {
-      const encoded = encodeCString(value, where);
-      if (encoded.length > size) {
-        throw new FieldError(`${where}: "${value}" is ${encoded.length - 1} bytes, at most ${size - 1} fit`);
-      }
-      target.fill(0, offset, offset + size);
-      encoded.copy(target, offset);
+      const end = writeCString(target, offset, size, value, where);
+      target.fill(0, end, offset + size);
     },
     read: (source, offset) => decodeCString(source.subarray(offset, offset + size)),
   };
@@ -230,8 +278,10 @@ export function arrayOf<Out, In>(type: FieldType<Out, In>, count: number): Field
     size: type.size * count,
     write(target, offset, values, where) {
       if (values.length !== count) throw new FieldError(`${where}: ${values.length} elements, not ${count}`);
-      for (const [index, value] of values.entries()) {
+      let index = 0;
+      for (const value of values) {
         type.write(target, offset + index * type.size, value, `${where}[${index}]`);
+        index++;
       }
     },
     read: (source, offset) =>
@@ -250,8 +300,43 @@ export function encodeCString(value: string, where: string): Buffer {
   return Buffer.from(`${value}\0`, "utf8");
 }
 
+/**
+ * Writes a string as {@link encodeCString} encodes it.
+ *
+ * @param room for the string with its NUL, in bytes.
+ * @returns the offset behind the NUL.
+ * @throws {FieldError} when the string holds a NUL, or does not fit.
+ */
+export function writeCString(target: Buffer, offset: number, room: number, value: string, where: string): number {
+  const end = writeAscii(target, offset, room - 1, value);
+  if (end !== undefined) {
+    target[end] = 0;
+    return end + 1;
+  }
+  const encoded = encodeCString(value, where);
+  if (encoded.length > room) {
+    throw new FieldError(`${where}: "${value}" is ${encoded.length - 1} bytes, at most ${room - 1} fit`);
+  }
+  return offset + encoded.copy(target, offset);
+}
+
+/**
+ * The short way, for almost every string; what it wrote of another one is to be written over.
+ *
+ * @returns the offset behind the string; undefined when not all of it is ASCII without NUL, or it does not fit.
+ */
+function writeAscii(target: Buffer, offset: number, room: number, value: string): number | undefined {
+  if (value.length > room) return undefined;
+  for (let at = 0; at < value.length; at++) {
+    const code = value.charCodeAt(at);
+    if (code === 0 || code > LAST_ASCII) return undefined;
+    target[offset + at] = code;
+  }
+  return offset + value.length;
+}
+
 /** The text before the first NUL, or all of it when there is none. */
 export function decodeCString(source: Uint8Array): string {
   const end = source.indexOf(0);
-  return Buffer.from(end < 0 ? source : source.subarray(0, end)).toString("utf8");
+  return asBuffer(source).toString("utf8", 0, end < 0 ? source.length : end);
 }

@@ -253,6 +253,8 @@ export interface ExecutionOptions {
   readonly stdio: Stdio;
   /** The output of the container's first command goes to its log, whatever `stdio` says. Default false. */
   readonly log?: boolean | undefined;
+  /** With `log`, and without a terminal: the first command's standard input stays open, for those who attach. */
+  readonly input?: boolean | undefined;
   /** Called with a line for what will not work as one may expect, but is no reason to stop. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with the execution's id once all is checked, right before the command starts. */
@@ -323,11 +325,30 @@ export interface Execution {
   detach(): void;
 }
 
+/** A connection to the first process of a running container. */
+export interface Attachment {
+  readonly containerId: string;
+  /** Undefined when it has none. */
+  readonly terminal: ExecutionTerminal | undefined;
+  /** What it writes from now on, until it ends; undefined with a terminal. */
+  readonly output: AsyncIterable<Buffer> | undefined;
+  /** Copies a descriptor to its standard input, until either ends; undefined when that is not open. */
+  readonly type: ((stdin: number) => Promise<void>) | undefined;
+  /** Waits for its end; its exit status: its code, or 128 + the signal's number. */
+  exited(): Promise<number>;
+  /** Nothing happens when it has ended. */
+  signal(number: number): void;
+  /** It goes on. */
+  close(): void;
+}
+
 export interface ExecutionTerminal {
   /**
-   * Puts `stdin` into raw mode when it is a terminal and copies bytes both ways until the command's side closes;
-   * restores the mode at the end.
+   * Puts `stdin` into raw mode when it is a terminal and copies bytes both ways until the command's side closes, or
+   * these bytes are typed; restores the mode at the end.
+   *
+   * @returns true when they were typed: the command goes on.
    */
-  relay(stdin: number | "null", stdout: number): Promise<void>;
+  relay(stdin: number | "null", stdout: number, detachKeys: Buffer): Promise<boolean>;
   resize(size: WindowSize): void;
 }

@@ -71,6 +71,8 @@ export function changingCommands(machine: Site): ChangingCommand[] {
     { name: "create", args: ["create", "-n", "net", "-J", RAW, "--name", "c", "box"] },
     { name: "run", args: ["run", "--pids", "50", "-n", "net", "-J", RAW, "--name", "c", "box", "true"] },
     { name: "run -d", args: ["run", "-d", "-n", "net", "-J", RAW, "--name", "c", "box", ...SLEEP] },
+    { name: "run -dt", args: ["run", "-dt", "-n", "net", "--name", "c", "box", ...SLEEP] },
+    { name: "run -di", args: ["run", "-di", "-n", "net", "--name", "c", "box", ...SLEEP] },
     { name: "run --rm", args: ["run", "--rm", "-n", "net", "-J", RAW, "--name", "c", "box", "true"] },
     { name: "run -l disabled", args: ["run", "-l", "disabled", "--name", "c", "box", "true"] },
     { name: "run --restart", args: ["run", "--restart", "on-failure:1", "-n", "net", "--name", "c", "box", ...FAIL] },
@@ -100,6 +102,11 @@ export function changingCommands(machine: Site): ChangingCommand[] {
     {
       name: "run -d, supervisor",
       args: ["run", "-d", "-n", "net", "-J", RAW, "--name", "c", "box", "true"],
+      victim: "supervisor",
+    },
+    {
+      name: "run -dt, supervisor",
+      args: ["run", "-dt", "-n", "net", "--name", "c", "box", "true"],
       victim: "supervisor",
     },
     { name: "exec, supervisor", args: ["exec", "c", "true"], prepare: createStarted, victim: "supervisor" },

@@ -66,6 +66,27 @@ test("a struct encodes each field at its offset and leaves the rest zero", () =>
   );
 });
 
+test("one field is decoded alone, with the checks of all", () => {
+  const encoded = Buffer.concat([Buffer.alloc(8), outer.encode({ name: "lo1", in: { a: 16 }, number: -2 })]);
+  assert.equal(outer.decodeField("number", encoded, 8), -2);
+  assert.equal(outer.decodeField("name", encoded, 8), "lo1");
+  assert.deepEqual(outer.decodeField("in", encoded, 8), { a: 16, port: 0 });
+  assert.throws(() => outer.decodeField("number", encoded, 9), { message: "struct outer needs 64 bytes at 9, of 72" });
+  assert.throws(() => outer.decodeField("nmuber" as "number", encoded, 8), {
+    message: "struct outer has no field nmuber",
+  });
+});
+
+test("a string of other characters than ASCII fits by its bytes, and leaves nothing behind it", () => {
+  const target = Buffer.alloc(64, 0xff);
+  outer.write(target, 0, { name: "ääb" }, outer.cName);
+  assert.equal(target.toString("hex", 0, 9), "c3a4c3a462000000ff");
+  outer.write(target, 0, { name: "lo1" }, outer.cName);
+  assert.equal(target.toString("hex", 0, 9), "6c6f310000000000ff");
+  const short = { message: 'struct outer.name: "abcdefä" is 8 bytes, at most 7 fit' };
+  assert.throws(() => outer.encode({ name: "abcdefä" }), short);
+});
+
 test("decoding gives back what was encoded, also from within a larger buffer", () => {
   const values = {
     name: "kleene0",

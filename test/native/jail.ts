@@ -85,6 +85,7 @@ export class Jail {
       lock: this.lock,
       record: join(this.directory, "run"),
       log: null,
+      console: null,
       teardown: ["/bin/sh", "-c", `echo "$$ $KLEE_ROOT" > ${this.record}.new && mv ${this.record}.new ${this.record}`],
       ...changes,
     };

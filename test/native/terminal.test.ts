@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { relayTerminal, type Supervised, setWindowSize } from "../../src/ffi/native.ts";
+import { type Console, relayConsole, type Supervised, setWindowSize } from "../../src/ffi/native.ts";
 import { needs } from "../support/gate.ts";
 import { eventually, type Jail, withJail } from "./jail.ts";
 
@@ -14,14 +14,20 @@ async function startOnTerminal(jail: Jail, argv: readonly string[], stdin: numbe
   const path = join(jail.directory, "screen");
   const stdout = openSync(path, "w");
   const supervised = await jail.start(argv, { process: { terminal } });
-  const relayed = relayTerminal(masterOf(supervised), stdin, stdout, supervised.exited);
+  const relayed = relayConsole(consoleOf(supervised), stdin, stdout, Buffer.alloc(0));
   const screen = () => readFileSync(path, "utf8");
   return { supervised, relayed: relayed.finally(() => closeSync(stdout)), screen };
 }
 
+function consoleOf(supervised: Supervised): Console {
+  assert.ok(supervised.console !== undefined);
+  return supervised.console;
+}
+
 function masterOf(supervised: Supervised): number {
-  assert.ok(supervised.master !== undefined);
-  return supervised.master;
+  const { master } = consoleOf(supervised);
+  assert.ok(master !== undefined);
+  return master;
 }
 
 describe("terminals", needs("root", "cgroup2", "overlay", "busybox"), () => {
@@ -39,7 +45,7 @@ describe("terminals", needs("root", "cgroup2", "overlay", "busybox"), () => {
       });
       const path = join(jail.directory, "screen");
       const stdout = openSync(path, "w");
-      await relayTerminal(masterOf(supervised), "null", stdout);
+      await relayConsole(consoleOf(supervised), "null", stdout, Buffer.alloc(0));
       closeSync(stdout);
       assert.equal(readFileSync(path, "utf8"), "80 5 620\r\n");
     }));

@@ -208,6 +208,25 @@ for (const { name, machine, dataset } of storages)
       assert.match(stdout, /\/dev\/pts\/0\r\n(\^@)?yes\r\n/);
     });
 
+    test("a terminal to attach to, and a standard input", () => {
+      const echo = "while read line; do echo got:$line; [ $line = end ] && exit 5; done";
+      klee("run", "-dit", "--name", "shown", "FreeBSD", "/bin/sh", "-c", echo);
+      const attach = (name: string) =>
+        spawnSync(process.execPath, [kleeCommand, "attach", name], {
+          env: host.environment(),
+          encoding: "utf8",
+          input: "word\nend\n",
+        });
+      const typed = attach("shown");
+      assert.equal(typed.status, 5, typed.stderr);
+      assert.match(klee("logs", "shown"), /got:word\r\n[\s\S]*got:end/);
+      klee("run", "-di", "--name", "piped", "FreeBSD", "/bin/sh", "-c", echo);
+      const piped = attach("piped");
+      assert.equal(piped.status, 5, piped.stderr);
+      assert.equal(klee("logs", "piped"), "got:word\ngot:end\n");
+      klee("rmc", "shown", "piped");
+    });
+
     test("a signal to the first process, and the status that is kept", () => {
       klee(
         "run",

@@ -40,7 +40,7 @@ async function disagreements(machine: Machine): Promise<string[]> {
       ...(await files(store, machine.root, known)),
       ...(await store.all("SELECT * FROM operation")).map((row) => `left: operation ${row.kind} ${row.object}`),
       ...(await freeRanges(store, networks, endpoints)),
-      ...lockFiles(machine.root, known),
+      ...ownFiles(machine.root, known),
     ];
   } finally {
     await store.close();
@@ -214,10 +214,13 @@ function entries(directory: string): string[] {
   }
 }
 
-const lockFiles = (root: string, known: ReadonlySet<string>): string[] =>
-  entries(join(root, "locks"))
-    .filter((name) => /^[0-9a-f]{12}$/.test(name) && !known.has(name))
-    .map((name) => `left: lock ${name}`);
+/** Files of containers, each named after its own: none outlives it. */
+const ownFiles = (root: string, known: ReadonlySet<string>): string[] =>
+  ["locks", "runs", "logs", "consoles"].flatMap((directory) =>
+    entries(join(root, directory))
+      .filter((name) => /^[0-9a-f]{12}/.test(name) && !known.has(name.slice(0, 12)))
+      .map((name) => `left: ${directory}/${name}`),
+  );
 
 /** Each usable address is either free or an endpoint's, and free ranges neither touch nor overlap. */
 async function freeRanges(store: Store, networks: readonly Row[], endpoints: readonly Row[]): Promise<string[]> {

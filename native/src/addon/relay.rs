@@ -1,8 +1,9 @@
-//! Bytes both ways between the user's descriptors and the master of a container's terminal, on a thread of its own.
+//! Bytes both ways between the user's descriptors and the stream of a console, on a thread of its own.
 
+use super::keys::Keys;
 use super::terminal::{self, RawMode};
 use napi::Result;
-use napi::bindgen_prelude::Function;
+use napi::bindgen_prelude::{Buffer, FnArgs, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use std::io::{self, Error, ErrorKind};
@@ -12,47 +13,37 @@ use std::thread;
 /// POLLOUT on a pipe promises this much room (PIPE_BUF); more could block the other direction.
 const CHUNK: usize = 4096;
 
-/// A relay under way.
+/// Copies between `stream` and `stdin` (-1: none) and `stdout` (-1: none) until the stream ends or `detach_keys` are typed,
+/// then tells `done(errno, detached)`. With a terminal's `master` (-1: none) `stdin` is in raw mode meanwhile, if it is a
+/// terminal, and its end is typed as that terminal's end of file.
 #[napi]
-pub struct Relay {
-    stop: OwnedFd,
-}
-
-/// Copies between `master` and `stdin` (-1: none) and `stdout` until the other side of the terminal closes, then tells
-/// `done(errno)`. Puts `stdin` in raw mode meanwhile if it is a terminal.
-#[napi]
-pub fn start_relay(master: i32, stdin: i32, stdout: i32, done: Function<i32, ()>) -> Result<Relay> {
-    let done = done.build_threadsafe_function::<i32>().build_callback(|outcome| Ok(outcome.value))?;
-    // SAFETY: no pointers; the descriptor that it returns is ours alone.
-    let stop = unsafe { OwnedFd::from_raw_fd(check(libc::eventfd(0, libc::EFD_CLOEXEC) as isize)? as RawFd) };
-    let stopped = stop.try_clone()?;
-    // A copy of its own, which stays valid whatever becomes of the caller's.
-    // SAFETY: no pointers; the descriptor that the call returns is ours alone.
-    let master =
-        unsafe { OwnedFd::from_raw_fd(check(libc::fcntl(master, libc::F_DUPFD_CLOEXEC, 3) as isize)? as RawFd) };
-    // SAFETY: no pointers. The master's description is shared with nobody else.
-    unsafe { check(libc::fcntl(master.as_raw_fd(), libc::F_SETFL, libc::O_RDWR | libc::O_NONBLOCK) as isize)? };
-    let raw = RawMode::enter(stdin);
+pub fn start_relay(
+    stream: i32,
+    master: i32,
+    stdin: i32,
+    stdout: i32,
+    detach_keys: Buffer,
+    done: Function<FnArgs<(i32, bool)>, ()>,
+) -> Result<()> {
+    let done =
+        done.build_threadsafe_function::<(i32, bool)>().build_callback(|outcome| Ok(FnArgs::from(outcome.value)))?;
+    // Copies of its own, which stay valid whatever becomes of the caller's.
+    let stream = copy_of(stream)?;
+    let master = if master < 0 { None } else { Some(copy_of(master)?) };
+    set_nonblocking(&stream)?;
+    let raw = master.is_some().then(|| RawMode::enter(stdin));
+    let keys = Keys::new(detach_keys.to_vec());
     thread::spawn(move || {
-        let outcome =
-            Copying { master, stdin, stdout, stopped, output: Vec::new(), input: Vec::new(), line: false }.run();
+        let (output, input) = (Vec::new(), Vec::new());
+        let outcome = Copying { stream, master, stdin, stdout, output, input, keys, line: false }.run();
         drop(raw);
-        let errno = outcome.err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO));
-        done.call(errno, ThreadsafeFunctionCallMode::NonBlocking);
+        let (errno, detached) = match outcome {
+            Ok(detached) => (0, detached),
+            Err(error) => (error.raw_os_error().unwrap_or(libc::EIO), false),
+        };
+        done.call((errno, detached), ThreadsafeFunctionCallMode::NonBlocking);
     });
-    Ok(Relay { stop })
-}
-
-#[napi]
-impl Relay {
-    /// Nothing more is to come: what is there is copied, then the relay ends, even if a process left behind still has
-    /// the terminal open.
-    #[napi]
-    pub fn finish(&self) {
-        let one = 1u64.to_ne_bytes();
-        // SAFETY: pointer and length are of one live array.
-        unsafe { libc::write(self.stop.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-    }
+    Ok(())
 }
 
 /// Sets the size of a terminal. Returns errno, 0 when it is done.
@@ -61,48 +52,55 @@ pub fn set_window_size(fd: i32, rows: u16, columns: u16) -> i32 {
     terminal::set_window_size(fd, rows, columns).err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO))
 }
 
+fn copy_of(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers; the descriptor that the call returns is ours alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(check(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) as isize)? as RawFd) })
+}
+
+fn set_nonblocking(fd: &OwnedFd) -> io::Result<()> {
+    // SAFETY: no pointers. The stream's description is shared with nobody else.
+    unsafe { check(libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_RDWR | libc::O_NONBLOCK) as isize)? };
+    Ok(())
+}
+
 struct Copying {
-    master: OwnedFd,
+    stream: OwnedFd,
+    master: Option<OwnedFd>,
     /// -1 once it has ended.
     stdin: RawFd,
     /// -1 once nobody reads it.
     stdout: RawFd,
-    stopped: OwnedFd,
-    /// Read from the master, not written yet.
+    /// Read from the stream, not written yet.
     output: Vec<u8>,
     /// Read from stdin, not written yet.
     input: Vec<u8>,
+    keys: Keys,
     /// Is an input line begun?
     line: bool,
 }
 
 impl Copying {
-    fn run(mut self) -> io::Result<()> {
-        let mut finishing = false;
+    /// True: the keys were typed.
+    fn run(mut self) -> io::Result<bool> {
         loop {
-            let [master, stdin, stdout, stopped] = self.poll(finishing)?;
-            finishing |= stopped != 0;
+            let [stream, stdin, stdout] = self.poll()?;
             if stdout != 0 {
                 self.write_output();
             }
-            if stdin != 0 {
-                self.read_input();
+            if stdin != 0 && self.read_input() {
+                return Ok(true);
             }
-            if master & libc::POLLOUT != 0 || (master != 0 && !self.input.is_empty()) {
+            if stream & libc::POLLOUT != 0 || (stream != 0 && !self.input.is_empty()) {
                 self.write_input();
             }
-            if master & (libc::POLLIN | libc::POLLHUP | libc::POLLERR) != 0 && self.output.is_empty() {
-                if !self.read_output()? {
-                    return Ok(());
-                }
-            } else if finishing && master == 0 && stopped == 0 && self.output.is_empty() {
-                return Ok(());
+            if stream & !libc::POLLOUT != 0 && self.output.is_empty() && !self.read_output()? {
+                return Ok(false);
             }
         }
     }
 
     /// Waits for whatever can go on; one chunk at a time in each direction.
-    fn poll(&self, finishing: bool) -> io::Result<[libc::c_short; 4]> {
+    fn poll(&self) -> io::Result<[libc::c_short; 3]> {
         let slot = |fd, wanted: libc::c_short| libc::pollfd {
             fd: if wanted == 0 { -1 } else { fd },
             events: wanted,
@@ -111,26 +109,25 @@ impl Copying {
         let when = |condition, event| if condition { event } else { 0 };
         let (reading, writing) = (self.output.is_empty(), !self.input.is_empty());
         let mut polled = [
-            slot(self.master.as_raw_fd(), when(reading, libc::POLLIN) | when(writing && !finishing, libc::POLLOUT)),
-            slot(self.stdin, when(!writing && !finishing, libc::POLLIN)),
+            slot(self.stream.as_raw_fd(), when(reading, libc::POLLIN) | when(writing, libc::POLLOUT)),
+            slot(self.stdin, when(!writing, libc::POLLIN)),
             slot(self.stdout, when(!reading, libc::POLLOUT)),
-            slot(self.stopped.as_raw_fd(), when(!finishing, libc::POLLIN)),
         ];
-        let timeout = if finishing && reading { 0 } else { -1 };
         loop {
             // SAFETY: pointer and length are of one live array.
-            match check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) } as isize) {
+            match check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) } as isize) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 other => return other.map(|_| polled.map(|poll| poll.revents)),
             }
         }
     }
 
-    /// False at the end: EIO says that the last process has closed the terminal.
+    /// False at the end.
     fn read_output(&mut self) -> io::Result<bool> {
-        match read(self.master.as_raw_fd(), &mut self.output) {
+        match read(self.stream.as_raw_fd(), &mut self.output) {
             Ok(0) => Ok(false),
-            Err(error) if error.raw_os_error() == Some(libc::EIO) => Ok(false),
+            // The other side went without taking what was typed last.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => Ok(false),
             Err(error) if !passing(&error) => Err(error),
             _ => {
                 if self.stdout < 0 {
@@ -152,31 +149,38 @@ impl Copying {
         }
     }
 
-    fn read_input(&mut self) {
-        match read(self.stdin, &mut self.input) {
+    /// True when the keys that detach were typed.
+    fn read_input(&mut self) -> bool {
+        let mut typed = Vec::new();
+        match read(self.stdin, &mut typed) {
             Ok(0) => {
                 self.stdin = -1;
                 self.end_input();
             }
             Err(error) if !passing(&error) => self.stdin = -1,
             _ => {
-                if let Some(last) = self.input.last() {
+                if self.keys.pass(&typed, &mut self.input) {
+                    return true;
+                }
+                if let Some(last) = typed.last() {
                     self.line = *last != b'\n';
                 }
             }
         }
+        false
     }
 
     /// A terminal has no end but the character that means it; in a begun line the first one only completes the line.
     fn end_input(&mut self) {
-        if let Ok(settings) = terminal::settings(self.master.as_raw_fd()) {
+        let Some(master) = &self.master else { return };
+        if let Ok(settings) = terminal::settings(master.as_raw_fd()) {
             let end = settings.c_cc[libc::VEOF];
             self.input.extend(std::iter::repeat_n(end, if self.line { 2 } else { 1 }));
         }
     }
 
     fn write_input(&mut self) {
-        match write(self.master.as_raw_fd(), &mut self.input) {
+        match write(self.stream.as_raw_fd(), &mut self.input) {
             Err(error) if !passing(&error) => self.input.clear(),
             _ => {}
         }

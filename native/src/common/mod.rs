@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod command;
+pub mod console;
 pub mod later;
 pub mod log;
 pub mod record;

@@ -7,6 +7,7 @@ use super::log;
 use super::payload::become_payload;
 use super::signal;
 use crate::common::client::Client;
+use crate::common::console::Console;
 use crate::common::log::{Free, Log};
 use crate::common::record::Record;
 use crate::common::report::await_program;
@@ -94,6 +95,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Libr
         }
         pause = (pause * 2).min(LAST_LOOK_MS);
     }
+    watch.flush();
     // A client that heard of the end has taken the container down before it said that it was about to go.
     let heard = watch.client.is_there();
     client.wait_gone();
@@ -109,6 +111,7 @@ fn supervise_exec(client: &mut Client, spec: &Spec, host: &Freebsd, library: Lib
         if let Some(exit) = watch.exit {
             let over = watch.is_over();
             watch.client.send(&exited(exit, over), None);
+            watch.flush();
             return Ok(());
         }
     }
@@ -133,7 +136,7 @@ fn exited((code, signal): (Option<i32>, Option<i32>), jail_empty: bool) -> Event
     Event::Exited { code, signal, jail_empty }
 }
 
-/// Starts the process and says so once `ready` has succeeded; the supervisor keeps nothing of its stdio.
+/// Starts the process and says so once `ready` has succeeded; of its stdio the supervisor keeps its console alone.
 fn start<'a>(
     client: &'a mut Client,
     spec: &Spec,
@@ -142,6 +145,7 @@ fn start<'a>(
     ready: impl FnOnce(Jail, libc::pid_t) -> Outcome<()>,
 ) -> Outcome<Watch<'a>> {
     let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
+    let input = Console::open_input(spec)?;
     let (ours, theirs) = socket_pair().at("socketpair", "")?;
     // SAFETY: there is one thread only, so no lock is held in the child.
     let pid = check(unsafe { libc::fork() }.into()).at("fork", "")? as libc::pid_t;
@@ -149,7 +153,11 @@ fn start<'a>(
         become_payload(library, jail, &spec.process, theirs);
     }
     drop(theirs);
-    let started = await_program(&ours).and_then(|master| ready(jail, pid).map(|()| master)).inspect_err(|_| {
+    let started = await_program(&ours).and_then(|master| {
+        ready(jail, pid)?;
+        Console::open(spec, master, input)
+    });
+    let (console, stream) = started.inspect_err(|_| {
         // SAFETY: no pointers. The child is not reaped yet, so its pid is its own.
         unsafe { libc::kill(pid, libc::SIGKILL) };
         // SAFETY: as above; its status is not wanted.
@@ -158,8 +166,8 @@ fn start<'a>(
     for standard in 0..=2 {
         duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null")?;
     }
-    client.send(&Event::Started { pid }, started.as_ref().map(AsFd::as_fd));
-    Ok(Watch { client, pid, jail, exit: None, log: None })
+    client.send(&Event::Started { pid }, stream.as_ref().map(AsFd::as_fd));
+    Ok(Watch { client, pid, jail, exit: None, log: None, console })
 }
 
 /// All that a supervisor waits for.
@@ -170,16 +178,30 @@ struct Watch<'a> {
     /// Exit code or signal.
     exit: Option<(Option<i32>, Option<i32>)>,
     log: Option<Log>,
+    console: Option<Console>,
 }
 
 impl Watch<'_> {
+    /// After the end of the process.
+    fn flush(&mut self) {
+        if let Some(console) = &mut self.console {
+            console.flush();
+        }
+    }
+
     /// Waits for the next thing to happen, at most so long, and takes it in.
     fn next(&mut self, timeout_ms: Option<u64>) {
         let written = self.log.as_ref().map_or(-1, Log::descriptor);
-        let mut polled =
-            [self.client.descriptor(), written].map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+        let mut polled = [self.client.descriptor(), written]
+            .map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 })
+            .to_vec();
+        let own = polled.len();
+        polled.extend(self.console.as_ref().map(Console::polled).into_iter().flatten());
         let log = self.log.as_ref().map(Log::timeout).and_then(|timeout| u64::try_from(timeout).ok());
         signal::poll(&mut polled, timeout_ms.into_iter().chain(log).min());
+        if let Some(console) = &mut self.console {
+            console.serve(&polled[own..]);
+        }
         self.reap();
         if let Some(log) = &mut self.log {
             log.keep(polled[1].revents != 0);
@@ -203,6 +225,9 @@ impl Watch<'_> {
             if pid == self.pid {
                 let signal = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));
                 self.exit = Some((signal.is_none().then(|| libc::WEXITSTATUS(status)), signal));
+                if let Some(console) = &mut self.console {
+                    console.end();
+                }
             }
         }
     }

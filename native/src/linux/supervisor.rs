@@ -8,6 +8,7 @@ use super::process::{Exit, Process};
 use super::start::{Limits, Started, end_process, start_init, start_payload};
 use super::sys::{close_on_exec_from, close_range, release_code, set_not_dumpable};
 use crate::common::client::Client;
+use crate::common::console::Console;
 use crate::common::log::Log;
 use crate::common::record::Record;
 use crate::common::sys::{check, duplicate_to, open, set_signal_action};
@@ -67,9 +68,10 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
     let events = payload_events(host)?;
     let mut record = Record::open(&run.record)?;
     let init = start_init(jail, &host.cgroup)?;
-    let started = start_first(client, spec, host, &init, Some(&mut record)).inspect_err(|_| end_process(&init))?;
+    let (first, console) =
+        start_first(client, spec, host, &init, Some(&mut record)).inspect_err(|_| end_process(&init))?;
     let mut record = Some(record);
-    let mut watch = Watch::new(client, host, &events, &started.process);
+    let mut watch = Watch::new(client, host, &events, &first, console);
     watch.init = Some(&init);
     // Without it the container runs on, and its log grows.
     watch.log = run.log.as_deref().and_then(|path| Log::open(path, log::watch(path).ok(), log::free).ok());
@@ -94,6 +96,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
     if watch.init.is_some() {
         end_process(&init);
     }
+    watch.flush();
     client.wait_gone();
     let released = client.released;
     takedown::take_down(run, || match fs::metadata(&host.cgroup).map(|metadata| metadata.ino()) {
@@ -107,12 +110,13 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
 fn supervise_exec(client: &mut Client, spec: &Spec, host: &Linux) -> Outcome<()> {
     let events = payload_events(host)?;
     let init = find_init(&host.cgroup)?;
-    let started = start_first(client, spec, host, &init, None)?;
-    let mut watch = Watch::new(client, host, &events, &started.process);
+    let (first, console) = start_first(client, spec, host, &init, None)?;
+    let mut watch = Watch::new(client, host, &events, &first, console);
     loop {
         let populated = watch.next().at("poll", &spec.container)?;
         if let Some(exit) = watch.exit {
             watch.client.send(&exited(exit, !populated), None);
+            watch.flush();
             return Ok(());
         }
     }
@@ -147,24 +151,25 @@ fn find_init(cgroup: &str) -> Outcome<Process> {
     init.ok_or_else(|| Failure::refusal("pid 1", path, "the container is not running"))
 }
 
-/// Starts the process and says so; the supervisor keeps nothing of its stdio.
+/// Starts the process and says so; of its stdio the supervisor keeps its console alone.
 fn start_first(
     client: &mut Client,
     spec: &Spec,
     host: &Linux,
     init: &Process,
     record: Option<&mut Record>,
-) -> Outcome<Started> {
+) -> Outcome<(Process, Option<Console>)> {
     let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
     let limits = Limits { raw_sockets: host.raw_sockets, network: host.network, groups: &host.groups };
-    let mut started = start_payload(init, &spec.process, limits, &host.cgroup)?;
+    let input = Console::open_input(spec)?;
+    let Started { process, master } = start_payload(init, &spec.process, limits, &host.cgroup)?;
     let settled = (0..=2)
         .try_for_each(|standard| duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null"))
-        .and_then(|()| record.map_or(Ok(()), |record| record.begin(started.process.pid)));
-    settled.inspect_err(|_| end_process(&started.process))?;
-    client.send(&Event::Started { pid: started.process.pid }, started.master.as_ref().map(AsFd::as_fd));
-    started.master = None;
-    Ok(started)
+        .and_then(|()| record.map_or(Ok(()), |record| record.begin(process.pid)))
+        .and_then(|()| Console::open(spec, master, input));
+    let (console, stream) = settled.inspect_err(|_| end_process(&process))?;
+    client.send(&Event::Started { pid: process.pid }, stream.as_ref().map(AsFd::as_fd));
+    Ok((process, console))
 }
 
 /// All that a supervisor waits for.
@@ -181,10 +186,17 @@ struct Watch<'a> {
     first: Option<&'a Process>,
     exit: Option<Exit>,
     log: Option<Log>,
+    console: Option<Console>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(client: &'a mut Client, host: &'a Linux, events: &'a Events, first: &'a Process) -> Self {
+    fn new(
+        client: &'a mut Client,
+        host: &'a Linux,
+        events: &'a Events,
+        first: &'a Process,
+        console: Option<Console>,
+    ) -> Self {
         let cgroup_root = Some(host.cgroup_root.as_str());
         Self {
             client,
@@ -196,6 +208,14 @@ impl<'a> Watch<'a> {
             first: Some(first),
             exit: None,
             log: None,
+            console,
+        }
+    }
+
+    /// After the end of the process.
+    fn flush(&mut self) {
+        if let Some(console) = &mut self.console {
+            console.flush();
         }
     }
 
@@ -214,13 +234,15 @@ impl<'a> Watch<'a> {
         let running = self.first.filter(|_| self.exit.is_none());
         let descriptor = |process: Option<&Process>| process.map_or(-1, |process| process.as_fd().as_raw_fd());
         // poll(2) passes over a negative descriptor.
-        let mut polled = [
+        let mut polled = vec![
             libc::pollfd { fd: descriptor(running), events: libc::POLLIN, revents: 0 },
             libc::pollfd { fd: descriptor(self.init), events: libc::POLLIN, revents: 0 },
             libc::pollfd { fd: self.events.as_fd().as_raw_fd(), events: libc::POLLPRI, revents: 0 },
             libc::pollfd { fd: self.client.descriptor(), events: libc::POLLIN, revents: 0 },
             libc::pollfd { fd: self.log.as_ref().map_or(-1, Log::descriptor), events: libc::POLLIN, revents: 0 },
         ];
+        let own = polled.len();
+        polled.extend(self.console.as_ref().map(Console::polled).into_iter().flatten());
         let log_timeout = self.log.as_ref().map_or(-1, Log::timeout);
         let timeout = match (self.cgroup_root.is_some(), log_timeout) {
             (true, -1) => QUIET.as_millis() as libc::c_int,
@@ -236,7 +258,11 @@ impl<'a> Watch<'a> {
         if self.cgroup_root.is_some() && self.since.elapsed() >= QUIET {
             self.settle_down();
         }
-        let [first, init, _, client, written] = polled.map(|poll| poll.revents != 0);
+        let ready = |index: usize| polled[index].revents != 0;
+        let (first, init, client, written) = (ready(0), ready(1), ready(3), ready(4));
+        if let Some(console) = &mut self.console {
+            console.serve(&polled[own..]);
+        }
         if let Some(log) = &mut self.log {
             log.keep(written);
         }
@@ -250,6 +276,9 @@ impl<'a> Watch<'a> {
         }
         if let Some(process) = running.filter(|_| first) {
             self.exit = Some(process.wait()?);
+            if let Some(console) = &mut self.console {
+                console.end();
+            }
             settle(self.events, &self.cgroup)?;
         }
         if let Some(process) = self.init.filter(|_| init) {

@@ -16,10 +16,13 @@ export interface IoctlCall {
   readonly object: string;
   /** Address family of the socket to make it on; AF_INET unless told. */
   readonly family?: number;
+  /** What the kernel reads, and may write its answer to. */
   readonly argument: Buffer;
   /** Memory that the argument points to, with the pointer's offset in the argument, in bytes. */
   readonly pointee?: { readonly at: number; readonly data: Buffer };
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** What is in memory after an ioctl: the argument, and what it points to. */
 export interface IoctlReply {
@@ -34,10 +37,18 @@ export interface IoctlReply {
  */
 export function ioctlOn(fd: number, call: IoctlCall): IoctlReply {
   const { argument, pointee } = call;
-  const memory = Buffer.concat([argument, pointee?.data ?? Buffer.alloc(0)]);
-  if (pointee !== undefined) memory.writeBigUInt64LE(addressOf(memory) + BigInt(argument.length), pointee.at);
-  syscall({ call: call.ioctl.cName, object: call.object }, () => ioctl(fd, call.ioctl.request, "void *", memory));
+  if (pointee === undefined) {
+    invoke(fd, call, argument);
+    return { argument, pointee: NOTHING };
+  }
+  const memory = Buffer.concat([argument, pointee.data]);
+  memory.writeBigUInt64LE(addressOf(memory) + BigInt(argument.length), pointee.at);
+  invoke(fd, call, memory);
   return { argument: memory.subarray(0, argument.length), pointee: memory.subarray(argument.length) };
+}
+
+function invoke(fd: number, call: IoctlCall, memory: Buffer): void {
+  syscall({ call: call.ioctl.cName, object: call.object }, () => ioctl(fd, call.ioctl.request, "void *", memory));
 }
 
 /**

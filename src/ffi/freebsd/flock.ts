@@ -8,9 +8,9 @@ const flock = cFunction<[number, number], number>("int flock(int fd, int operati
 const flockWaiting = asyncFunction<[number, number], number>("int flock(int fd, int operation)");
 
 const locks = new FileLocks({
-  open(path) {
+  open(path, make) {
     // Node opens every file close-on-exec.
-    const number = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    const number = openSync(path, constants.O_RDWR | (make ? constants.O_CREAT : 0) | constants.O_NOFOLLOW, 0o600);
     return { number, [Symbol.dispose]: () => closeSync(number) };
   },
   tryLock(fd, path) {
@@ -35,3 +35,11 @@ const locks = new FileLocks({
  * @throws {SyscallError} and Node's own errors for the file.
  */
 export const lockFile = (path: string): Promise<Disposable> => locks.lock(path);
+
+/**
+ * The same for a file that is there already.
+ *
+ * @returns undefined when there is none, or when it is removed meanwhile.
+ * @throws {SyscallError} and Node's own errors for the file.
+ */
+export const lockExistingFile = (path: string): Promise<Disposable | undefined> => locks.lockExisting(path);

@@ -1,29 +1,18 @@
-import { isIPv4, isIPv6, SocketAddress } from "node:net";
-import { FieldError } from "../struct.ts";
+import { SocketAddress } from "node:net";
+import { encodeAddress, encodeQuad, isIPv6, parseQuad } from "../inet.ts";
+import { FieldError, zeroed } from "../struct.ts";
 
 /** The 4 bytes of an IPv4 address in dotted form, network order. @throws {FieldError} when it is none. */
 export function parseInet(address: string): Buffer {
-  if (!isIPv4(address)) throw new FieldError(`"${address}" is not an IPv4 address`);
-  return Buffer.from(address.split(".").map(Number));
+  const quad = parseQuad(address);
+  if (quad === undefined) throw new FieldError(`"${address}" is not an IPv4 address`);
+  return encodeQuad(quad);
 }
 
 /** The 16 bytes of an IPv6 address without a zone. @throws {FieldError} when it is none. */
 export function parseInet6(address: string): Buffer {
-  if (!isIPv6(address) || address.includes("%")) throw new FieldError(`"${address}" is not an IPv6 address`);
-  const [head = "", tail] = address.split("::");
-  const before = groups(head);
-  const after = groups(tail ?? "");
-  const zeros = new Array<number>(16 - before.length - after.length).fill(0);
-  return Buffer.from([...before, ...zeros, ...after]);
-}
-
-function groups(text: string): number[] {
-  if (text === "") return [];
-  return text.split(":").flatMap((group) => {
-    if (group.includes(".")) return [...parseInet(group)];
-    const value = Number.parseInt(group, 16);
-    return [value >> 8, value & 0xff];
-  });
+  if (!isIPv6(address)) throw new FieldError(`"${address}" is not an IPv6 address`);
+  return encodeAddress(address);
 }
 
 /** The text of 4 bytes. */
@@ -42,8 +31,10 @@ export function netmask(prefixLength: number, size: 4 | 16): Buffer {
   if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > size * 8) {
     throw new FieldError(`a prefix length is 0 to ${size * 8}, not ${prefixLength}`);
   }
-  const mask = Buffer.alloc(size);
-  for (let bit = 0; bit < prefixLength; bit++) mask[bit >> 3] = (mask[bit >> 3] ?? 0) | (0x80 >> (bit & 7));
+  const mask = zeroed(size);
+  const whole = prefixLength >> 3;
+  mask.fill(0xff, 0, whole);
+  if (whole < size) mask[whole] = 0xff00 >> (prefixLength & 7);
   return mask;
 }
 

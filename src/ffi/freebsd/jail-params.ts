@@ -1,8 +1,10 @@
 import { decodeCString, encodeCString, FieldError } from "../struct.ts";
 import { JAIL_SYS_DISABLE, JAIL_SYS_INHERIT, JAIL_SYS_NEW } from "./abi/jail.ts";
+import { MAXHOSTNAMELEN, MAXPATHLEN } from "./abi/param.ts";
 import { formatInet, formatInet6, parseInet, parseInet6 } from "./inet.ts";
 import type { IovPair } from "./iovec.ts";
 
+const INT_SIZE = 4;
 const sysValues = { disable: JAIL_SYS_DISABLE, new: JAIL_SYS_NEW, inherit: JAIL_SYS_INHERIT } as const;
 
 /** Value of a `jailsys` parameter (`vnet`, `ip4`, `ip6`, `host`, `sysvshm`, ...). */
@@ -55,7 +57,7 @@ export function negative(name: string): string {
  */
 export function encodeJailParams(params: JailParams): IovPair[] {
   return Object.entries(params).map(([name, value]) => {
-    if (typeof value === "boolean") return { name: value ? name : negative(name), value: Buffer.alloc(0) };
+    if (typeof value === "boolean") return room(value ? name : negative(name), 0);
     return { name, value: encodeValue(name, value) };
   });
 }
@@ -65,7 +67,7 @@ function encodeValue(name: string, value: Exclude<JailValue, boolean>): Buffer {
   if (typeof value === "number") return encodeInt(name, value);
   if (typeof value === "bigint") {
     if (BigInt.asUintN(64, value) !== value) throw new FieldError(`${name}: ${value} does not fit 64 bits`);
-    const encoded = Buffer.alloc(8);
+    const encoded = Buffer.allocUnsafe(8);
     encoded.writeBigUInt64LE(value);
     return encoded;
   }
@@ -80,19 +82,30 @@ function encodeInt(name: string, value: number): Buffer {
   if (!Number.isInteger(value) || value < -(2 ** 31) || value >= 2 ** 31) {
     throw new FieldError(`${name}: ${value} is not an integer of 32 bits`);
   }
-  const encoded = Buffer.alloc(4);
+  const encoded = Buffer.allocUnsafe(INT_SIZE);
   encoded.writeInt32LE(value);
   return encoded;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 /** Room for the kernel's answer, or for its message (`errmsg`); none asks for the length only. */
 export function room(name: string, bytes: number): IovPair {
-  return { name, value: Buffer.alloc(bytes) };
+  return { name, value: NOTHING, room: bytes };
 }
 
 /** The bytes a parameter's value takes, or undefined where only the kernel knows. */
 export function fixedSize(type: keyof JailTypes): number | undefined {
-  return type === "int" || type === "bool" || type === "sys" ? 4 : undefined;
+  return type === "int" || type === "bool" || type === "sys" ? INT_SIZE : undefined;
+}
+
+/**
+ * Room that is enough for a parameter's value, save for strings of unusual length; undefined where the kernel is to be
+ * asked. The kernel holds no longer paths and names, prison in sys/jail.h.
+ */
+export function likelySize(name: string, type: keyof JailTypes): number | undefined {
+  if (type === "string") return name === "path" ? MAXPATHLEN : MAXHOSTNAMELEN;
+  return fixedSize(type);
 }
 
 /** Reads the kernel's value of a parameter. */

@@ -10,7 +10,9 @@ import {
   type JailKey,
   type JailParams,
   type JailQuery,
+  type JailTypes,
   type JailValues,
+  likelySize,
   room,
 } from "./jail-params.ts";
 import { cFunction, syscall } from "./libc.ts";
@@ -32,8 +34,9 @@ export function jailFlags(actions: readonly JailAction[]): number {
   return actions.reduce((sum, action) => sum | actionFlags[action], 0);
 }
 
-/** Room for the kernel's message, as large as libjail's. */
+/** Room for the kernel's message, in bytes, as large as libjail's. */
 const ERRMSG_SIZE = 1024;
+const errmsg = room("errmsg", ERRMSG_SIZE);
 const INT_SIZE = 4;
 /** How often a query is repeated when a value grew between being measured and being read. */
 const QUERY_ATTEMPTS = 4;
@@ -44,7 +47,7 @@ function callJail(
   pairs: readonly IovPair[],
   flags: number,
 ): { jid: number; iov: IovMemory } {
-  const iov = layOutIovec([...pairs, room("errmsg", ERRMSG_SIZE)]);
+  const iov = layOutIovec([...pairs, errmsg]);
   const invoke = call === "jail_set" ? jail_set : jail_get;
   const kernelText = () => decodeCString(valueAt(iov, pairs.length));
   return { jid: syscall({ call, object, kernelText }, () => invoke(iov.memory, iov.count, flags)), iov };
@@ -89,7 +92,7 @@ export function jailSetAddresses(
  *
  * @param rooms bytes to keep for each parameter's value.
  */
-export function encodeJailQuery(key: JailKey, rooms: Readonly<Record<string, number>>): IovPair[] {
+export function encodeJailQuery(key: JailKey, rooms: Rooms): IovPair[] {
   return [...Object.entries(rooms).map(([name, bytes]) => room(name, bytes)), ...encodeJailParams(key)];
 }
 
@@ -112,28 +115,49 @@ export function jailGet<const Q extends JailQuery>(
   const parameters = Object.entries(query);
   const repeated = Object.keys(key).find((name) => name in query);
   if (repeated !== undefined) throw new FieldError(`${repeated} is given as the key and cannot be asked for`);
-  const ask = (rooms: Readonly<Record<string, number>>) =>
-    callJail("jail_get", object, encodeJailQuery(key, rooms), flags);
-  const fixed = Object.fromEntries(parameters.map(([name, type]) => [name, fixedSize(type) ?? 0]));
-  const measure = () => {
-    const { iov } = ask(fixed);
-    return Object.fromEntries(parameters.map(([name], index) => [name, lengthAt(iov, index)]));
-  };
   const exact = parameters.every(([, type]) => fixedSize(type) !== undefined);
+  let rooms = likelyRooms(parameters) ?? measureRooms(key, parameters, flags);
   for (let attempt = 1; ; attempt++) {
-    const rooms = exact ? fixed : measure();
     try {
-      const { jid, iov } = ask(rooms);
-      const values = parameters.map(([name, type], index) => {
-        const length = Math.min(lengthAt(iov, index), rooms[name] ?? 0);
-        return [name, decodeJailValue(type, valueAt(iov, index).subarray(0, length))];
-      });
-      return { jid, values: Object.fromEntries(values) as JailValues<Q> };
+      const { jid, iov } = callJail("jail_get", object, encodeJailQuery(key, rooms), flags);
+      return { jid, values: decodeValues(parameters, iov) as JailValues<Q> };
     } catch (error) {
       const grown = !exact && error instanceof SyscallError && error.code === "EINVAL";
       if (!grown || attempt === QUERY_ATTEMPTS) throw error;
+      rooms = measureRooms(key, parameters, flags);
     }
   }
+}
+
+type Parameters = readonly (readonly [name: string, type: keyof JailTypes])[];
+/** Bytes to keep for the value of each parameter. */
+type Rooms = Readonly<Record<string, number>>;
+
+/** Room without asking the kernel; undefined where only it knows. Most queries are of strings and so need one call. */
+function likelyRooms(parameters: Parameters): Rooms | undefined {
+  const rooms: Record<string, number> = {};
+  for (const [name, type] of parameters) {
+    const bytes = likelySize(name, type);
+    if (bytes === undefined) return undefined;
+    rooms[name] = bytes;
+  }
+  return rooms;
+}
+
+/** Has the kernel tell how long the values are. */
+function measureRooms(key: JailKey, parameters: Parameters, flags: number): Rooms {
+  const none = Object.fromEntries(parameters.map(([name, type]) => [name, fixedSize(type) ?? 0]));
+  const { iov } = callJail("jail_get", describeKey(key), encodeJailQuery(key, none), flags);
+  return Object.fromEntries(parameters.map(([name], index) => [name, lengthAt(iov, index)]));
+}
+
+function decodeValues(parameters: Parameters, iov: IovMemory): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const [index, [name, type]] of parameters.entries()) {
+    // Of the room for it the value takes no more than the kernel says.
+    values[name] = decodeJailValue(type, valueAt(iov, index).subarray(0, lengthAt(iov, index)));
+  }
+  return values;
 }
 
 function describeKey(key: JailKey): string {

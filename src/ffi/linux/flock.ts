@@ -6,8 +6,8 @@ import { Fd } from "./fd.ts";
 import { call, flockAsync, libc } from "./libc.ts";
 
 const locks = new FileLocks({
-  open(path) {
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | file.O_CLOEXEC;
+  open(path, make) {
+    const flags = constants.O_RDWR | (make ? constants.O_CREAT : 0) | constants.O_NOFOLLOW | file.O_CLOEXEC;
     return new Fd(
       call("open", path, () => libc.open(path, flags, "int", 0o600)),
       path,
@@ -33,6 +33,14 @@ const locks = new FileLocks({
  * @throws {SyscallError} ELOOP for a link.
  */
 export const lockFile = (path: string): Promise<Disposable> => locks.lock(path);
+
+/**
+ * The same for a file that is there already.
+ *
+ * @returns undefined when there is none, or when it is removed meanwhile.
+ * @throws {SyscallError} ELOOP for a link.
+ */
+export const lockExistingFile = (path: string): Promise<Disposable | undefined> => locks.lockExisting(path);
 
 /**
  * Takes the lock of {@link lockFile} if nobody holds it.

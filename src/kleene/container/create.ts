@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
@@ -11,6 +12,7 @@ import { networkOf } from "../network/rows.ts";
 import type { Statements } from "../store/store.ts";
 import { checkEnvironment } from "./environment.ts";
 import { parseLimits } from "./limits.ts";
+import { lockPath, makeLock } from "./lock.ts";
 import { insertMounts, parseMount, refuseRepeated } from "./mounts.ts";
 import { randomName } from "./names.ts";
 import { parseRestartPolicy } from "./restart-policy.ts";
@@ -65,6 +67,7 @@ export async function createContainer(context: Context, request: CreateContainer
         restartPolicy,
         restarts: undefined,
         started: 0,
+        output: "starter",
         execution: undefined,
       };
       await insertContainer(statements, container);
@@ -78,6 +81,8 @@ export async function createContainer(context: Context, request: CreateContainer
     },
     async ({ container, image }, undo) => {
       undo.push(() => store.transaction((statements) => deleteContainer(statements, id)));
+      undo.push(() => rmSync(lockPath(context, id), { force: true }));
+      makeLock(context, id);
       undo.push(() => host.storage.removeContainer(root, id));
       await host.storage.createContainer(root, id, image.dataset);
       return container;

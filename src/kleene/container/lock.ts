@@ -1,10 +1,15 @@
-import { rmSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { notFound } from "../identity.ts";
 import { containerById, type StoredContainer } from "./rows.ts";
 
-/** File that is locked while a container is changed; it goes with the container. */
+/** File that is locked while a container is changed; it comes and goes with the container. */
 export const lockPath = (context: Context, id: string): string => `${context.root}/locks/${id}`;
+
+/** Makes the file. Whoever looks for a container that has gone meanwhile must not leave a file behind, so they make none. */
+export function makeLock(context: Context, id: string): void {
+  closeSync(openSync(lockPath(context, id), "a", 0o600));
+}
 
 /** Holds the container's lock while `work` changes it. Commands on one container queue here; others do not wait. */
 export async function withContainer<T>(
@@ -12,14 +17,17 @@ export async function withContainer<T>(
   id: string,
   work: (container: StoredContainer) => Promise<T>,
 ): Promise<T> {
-  const lock = await context.host.lock(lockPath(context, id));
+  const { host, store } = context;
+  const path = lockPath(context, id);
+  // An older klee made the file when it first needed it.
+  const lock =
+    (await host.lockExisting(path)) ??
+    ((await containerById(store, id)) === undefined ? undefined : await host.lock(path));
+  if (lock === undefined) throw notFound("container", id);
   try {
     // Another command may have removed or changed it while this one waited.
-    const container = await containerById(context.store, id);
-    if (container === undefined) {
-      rmSync(lockPath(context, id), { force: true });
-      throw notFound("container", id);
-    }
+    const container = await containerById(store, id);
+    if (container === undefined) throw notFound("container", id);
     return await work(container);
   } finally {
     lock[Symbol.dispose]();

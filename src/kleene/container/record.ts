@@ -43,7 +43,7 @@ export async function waitForStatus(context: Context, containerId: string): Prom
   if (readRecord(context, containerId) === undefined)
     throw new KleeError("CONFLICT", `container ${containerId} has not run yet`);
   // The supervisor holds it for as long as the process runs.
-  (await context.host.lock(recordPath(context, containerId)))[Symbol.dispose]();
+  (await context.host.lockExisting(recordPath(context, containerId)))?.[Symbol.dispose]();
   const status = readRecord(context, containerId)?.status;
   if (status !== undefined) return status;
   const { jails } = context.host;

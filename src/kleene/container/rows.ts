@@ -24,9 +24,14 @@ export interface StoredContainer {
   readonly restarts: number | undefined;
   /** When the last run began, Unix time in milliseconds. */
   readonly started: number;
+  /** Where the output of the last run's first process goes. */
+  readonly output: RunOutput;
   /** Execution that started the run under way; undefined when the container is to be stopped. */
   readonly execution: string | undefined;
 }
+
+/** A terminal of its own, the log, or where its starter was told to write. */
+export type RunOutput = "terminal" | "log" | "starter";
 
 export async function insertContainer(statements: Statements, container: StoredContainer): Promise<void> {
   try {
@@ -64,11 +69,10 @@ export function nameTaken(error: unknown, name: string): unknown {
 export function beginExecution(
   statements: Statements,
   id: string,
-  execution: string,
-  restarts: number | null,
+  { execution, restarts, output }: { execution: string; restarts: number | null; output: RunOutput },
 ): Promise<void> {
-  const change = "UPDATE container SET execution = ?, restarts = ?, started = ? WHERE id = ?";
-  return statements.run(change, execution, restarts, Date.now(), id);
+  const change = "UPDATE container SET execution = ?, restarts = ?, output = ?, started = ? WHERE id = ?";
+  return statements.run(change, execution, restarts, output, Date.now(), id);
 }
 
 /** Notes that nothing runs it, and how its command ended; undefined when nobody knows. */
@@ -95,6 +99,8 @@ export function storedContainer(row: Row): StoredContainer {
   const restartPolicy = text(row, "restart_policy");
   if (!isRestartPolicy(restartPolicy))
     throw new KleeError("HOST", `the store is damaged: restart policy ${restartPolicy}`);
+  const output = text(row, "output");
+  if (!isOutput(output)) throw new KleeError("HOST", `the store is damaged: output ${output}`);
   return {
     id: text(row, "id"),
     name: text(row, "name"),
@@ -111,9 +117,12 @@ export function storedContainer(row: Row): StoredContainer {
     restartPolicy,
     restarts: typeof row.restarts === "number" ? row.restarts : undefined,
     started: Number(row.started),
+    output,
     execution: typeof row.execution === "string" ? row.execution : undefined,
   };
 }
+
+const isOutput = (output: string): output is RunOutput => ["terminal", "log", "starter"].includes(output);
 
 const isDriver = (driver: string): driver is NetworkDriver => ["ipnet", "host", "disabled"].includes(driver);
 

@@ -5,17 +5,18 @@ import { KleeError } from "../errors.ts";
 import type { CommandSpec, JailParameters, JailProcess, JailSpec } from "../host/host.ts";
 import { newId } from "../identity.ts";
 import { imageById } from "../image/images.ts";
-import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
+import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult, Stdio } from "../model.ts";
 import { containerPolicy } from "../network/policy.ts";
 import { publishedBy, shadowed } from "../network/ports.ts";
 import { addRules } from "../system/rules.ts";
 import { addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import { consolePath } from "./console.ts";
 import { takeDownAfter } from "./end.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
 import { lockPath } from "./lock.ts";
 import { logPath, openLog } from "./log.ts";
 import { recordPath } from "./record.ts";
-import { beginExecution, mountpointsOf, outlivesBoot, type StoredContainer } from "./rows.ts";
+import { beginExecution, mountpointsOf, outlivesBoot, type RunOutput, type StoredContainer } from "./rows.ts";
 import { takeDown } from "./takedown.ts";
 
 /** What a start or an exec is to run: by default the container's own command. */
@@ -39,12 +40,13 @@ export async function startContainer(
   if (container.execution !== undefined || host.jails.exists(id)) await takeDown(context, container);
   const parameters = host.jails.parseParameters(container.jailParam, id);
   const executionId = newId();
+  const output = outputOf(options);
   return carryOut(
     context,
     "start container",
     id,
     async (statements) => {
-      await beginExecution(statements, id, executionId, restarts);
+      await beginExecution(statements, id, { execution: executionId, restarts, output });
       return {
         attachments: await attachmentsOf(statements, id),
         ports: await publishedBy(statements, id),
@@ -67,7 +69,11 @@ export async function startContainer(
         limits: container.limits,
         root: host.storage.rootOf(root, id, image.dataset),
         mounts,
-        logPath: options.log === true ? logPath(context, id) : undefined,
+        logPath: output === "starter" ? undefined : logPath(context, id),
+        console:
+          output === "terminal" || (output === "log" && options.input === true)
+            ? { socket: consolePath(context, id), starter: options.log !== true }
+            : undefined,
         recordPath: recordPath(context, id),
         lockPath: lockPath(context, id),
         teardown: [...context.self, "--root", root, "system", "teardown", id, executionId],
@@ -75,17 +81,25 @@ export async function startContainer(
       const first = commandSpec(container, parameters, command, options);
       options.onCreated?.(executionId);
       const process =
-        options.log === true ? await startLogged(context, spec, first) : await host.jails.start(spec, first);
+        output === "starter" ? await host.jails.start(spec, first) : await startLogged(context, spec, first);
       return new RunningExecution(context, executionId, id, process);
     },
     outlivesBoot(container),
   );
 }
 
+function outputOf({ log, stdio }: ExecutionOptions): RunOutput {
+  if (stdio.terminal !== undefined) return "terminal";
+  return log === true ? "log" : "starter";
+}
+
+/** A terminal's output is written to the log by the supervisor, while nobody else is to show it. */
 async function startLogged(context: Context, spec: JailSpec, first: CommandSpec): Promise<JailProcess> {
   const log = openLog(context, spec.id);
+  const { terminal } = first.stdio;
   try {
-    return await context.host.jails.start(spec, { ...first, stdio: { stdin: "null", stdout: log, stderr: log } });
+    const stdio: Stdio = { stdin: "null", stdout: log, stderr: log, terminal };
+    return await context.host.jails.start(spec, { ...first, stdio });
   } finally {
     closeSync(log);
   }

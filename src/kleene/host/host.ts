@@ -40,6 +40,8 @@ export interface Host {
    * Disposing releases it.
    */
   lock(path: string): Promise<Disposable>;
+  /** The same for a file that is there already; undefined when there is none, or when it is removed meanwhile. */
+  lockExisting(path: string): Promise<Disposable | undefined>;
   /** Sockets that listen, of the host and of its containers. Absent where the host does not tell. */
   listeners?(): HostListener[];
   /**
@@ -171,6 +173,11 @@ export interface JailSpec {
   readonly mounts: readonly Mountpoint[];
   /** File that the first command's output goes to, kept within bounds; undefined when it goes elsewhere. */
   readonly logPath: string | undefined;
+  /**
+   * Socket where others attach to the first command's terminal, or to its standard input when it has none, and whether
+   * its starter attaches at once; undefined: nobody can.
+   */
+  readonly console: { readonly socket: string; readonly starter: boolean } | undefined;
   /** File that holds the pid of the run's first process, then its exit status; locked while the process runs. */
   readonly recordPath: string;
   /** File locked by whoever changes this container. */
@@ -193,7 +200,7 @@ export interface CommandSpec {
 
 export interface JailProcess {
   readonly pid: number;
-  /** Master side of the pseudo terminal, when one was asked for. */
+  /** The pseudo terminal, when one was asked for and this process attaches to it. */
   readonly terminal: HostTerminal | undefined;
   readonly exited: Promise<JailProcessExit>;
   signal(number: number): void;
@@ -208,8 +215,18 @@ export interface JailProcessExit {
 }
 
 export interface HostTerminal {
-  relay(stdin: number | "null", stdout: number): Promise<void>;
+  /** Copies both ways until the command's side closes, or the keys are typed: true then. */
+  relay(stdin: number | "null", stdout: number, detachKeys: Buffer): Promise<boolean>;
   resize(size: WindowSize): void;
+}
+
+/** A connection to a running command. */
+export interface HostConsole {
+  /** Undefined when the command has none. */
+  readonly terminal: HostTerminal | undefined;
+  /** Types what comes from a descriptor, until the command has ended. */
+  type(stdin: number): Promise<void>;
+  close(): void;
 }
 
 export interface Jails {
@@ -236,6 +253,11 @@ export interface Jails {
   isRunning(id: string): boolean;
   /** Any trace of this container in the kernel, running or not? */
   exists(id: string): boolean;
+  /**
+   * Attaches to the console whose socket has this path.
+   * @throws {SyscallError} ECONNREFUSED when the supervisor was killed.
+   */
+  attach(socket: string): HostConsole;
   /** Gives a running jail these addresses in place of those it has; the first one of a family is its primary one. */
   changeAddresses(spec: Pick<JailSpec, "id" | "driver" | "addresses" | "parameters">): Promise<void>;
   /** The processes of a jail, by pid; none when it does not run. */

@@ -1,8 +1,15 @@
-import type { Supervised, SupervisorSpec } from "../../ffi/native.ts";
-import { launch, relayTerminal, SupervisorError, setWindowSize } from "../../ffi/native.ts";
+import type { Console, Supervised, SupervisorRun, SupervisorSpec } from "../../ffi/native.ts";
+import {
+  closeConsole,
+  connectConsole,
+  launch,
+  relayConsole,
+  SupervisorError,
+  setWindowSize,
+} from "../../ffi/native.ts";
 import { during } from "../../timeline.ts";
 import { KleeError } from "../errors.ts";
-import type { CommandSpec, HostTerminal, JailProcess, JailProcessExit } from "./host.ts";
+import type { CommandSpec, HostConsole, HostTerminal, JailProcess, JailProcessExit, JailSpec } from "./host.ts";
 
 /** Exit status of a command that a signal ended, as sh(1) gives it: this plus the signal's number. */
 const SIGNALLED = 128;
@@ -49,8 +56,7 @@ class SupervisedProcess implements JailProcess {
   constructor(supervised: Supervised) {
     this.#supervised = supervised;
     this.pid = supervised.pid;
-    const { master } = supervised;
-    this.terminal = master === undefined ? undefined : terminalOf(master, supervised);
+    this.terminal = supervised.console && terminalOf(supervised.console);
     this.exited = supervised.exited.then(({ code, signal, jailEmpty }) => ({
       status: code ?? SIGNALLED + (signal ?? 0),
       jailEmpty,
@@ -66,9 +72,39 @@ class SupervisedProcess implements JailProcess {
   }
 }
 
-function terminalOf(master: number, { exited }: Supervised): HostTerminal {
+/** What the supervisor is told of a container's run. */
+export function supervisorRun(spec: JailSpec): SupervisorRun {
   return {
-    relay: (stdin, stdout) => relayTerminal(master, stdin, stdout, exited),
-    resize: ({ rows, columns }) => setWindowSize(master, rows, columns),
+    persist: spec.parameters.persist,
+    lock: spec.lockPath,
+    record: spec.recordPath,
+    log: spec.logPath ?? null,
+    console: spec.console ?? null,
+    teardown: spec.teardown,
+  };
+}
+
+/**
+ * Attaches to a console.
+ * @throws {SyscallError}
+ */
+export function openConsole(path: string): HostConsole {
+  const console = connectConsole(path);
+  return {
+    terminal: console.master === undefined ? undefined : terminalOf(console),
+    type: async (stdin) => {
+      await relayConsole(console, stdin, "null", Buffer.alloc(0));
+    },
+    close: () => closeConsole(console),
+  };
+}
+
+function terminalOf(console: Console): HostTerminal {
+  const { master } = console;
+  return {
+    relay: (stdin, stdout, detachKeys) => relayConsole(console, stdin, stdout, detachKeys),
+    resize: ({ rows, columns }) => {
+      if (master !== undefined) setWindowSize(master, rows, columns);
+    },
   };
 }

@@ -19,7 +19,6 @@ import { endpointsOf } from "./endpoints.ts";
 import { addFreeRange, takeAddress } from "./free-ranges.ts";
 import { chooseGateway, gatewaysOf, isNetworkType, makeInterface, networkTypes } from "./interface.ts";
 import { checkInterfaceName } from "./interface-name.ts";
-import { parseSubnet } from "./parse-subnet.ts";
 import { policyOfNetwork } from "./policy.ts";
 import { allNetworks, insertNetwork, networkOf, policyNetwork } from "./rows.ts";
 import type { Subnet } from "./subnet.ts";
@@ -39,7 +38,7 @@ export class Networks {
    */
   async create(request: CreateNetwork): Promise<Network> {
     const { host } = this.#context;
-    const wanted = checkRequest(request);
+    const wanted = await checkRequest(request);
     host.checkSystem();
     const id = newId();
     const interfaces = host.interfaces.list();
@@ -174,7 +173,7 @@ interface CheckedRequest {
   readonly subnets: readonly Subnet[];
 }
 
-function checkRequest(request: CreateNetwork): CheckedRequest {
+async function checkRequest(request: CreateNetwork): Promise<CheckedRequest> {
   checkName("network", request.name);
   const type = request.type ?? "loopback";
   if (!isNetworkType(type))
@@ -194,6 +193,8 @@ function checkRequest(request: CreateNetwork): CheckedRequest {
     if (request.nat === false) throw new KleeError("INVALID", "--nat-if has no meaning with --nat=false");
     checkInterfaceName(request.natInterface);
   }
+  // Only this command reads subnets that somebody typed: the others do without the library.
+  const { parseSubnet } = await import("./parse-subnet.ts");
   const subnets: Subnet[] = [];
   if (request.subnet) subnets.push(parseSubnet("subnet", 4, request.subnet));
   if (request.subnet6) subnets.push(parseSubnet("subnet6", 6, request.subnet6));

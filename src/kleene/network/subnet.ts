@@ -14,8 +14,7 @@ export interface Subnet {
   readonly lastUsable: bigint;
 }
 
-/** Of an address. */
-export const bits = (family: Family): number => (family === 4 ? 32 : 128);
+const bits = (family: Family): number => (family === 4 ? 32 : 128);
 
 /** Reads a CIDR block that klee itself stored. */
 export function storedSubnet(cidr: string): Subnet {

@@ -65,6 +65,8 @@ const migrations: readonly (readonly string[])[] = [
     ...eventLog(),
   ],
   [`ALTER TABLE container ADD COLUMN limits TEXT NOT NULL DEFAULT '{}'`],
+  // Where the output of the run under way goes.
+  [`ALTER TABLE container ADD COLUMN output TEXT NOT NULL DEFAULT 'starter'`],
 ];
 
 /** The log of what changed: written by the database itself, in the transaction that makes the change, and bounded. */

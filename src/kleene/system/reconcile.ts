@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { aliasesOf, attachmentsOf, makerOf } from "../container/attachments.ts";
 import { withdrawEndpoint } from "../container/connection.ts";
+import { removeConsole } from "../container/console.ts";
 import { removeStopped } from "../container/containers.ts";
 import { endRun } from "../container/end.ts";
 import { lockPath, withContainer } from "../container/lock.ts";
@@ -22,11 +23,13 @@ import { busyObjects, cutOffOperations, type EndedContainer, endedContainers, un
 import { reloadRules, withRules } from "./rules.ts";
 import { startWithHost } from "./startup.ts";
 
-/** True when the host was booted since, or a command died half-way: the store may say more than the kernel holds. */
-export async function needsReconcile(context: Context): Promise<boolean> {
-  const { store, host } = context;
-  if ((await readBootId(store)) !== host.bootId()) return true;
-  return (await cutOffOperations(context)).length > 0;
+/**
+ * True when the host was booted since, or a command died half-way: the store may say more than the kernel holds.
+ *
+ * @param bootId the store's.
+ */
+export async function needsReconcile(context: Context, bootId: string): Promise<boolean> {
+  return bootId !== context.host.bootId() || (await cutOffOperations(context)).length > 0;
 }
 
 /**
@@ -89,6 +92,7 @@ async function settle(context: Context, operation: Operation): Promise<string | 
         await host.storage.removeContainer(root, object);
         removeLog(context, object);
         removeRecord(context, object);
+        removeConsole(context, object);
         rmSync(lockPath(context, object), { force: true });
       }
       return `${kind} ${object} was interrupted: removed it`;

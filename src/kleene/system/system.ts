@@ -39,8 +39,9 @@ export class System {
   /** Reconciles after a boot or a cut-off command, and else takes down what ended unnoticed. */
   async repairIfNeeded(): Promise<void> {
     const { store, host } = this.#context;
-    if ((await readBootId(store)) === undefined) return writeBootId(store, host.bootId());
-    if (await needsReconcile(this.#context)) this.#repaired = await this.reconcile();
+    const bootId = await readBootId(store);
+    if (bootId === undefined) return writeBootId(store, host.bootId());
+    if (await needsReconcile(this.#context, bootId)) this.#repaired = await this.reconcile();
     else await takeDownUnnoticed(this.#context);
   }
 

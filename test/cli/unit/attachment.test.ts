@@ -102,7 +102,7 @@ test("the terminal is relayed, and follows the window", async () => {
       relayed.push([stdin, stdout]);
       cli.signals.emit("relayed");
       return new Promise((resolve) => {
-        close = resolve;
+        close = () => resolve(false);
       });
     },
     resize: (size) => sizes.push(size),
@@ -120,6 +120,23 @@ test("the terminal is relayed, and follows the window", async () => {
   assert.deepEqual(relayed, [[0, 1]]);
   assert.deepEqual(sizes, [{ rows: 40, columns: 90 }]);
   assert.equal(cli.signals.listenerCount("SIGWINCH"), 0);
+});
+
+test("keys detach: klee ends, and the command goes on", async () => {
+  const typed: Buffer[] = [];
+  const terminal: ExecutionTerminal = {
+    relay: async (_stdin, _stdout, keys) => {
+      typed.push(keys);
+      return true;
+    },
+    resize: () => {},
+  };
+  const execution = new FakeExecution(undefined, terminal);
+  const { status, stderr } = await klee(running(execution), ["run", "-it", "--detach-keys", "ctrl-x,y", "FreeBSD"]);
+  assert.deepEqual([status, execution.detached, typed], [0, true, [Buffer.from("\x18y")]]);
+  assert.match(stderr, /klee: detached from container /);
+  const refused = await klee(running(execution), ["run", "-it", "--detach-keys", "ctrl-1", "FreeBSD"]);
+  assert.deepEqual([refused.status, refused.stderr.includes('"ctrl-1" is no key')], [125, true]);
 });
 
 test("a terminal that fails is reported, and the command's status still counts", async () => {
@@ -192,7 +209,7 @@ test("--rm removes the container that has ended, or was never started, but none 
 
 test("options that exclude each other", async () => {
   for (const argv of [
-    ["run", "-di", "FreeBSD"],
+    ["exec", "-di", "c1", "cat"],
     ["exec", "-dt", "c1", "ls"],
     ["run", "-d", "--rm", "FreeBSD"],
     ["start", "a", "b"],

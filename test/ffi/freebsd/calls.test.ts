@@ -10,6 +10,7 @@ import { useStandIn } from "./stand-in.ts";
 
 const standIn = useStandIn("stand-in.c");
 const openSockets = standIn.func("int stand_in_open_sockets()") as () => number;
+const queries = standIn.func("int stand_in_queries()") as () => number;
 const openLists = standIn.func("int stand_in_open_lists()") as () => number;
 
 test("a jail is created, read, changed, listed and removed", () => {
@@ -40,6 +41,16 @@ test("a jail is created, read, changed, listed and removed", () => {
   jail.jailRemove(jid);
   jail.jailRemove(other);
   assert.equal(jail.jailId("web"), undefined);
+});
+
+test("strings are read by one call, those that are longer than names and paths by three", () => {
+  const jid = jail.jailSet({ path: "/", name: "long", persist: true }, "create");
+  const before = queries();
+  assert.deepEqual(jail.jailGet({ jid }, { name: "string", path: "string" }).values, { name: "long", path: "/" });
+  assert.equal(queries() - before, 1);
+  assert.equal(jail.jailGet({ jid }, { meta: "string", persist: "bool" }).values.meta, "m".repeat(300));
+  assert.equal(queries() - before, 4);
+  jail.jailRemove(jid);
 });
 
 test("a refusal carries errno name, object and the kernel's words", () => {

@@ -16,6 +16,7 @@ import {
 } from "../../../src/ffi/freebsd/interface.ts";
 import { layOutIovec, lengthAt, valueAt } from "../../../src/ffi/freebsd/iovec.ts";
 import { decodeJailValue, encodeJailParams, negative, room } from "../../../src/ffi/freebsd/jail-params.ts";
+import { encodeTableAddress } from "../../../src/ffi/freebsd/pf/address.ts";
 import { FieldError } from "../../../src/ffi/struct.ts";
 
 const hex = (buffer: Buffer) => buffer.toString("hex");
@@ -150,6 +151,19 @@ test("an iovec array points into its own memory, with null for an empty value", 
   iov.memory.writeBigUInt64LE(5n, 56);
   assert.equal(valueAt(iov, 1).toString("latin1", 0, 5), "hello");
   assert.equal(lengthAt(iov, 1), 5);
+});
+
+test("addresses above and across 4 GiB stand in an iovec to the bit", () => {
+  for (const base of [0xffff_fff8n, 0x7fff_ffff_f000n, 0xff_ffff_ffff_f000n]) {
+    const { memory } = layOutIovec([{ name: "name", value: Buffer.from("web\0") }], () => base);
+    assert.deepEqual([memory.readBigUInt64LE(0), memory.readBigUInt64LE(16)], [base + 32n, base + 40n]);
+  }
+});
+
+test("an address with a zone is refused as one of IPv6", () => {
+  const refusal = { message: '"fe80::1%em0" is not an IPv6 address' };
+  assert.throws(() => parseInet6("fe80::1%em0"), refusal);
+  assert.throws(() => encodeTableAddress("fe80::1%em0"), refusal);
 });
 
 test("addresses are parsed and written", () => {

@@ -49,6 +49,7 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
     root: storage.rootOf(root, id, dataset),
     mounts: [],
     logPath: undefined,
+    console: undefined,
     recordPath: join(root, "record"),
     lockPath,
     teardown: [process.execPath, "--version"],

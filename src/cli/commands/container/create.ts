@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { CreateContainer } from "../../../kleene/model.ts";
-import { type Connection, checkConnection, follow, messagesTo } from "../../attachment.ts";
+import { type Connection, follow, messagesTo } from "../../attachment.ts";
 import { UsageError } from "../../exit-status.ts";
 import type { Session } from "../../session.ts";
 import { collect, innerCommand } from "../options.ts";
@@ -53,7 +53,6 @@ export function run(parent: Command, name: string, session: Session): void {
 }
 
 async function runContainer(session: Session, image: string, words: string[], options: RunOptions): Promise<number> {
-  checkConnection(options);
   if (options.rm && (options.restart ?? "no") !== "no") throw new UsageError("--rm cannot be combined with --restart");
   if (options.detach && options.rm) throw new UsageError("--rm cannot be combined with -d");
   const { streams } = session.context;

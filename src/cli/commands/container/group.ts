@@ -1,4 +1,5 @@
 import { type CommandTable, group, shortcut } from "../table.ts";
+import { attach } from "./attach.ts";
 import { create, run } from "./create.ts";
 import { kill, prune, remove, rename, restart, stop, wait } from "./lifecycle.ts";
 import { inspect, list } from "./listing.ts";
@@ -8,7 +9,7 @@ import { exec, start } from "./start.ts";
 import { stats } from "./stats.ts";
 import { top } from "./top.ts";
 
-const running: CommandTable = { create, run, start, stop, restart, kill, wait, exec };
+const running: CommandTable = { create, run, start, stop, restart, kill, wait, exec, attach };
 const watching: CommandTable = { logs, top, stats };
 
 /** `klee container` and its shortcuts. */

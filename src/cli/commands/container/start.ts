@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { type Connection, checkConnection, follow } from "../../attachment.ts";
+import { type Connection, follow, refuseDetachedInput } from "../../attachment.ts";
+import { DEFAULT_KEYS } from "../../detach-keys.ts";
 import { UsageError } from "../../exit-status.ts";
 import type { Session } from "../../session.ts";
 import { collect, innerCommand } from "../options.ts";
@@ -14,8 +15,9 @@ interface ExecOptions extends Connection {
 export function addConnectionOptions(command: Command): Command {
   return command
     .option("-d, --detach", "do not wait for the command")
-    .option("-i, --interactive", "connect standard input")
-    .option("-t, --tty", "give the command a terminal");
+    .option("-i, --interactive", "connect standard input; with -d, keep it open for 'klee attach'")
+    .option("-t, --tty", "give the command a terminal")
+    .option("--detach-keys <keys>", `keys that detach from its terminal (default: ${DEFAULT_KEYS})`);
 }
 
 /** Adds `start`: start containers with their own command. */
@@ -24,7 +26,6 @@ export function start(parent: Command, name: string, session: Session): void {
     .argument("<containers...>", "names, ids or unique starts of ids")
     .action(
       session.action(async (references: string[], options: Connection) => {
-        checkConnection(options);
         if (references.length > 1 && !options.detach)
           throw new UsageError("only one container can be started when attaching to container I/O.");
         return session.withKlee(async ({ containers }) => {
@@ -54,7 +55,7 @@ export function exec(parent: Command, name: string, session: Session): void {
     .addHelpText("after", "\nExample:\n  klee exec -it web /bin/sh")
     .action(
       session.action(async (reference: string, words: string[], options: ExecOptions) => {
-        checkConnection(options);
+        refuseDetachedInput(options);
         const { env, user } = options;
         const request = { command: innerCommand(words), env, user };
         return session.withKlee(async ({ containers }) => {

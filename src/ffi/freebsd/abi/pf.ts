@@ -1,6 +1,7 @@
 import { io, ioctl, iowr } from "../../ioc.ts";
 import { arrayOf, bytes, cString, i32, pointer, struct, u8, u16, u16be, u32, u64 } from "../../struct.ts";
 import { IFNAMSIZ } from "./interface.ts";
+import { MAXPATHLEN } from "./param.ts";
 
 /** Headers that a C probe of this module includes, in order. */
 export const headers = [
@@ -18,7 +19,6 @@ export const headers = [
   "net/pfvar.h",
 ] as const;
 
-export const MAXPATHLEN = 1024;
 export const PF_TABLE_NAME_SIZE = 32;
 export const PF_RULE_LABEL_SIZE = 64;
 export const PF_TAG_NAME_SIZE = 64;

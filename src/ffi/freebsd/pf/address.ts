@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import { FieldError } from "../../struct.ts";
+import { FieldError, zeroed } from "../../struct.ts";
 import { PF_ADDR_ADDRMASK, PF_ADDR_DYNIFTL, PF_ADDR_TABLE, pfAddrWrap, pfrAddr } from "../abi/pf.ts";
 import { AF_INET, AF_INET6 } from "../abi/socket.ts";
 import { formatInet, formatInet6, netmask, parseInet, parseInet6, prefixLengthOf } from "../inet.ts";
@@ -28,7 +28,7 @@ const afs = { 4: AF_INET, 6: AF_INET6 } as const;
 export const afOf = (family: 4 | 6): number => afs[family];
 
 function padded(address: Buffer): Buffer {
-  const whole = Buffer.alloc(ADDRESS_SIZE);
+  const whole = zeroed(ADDRESS_SIZE);
   address.copy(whole);
   return whole;
 }

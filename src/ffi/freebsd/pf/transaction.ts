@@ -1,6 +1,7 @@
 import { SyscallError } from "../../errno.ts";
 import type { Ioctl } from "../../ioc.ts";
-import { FieldError } from "../../struct.ts";
+import { Patience } from "../../patience.ts";
+import { FieldError, zeroed } from "../../struct.ts";
 import {
   DIOCADDADDR,
   DIOCADDRULE,
@@ -39,8 +40,6 @@ export interface TransactionPart {
 
 /** How long a change is tried again that other programs disturb: pf has one pool buffer for all of them. */
 const PATIENCE_MS = 10_000;
-/** Longest pause between two tries. */
-const MAX_PAUSE_MS = 20;
 /** sys/netpfil/pf/pf_ioctl.c, net.pf.request_maxcount: most rulesets in a transaction. */
 const MAX_PARTS = 65535;
 
@@ -48,37 +47,40 @@ const rulesetOrder: readonly PfRuleset[] = ["nat", "rdr", "filter"];
 
 /** The rulesets that a transaction replaces. */
 export function transactionParts(anchors: readonly PfAnchor[]): TransactionPart[] {
-  return anchors.flatMap(({ anchor, rules = {}, tables }) => [
-    ...rulesetOrder
-      .filter((ruleset) => rules[ruleset] !== undefined)
-      .map((ruleset) => ({ anchor, ruleset, ticket: 0 })),
-    ...(tables === undefined ? [] : [{ anchor, ruleset: "table" as const, ticket: 0 }]),
-  ]);
+  const parts: TransactionPart[] = [];
+  for (const { anchor, rules, tables } of anchors) {
+    for (const ruleset of rulesetOrder) if (rules?.[ruleset] !== undefined) parts.push({ anchor, ruleset, ticket: 0 });
+    if (tables !== undefined) parts.push({ anchor, ruleset: "table", ticket: 0 });
+  }
+  return parts;
 }
 
 /** The call that begins, commits or rolls back. */
 export function encodeTransaction(ioctl: Ioctl, parts: readonly TransactionPart[]): IoctlCall {
   if (parts.length > MAX_PARTS) throw new FieldError(`a pf transaction has at most ${MAX_PARTS} rulesets`);
-  const array = parts.map(({ anchor, ruleset, ticket }) =>
-    pfiocTransE.encode({
-      rs_num: ruleset === "table" ? PF_RULESET_TABLE : rulesetNumber(ruleset),
-      anchor,
-      ticket,
-    }),
-  );
+  const data = zeroed(parts.length * pfiocTransE.size);
+  const names = new Set<string>();
+  let end = 0;
+  for (const { anchor, ruleset, ticket } of parts) {
+    const rs_num = ruleset === "table" ? PF_RULESET_TABLE : rulesetNumber(ruleset);
+    pfiocTransE.write(data, end, { rs_num, anchor, ticket }, pfiocTransE.cName);
+    end += pfiocTransE.size;
+    names.add(anchor || "main");
+  }
   return {
     ioctl,
-    object: [...new Set(parts.map(({ anchor }) => anchor || "main"))].join(" "),
+    object: [...names].join(" "),
     argument: pfiocTrans.encode({ size: parts.length, esize: pfiocTransE.size }),
-    pointee: { at: pfiocTrans.fields.array[0], data: Buffer.concat(array) },
+    pointee: { at: pfiocTrans.fields.array[0], data },
   };
 }
 
 /** The parts with the tickets that the beginning gave. */
 export function decodeTickets(parts: readonly TransactionPart[], array: Buffer): TransactionPart[] {
-  return parts.map((part, index) => ({
-    ...part,
-    ticket: pfiocTransE.decode(array, index * pfiocTransE.size).ticket,
+  return parts.map(({ anchor, ruleset }, index) => ({
+    anchor,
+    ruleset,
+    ticket: pfiocTransE.decodeField("ticket", array, index * pfiocTransE.size),
   }));
 }
 
@@ -89,7 +91,7 @@ export function encodePoolBeginning(): IoctlCall {
 
 /** The ticket in the answer. */
 export function decodePoolTicket(argument: Buffer): number {
-  return pfiocPooladdr.decode(argument).ticket;
+  return pfiocPooladdr.decodeField("ticket", argument);
 }
 
 /** The call that adds the address of a rule's target to the pool buffer. */
@@ -130,25 +132,17 @@ export function preparePool(pf: PfDevice, rule: PfRule): number {
   return ticket;
 }
 
-/**
- * Runs again, for ten seconds, while another program is at the same buffers, which pf tells by EBUSY. Pauses are of random
- * length, so that two who disturb each other part.
- */
+/** Runs again, for ten seconds, while another program is at the same buffers, which pf tells by EBUSY. */
 export function retryBusy<T>(act: () => T, busy: readonly string[] = ["EBUSY"]): T {
-  const deadline = Date.now() + PATIENCE_MS;
+  const patience = new Patience(PATIENCE_MS);
   for (;;) {
     try {
       return act();
     } catch (error) {
       const disturbed = error instanceof SyscallError && busy.includes(error.code);
-      if (!disturbed || Date.now() >= deadline) throw error;
-      pause(Math.random() * MAX_PAUSE_MS);
+      if (!disturbed || !patience.pause()) throw error;
     }
   }
-}
-
-function pause(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, ms);
 }
 
 function fill(pf: PfDevice, anchors: readonly PfAnchor[], parts: readonly TransactionPart[]): void {

@@ -66,6 +66,7 @@ export const constants = {
   IFA_LOCAL: 2,
   IFA_PROTO: 11,
   IFA_F_NODAD: 0x02,
+  RT_SCOPE_UNIVERSE: 0,
 
   RTA_DST: 1,
   RTA_OIF: 4,

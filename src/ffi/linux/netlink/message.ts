@@ -21,6 +21,17 @@ export interface Acknowledgement {
   readonly text: string | undefined;
 }
 
+/** Headers are written and read by the thousand: where their fields are, in bytes. */
+const LENGTH = nlmsghdr.fields.nlmsg_len[0];
+const TYPE = nlmsghdr.fields.nlmsg_type[0];
+const FLAGS = nlmsghdr.fields.nlmsg_flags[0];
+const SEQUENCE = nlmsghdr.fields.nlmsg_seq[0];
+const PORT = nlmsghdr.fields.nlmsg_pid[0];
+const ATTRIBUTE_LENGTH = nlattr.fields.nla_len[0];
+const ATTRIBUTE_TYPE = nlattr.fields.nla_type[0];
+/** Where an acknowledgement has its errno. */
+const ERROR = nlmsghdr.size + nlmsgerr.fields.error[0];
+
 /** The bytes do not form a message. */
 export class NetlinkFormatError extends Error {
   override readonly name = "NetlinkFormatError";
@@ -33,25 +44,67 @@ export function align(length: number): number {
 
 /** A message, padded: ready to stand in a batch. */
 export function encodeMessage(type: number, flags: number, sequence: number, body: Uint8Array): Buffer {
-  const length = nlmsghdr.size + body.length;
-  const target = Buffer.alloc(align(length));
-  nlmsghdr.write(
-    target,
-    0,
-    { nlmsg_len: length, nlmsg_type: type, nlmsg_flags: flags, nlmsg_seq: sequence },
-    nlmsghdr.cName,
-  );
-  target.set(body, nlmsghdr.size);
+  const target = Buffer.allocUnsafe(messageSize(body));
+  writeMessage(target, 0, type, flags, sequence, body);
   return target;
+}
+
+/** What a message of that body takes, header and padding included, in bytes. */
+export function messageSize(body: Uint8Array): number {
+  return align(nlmsghdr.size + body.length);
+}
+
+/**
+ * As {@link encodeMessage}, to a place of a batch.
+ *
+ * @returns the offset of the next one.
+ */
+export function writeMessage(
+  target: Buffer,
+  offset: number,
+  type: number,
+  flags: number,
+  sequence: number,
+  body: Uint8Array,
+): number {
+  const length = nlmsghdr.size + body.length;
+  target.writeUInt32LE(length, offset + LENGTH);
+  target.writeUInt16LE(type, offset + TYPE);
+  target.writeUInt16LE(flags, offset + FLAGS);
+  target.writeUInt32LE(sequence, offset + SEQUENCE);
+  target.writeUInt32LE(0, offset + PORT);
+  target.set(body, offset + nlmsghdr.size);
+  return pad(target, offset + length, offset + align(length));
 }
 
 /** One attribute, padded. The padding is not counted in its length field. */
 export function encodeAttribute(type: number, value: Uint8Array): Buffer {
-  const length = nlattr.size + value.length;
-  const target = Buffer.alloc(align(length));
-  nlattr.write(target, 0, { nla_len: length, nla_type: type }, nlattr.cName);
-  target.set(value, nlattr.size);
+  const target = Buffer.allocUnsafe(attributeSize(value));
+  writeAttribute(target, 0, type, value);
   return target;
+}
+
+/** What an attribute of that value takes, header and padding included, in bytes. */
+export function attributeSize(value: Uint8Array): number {
+  return align(nlattr.size + value.length);
+}
+
+/**
+ * As {@link encodeAttribute}, to a place in a body.
+ *
+ * @returns the offset of the next one.
+ */
+export function writeAttribute(target: Buffer, offset: number, type: number, value: Uint8Array): number {
+  const length = nlattr.size + value.length;
+  target.writeUInt16LE(length, offset + ATTRIBUTE_LENGTH);
+  target.writeUInt16LE(type, offset + ATTRIBUTE_TYPE);
+  target.set(value, offset + nlattr.size);
+  return pad(target, offset + length, offset + align(length));
+}
+
+function pad(target: Buffer, from: number, to: number): number {
+  for (let at = from; at < to; at++) target[at] = 0;
+  return to;
 }
 
 /** An attribute that holds attributes. */
@@ -61,7 +114,7 @@ export function encodeNested(type: number, ...children: readonly Uint8Array[]): 
 
 /** A 32-bit attribute in host byte order. */
 export function encodeU32(type: number, value: number): Buffer {
-  const bytes = Buffer.alloc(4);
+  const bytes = Buffer.allocUnsafe(4);
   bytes.writeUInt32LE(value);
   return encodeAttribute(type, bytes);
 }
@@ -84,20 +137,51 @@ export function decodeU32(value: Buffer): number {
 export function decodeMessages(data: Buffer): Message[] {
   const messages: Message[] = [];
   for (let offset = 0; offset < data.length; ) {
-    if (offset + nlmsghdr.size > data.length) throw new NetlinkFormatError("netlink message: header cut off");
-    const header = nlmsghdr.decode(data, offset);
-    const end = offset + header.nlmsg_len;
-    if (header.nlmsg_len < nlmsghdr.size || end > data.length)
-      throw new NetlinkFormatError(`netlink message: length ${header.nlmsg_len} at ${offset} of ${data.length}`);
+    const length = lengthOfMessage(data, offset);
     messages.push({
-      type: header.nlmsg_type,
-      flags: header.nlmsg_flags,
-      sequence: header.nlmsg_seq,
-      body: data.subarray(offset + nlmsghdr.size, end),
+      type: data.readUInt16LE(offset + TYPE),
+      flags: data.readUInt16LE(offset + FLAGS),
+      sequence: data.readUInt32LE(offset + SEQUENCE),
+      body: data.subarray(offset + nlmsghdr.size, offset + length),
     });
-    offset = offset + align(header.nlmsg_len);
+    offset += align(length);
   }
   return messages;
+}
+
+/**
+ * Does what one recv(2) returned hold the end of the dump of that number: NLMSG_DONE, or the error of one that fails?
+ *
+ * @throws {NetlinkFormatError} when a length does not fit.
+ */
+export function endsDump(data: Buffer, sequence: number): boolean {
+  for (let offset = 0; offset < data.length; ) {
+    const length = lengthOfMessage(data, offset);
+    const type = data.readUInt16LE(offset + TYPE);
+    const ends = type === nl.NLMSG_DONE || type === nl.NLMSG_ERROR;
+    if (ends && data.readUInt32LE(offset + SEQUENCE) === sequence) return true;
+    offset += align(length);
+  }
+  return false;
+}
+
+/** Is what one recv(2) returned the ACK of that request, which succeeded, and nothing else? The usual answer. */
+export function isSuccess(data: Buffer, sequence: number): boolean {
+  return (
+    data.length >= nlmsghdr.size + nlmsgerr.size &&
+    data.readUInt32LE(LENGTH) === data.length &&
+    data.readUInt16LE(TYPE) === nl.NLMSG_ERROR &&
+    data.readUInt32LE(SEQUENCE) === sequence &&
+    data.readInt32LE(ERROR) === 0
+  );
+}
+
+function lengthOfMessage(data: Buffer, offset: number): number {
+  if (offset + nlmsghdr.size > data.length) throw new NetlinkFormatError("netlink message: header cut off");
+  const length = data.readUInt32LE(offset + LENGTH);
+  if (length < nlmsghdr.size || offset + length > data.length)
+    throw new NetlinkFormatError(`netlink message: length ${length} at ${offset} of ${data.length}`);
+  return length;
 }
 
 /**
@@ -107,10 +191,13 @@ export function decodeMessages(data: Buffer): Message[] {
 export function decodeAttributes(data: Buffer, offset = 0): Attributes {
   const attributes = new Map<number, Buffer>();
   for (let at = offset; at + nlattr.size <= data.length; ) {
-    const length = data.readUInt16LE(at);
+    const length = data.readUInt16LE(at + ATTRIBUTE_LENGTH);
     if (length < nlattr.size || at + length > data.length)
       throw new NetlinkFormatError(`netlink attribute: length ${length} at ${at} of ${data.length}`);
-    attributes.set(data.readUInt16LE(at + 2) & nl.NLA_TYPE_MASK, data.subarray(at + nlattr.size, at + length));
+    attributes.set(
+      data.readUInt16LE(at + ATTRIBUTE_TYPE) & nl.NLA_TYPE_MASK,
+      data.subarray(at + nlattr.size, at + length),
+    );
     at += align(length);
   }
   return attributes;

@@ -1,9 +1,19 @@
 import type { SyscallError } from "../../errno.ts";
+import { Patience } from "../../patience.ts";
 import { traceCall, traceStart, tracing } from "../../trace.ts";
 import { constants as netfilter } from "../abi/netfilter.ts";
 import { constants as nl } from "../abi/netlink.ts";
 import { errnoName, syscallError } from "../libc.ts";
-import { decodeAcknowledgement, decodeMessages, encodeMessage, type Message } from "./message.ts";
+import {
+  decodeAcknowledgement,
+  decodeMessages,
+  encodeMessage,
+  endsDump,
+  isSuccess,
+  type Message,
+  messageSize,
+  writeMessage,
+} from "./message.ts";
 import { type NetlinkTransport, openTransport } from "./transport.ts";
 
 /** A message to send. */
@@ -24,8 +34,11 @@ export interface Outcome {
   readonly replies: readonly Message[];
 }
 
+/** Of a request that the kernel carried out without a word. */
+const SUCCESS: Outcome = { error: undefined, replies: [] };
 const EAGAIN = 11;
-const DUMP_ATTEMPTS = 25;
+/** How long a dump is tried again that changes disturb. */
+const DUMP_PATIENCE_MS = 3000;
 /** The kernel refuses what exceeds the send buffer, 208 KiB by default. */
 const BATCH_BYTES = 64 * 1024;
 
@@ -50,7 +63,7 @@ export class NetlinkSocket implements Disposable {
    * @throws {SyscallError} with the kernel's own words.
    */
   request(request: Request): readonly Message[] {
-    const [outcome] = this.batch([request]);
+    const [outcome] = this.#transact([request]);
     if (outcome?.error) throw outcome.error;
     return outcome?.replies ?? [];
   }
@@ -64,91 +77,122 @@ export class NetlinkSocket implements Disposable {
    */
   batch(requests: readonly Request[]): Outcome[] {
     const outcomes: Outcome[] = [];
-    let part: Request[] = [];
-    let bytes = 0;
-    for (const request of requests) {
-      if (
-        part.length === this.#transport.batchLength ||
-        (part.length > 0 && bytes + request.body.length > BATCH_BYTES)
-      ) {
-        outcomes.push(...this.#transact(part));
-        part = [];
-        bytes = 0;
-      }
-      part.push(request);
-      bytes += request.body.length;
+    for (let from = 0; from < requests.length; ) {
+      const to = this.#endOfPart(requests, from);
+      if (from === 0 && to === requests.length) return this.#transact(requests);
+      outcomes.push(...this.#transact(requests.slice(from, to)));
+      from = to;
     }
-    if (part.length > 0) outcomes.push(...this.#transact(part));
     return outcomes;
+  }
+
+  /** Where the requests end that can be sent together with the one at `from`. */
+  #endOfPart(requests: readonly Request[], from: number): number {
+    const limit = Math.min(requests.length, from + this.#transport.batchLength);
+    let bytes = requests[from]?.body.length ?? 0;
+    let to = from + 1;
+    for (; to < limit; to++) {
+      bytes += requests[to]?.body.length ?? 0;
+      if (bytes > BATCH_BYTES) break;
+    }
+    return to;
   }
 
   /**
    * Reads all objects that match a request. A dump that the kernel marks as inconsistent, because something changed
    * while it ran, is taken again.
    *
-   * @throws {SyscallError}
+   * @throws {SyscallError} EAGAIN when the objects never stop changing.
    */
   dump(request: Request): Message[] {
     const startedAt = traceStart();
-    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+    const patience = new Patience(DUMP_PATIENCE_MS);
+    for (;;) {
       const messages = this.#dumpOnce(request, startedAt);
-      if (messages === undefined) continue;
-      traceCall(request.call, request.object, messages.length, startedAt);
-      return messages;
+      if (messages !== undefined) {
+        traceCall(request.call, request.object, messages.length, startedAt);
+        return messages;
+      }
+      if (!patience.pause()) throw report(request, EAGAIN, "the objects kept changing while they were read", startedAt);
     }
-    throw report(request, EAGAIN, "the objects kept changing while they were read", startedAt);
   }
 
+  /** @returns undefined when the kernel says that something changed meanwhile. */
   #dumpOnce(request: Request, startedAt: bigint): Message[] | undefined {
+    const found: Message[] = [];
+    let consistent = true;
+    for (const message of this.#receiveDump(request)) {
+      if ((message.flags & nl.NLM_F_DUMP_INTR) !== 0) consistent = false;
+      if (message.type !== nl.NLMSG_DONE && message.type !== nl.NLMSG_ERROR) {
+        found.push(message);
+        continue;
+      }
+      const { errno, text } = decodeAcknowledgement(message);
+      if (errno !== 0) throw report(request, errno, text, startedAt);
+    }
+    return consistent ? found : undefined;
+  }
+
+  /** Its last message tells how it ended. Decoded when all is there: each recv(2) has the kernel go on with the dump. */
+  #receiveDump(request: Request): Message[] {
     const sequence = this.#nextSequence();
     const flags = request.flags | nl.NLM_F_REQUEST | nl.NLM_F_DUMP;
     this.#transport.send(encodeMessage(request.type, flags, sequence, request.body));
-    const found: Message[] = [];
-    let consistent = true;
-    for (;;) {
-      for (const message of decodeMessages(this.#transport.receive())) {
-        if (message.sequence !== sequence) continue;
-        if ((message.flags & nl.NLM_F_DUMP_INTR) !== 0) consistent = false;
-        if (message.type !== nl.NLMSG_DONE && message.type !== nl.NLMSG_ERROR) {
-          found.push(message);
-          continue;
-        }
-        const { errno, text } = decodeAcknowledgement(message);
-        if (errno !== 0) throw report(request, errno, text, startedAt);
-        return consistent ? found : undefined;
-      }
-    }
+    const parts: Buffer[] = [];
+    let part: Buffer;
+    do {
+      part = Buffer.from(this.#transport.receive());
+      parts.push(part);
+    } while (!endsDump(part, sequence));
+    return parts.flatMap(decodeMessages).filter((message) => message.sequence === sequence);
   }
 
   #transact(requests: readonly Request[]): Outcome[] {
     const startedAt = traceStart();
     const first = this.#sequence + 1;
-    const data = requests.map((request, index) => {
-      const acknowledge = index === requests.length - 1 ? nl.NLM_F_ACK : 0;
-      const flags = request.flags | nl.NLM_F_REQUEST | acknowledge;
-      return encodeMessage(request.type, flags, this.#nextSequence(), request.body);
-    });
-    this.#transport.send(Buffer.concat(data));
-    const outcomes = requests.map(() => ({ error: undefined as SyscallError | undefined, replies: [] as Message[] }));
-    for (let pending = true; pending; ) {
-      for (const message of decodeMessages(this.#transport.receive())) {
-        const index = message.sequence - first;
-        const outcome = outcomes[index];
-        const request = requests[index];
-        if (outcome === undefined || request === undefined) continue;
-        if (message.type !== nl.NLMSG_ERROR) {
-          outcome.replies.push(message);
-          continue;
-        }
-        const { errno, text } = decodeAcknowledgement(message);
-        if (errno !== 0) outcome.error = syscallError(request.call, request.object, errno, text);
-        if (index === requests.length - 1) pending = false;
-      }
-    }
+    this.#transport.send(this.#encode(requests));
+    const outcomes = requests.map(() => SUCCESS);
+    for (let answered = false; !answered; ) answered = this.#receiveAnswers(requests, first, outcomes);
     if (tracing())
       for (const [index, { error }] of outcomes.entries())
         traceCall(requests[index]?.call ?? "", requests[index]?.object ?? "", error?.code ?? 0, startedAt);
     return outcomes;
+  }
+
+  /** The messages of a batch, of which the last asks for an ACK. */
+  #encode(requests: readonly Request[]): Buffer {
+    let size = 0;
+    for (const { body } of requests) size += messageSize(body);
+    const data = Buffer.allocUnsafe(size);
+    let end = 0;
+    for (const { type, flags, body } of requests) {
+      const last = end + messageSize(body) === size;
+      const asked = flags | nl.NLM_F_REQUEST | (last ? nl.NLM_F_ACK : 0);
+      end = writeMessage(data, end, type, asked, this.#nextSequence(), body);
+    }
+    return data;
+  }
+
+  /** @returns true when the last request of the batch has its answer, and with it all the others. */
+  #receiveAnswers(requests: readonly Request[], first: number, outcomes: Outcome[]): boolean {
+    const data = this.#transport.receive();
+    const last = requests.length - 1;
+    if (isSuccess(data, first + last)) return true;
+    let answered = false;
+    for (const message of decodeMessages(Buffer.from(data))) {
+      const index = message.sequence - first;
+      const outcome = outcomes[index];
+      const request = requests[index];
+      if (outcome === undefined || request === undefined) continue;
+      if (message.type !== nl.NLMSG_ERROR) {
+        outcomes[index] = { ...outcome, replies: [...outcome.replies, message] };
+        continue;
+      }
+      const { errno, text } = decodeAcknowledgement(message);
+      if (errno !== 0) outcomes[index] = { ...outcome, error: syscallError(request.call, request.object, errno, text) };
+      if (index === last) answered = true;
+    }
+    return answered;
   }
 
   #nextSequence(): number {

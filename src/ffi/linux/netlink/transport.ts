@@ -10,7 +10,10 @@ export interface NetlinkTransport extends Disposable {
   readonly batchLength: number;
   /** Sends messages; their answers wait to be received when it returns. */
   send(messages: Buffer): void;
-  /** The next datagram: one or more messages. An empty queue is an error, not a wait. */
+  /**
+   * The next datagram: one or more messages, in memory that the next one may take. An empty queue is an error, not a
+   * wait.
+   */
   receive(): Buffer;
 }
 
@@ -66,7 +69,7 @@ class KernelTransport implements NetlinkTransport {
     const flags = so.MSG_DONTWAIT | so.MSG_TRUNC;
     const length = call("recv", this.#fd.object, () => libc.recv(this.#fd.number, datagram, datagram.length, flags));
     if (length > datagram.length) throw new NetlinkFormatError(`netlink answer of ${length} bytes was cut off`);
-    return Buffer.from(datagram.subarray(0, length));
+    return datagram.subarray(0, length);
   }
 
   [Symbol.dispose](): void {

@@ -1,9 +1,9 @@
 import type { SyscallError } from "../../errno.ts";
-import { type AddressFamily, formatAddress, type Prefix } from "../../inet.ts";
+import { type AddressFamily, formatAddress, formatPrefix, type Prefix } from "../../inet.ts";
 import { constants as nl } from "../abi/netlink.ts";
 import { ifaddrmsg, constants as rt } from "../abi/rtnetlink.ts";
 import { constants as so } from "../abi/socket.ts";
-import { decodeAttributes, encodeAttribute, type Message } from "../netlink/message.ts";
+import { attributeSize, decodeAttributes, type Message, writeAttribute } from "../netlink/message.ts";
 import type { NetlinkSocket, Request } from "../netlink/socket.ts";
 
 /** An address of an interface. */
@@ -66,28 +66,36 @@ export function removeAddresses(
 
 /** The message of `ip address add ADDRESS dev LINK`. */
 export function newAddress(link: LinkReference, address: Prefix, protocol = 0): Request {
-  const flags = address.family === "inet6" ? rt.IFA_F_NODAD : 0;
-  return {
-    call: "RTM_NEWADDR",
-    object: describe(link, address),
-    type: rt.RTM_NEWADDR,
-    flags: nl.NLM_F_CREATE | nl.NLM_F_EXCL,
-    body: Buffer.concat([
-      addressBody(link, address, flags),
-      ...(protocol === 0 ? [] : [encodeAttribute(rt.IFA_PROTO, Buffer.from([protocol]))]),
-    ]),
-  };
+  return new AddressRequest("RTM_NEWADDR", link, address, protocol);
 }
 
 /** The message of `ip address del ADDRESS dev LINK`. */
 export function deleteAddress(link: LinkReference, address: Prefix): Request {
-  return {
-    call: "RTM_DELADDR",
-    object: describe(link, address),
-    type: rt.RTM_DELADDR,
-    flags: 0,
-    body: addressBody(link, address, 0),
-  };
+  return new AddressRequest("RTM_DELADDR", link, address, 0);
+}
+
+/** Added by the thousand: what it is about is put into words only when somebody asks. */
+class AddressRequest implements Request {
+  readonly call: "RTM_NEWADDR" | "RTM_DELADDR";
+  readonly type: number;
+  readonly flags: number;
+  readonly body: Buffer;
+  readonly #link: LinkReference;
+  readonly #address: Prefix;
+
+  constructor(call: "RTM_NEWADDR" | "RTM_DELADDR", link: LinkReference, address: Prefix, protocol: number) {
+    const adds = call === "RTM_NEWADDR";
+    this.call = call;
+    this.type = rt[call];
+    this.flags = adds ? nl.NLM_F_CREATE | nl.NLM_F_EXCL : 0;
+    this.body = addressBody(link, address, adds && address.family === "inet6" ? rt.IFA_F_NODAD : 0, protocol);
+    this.#link = link;
+    this.#address = address;
+  }
+
+  get object(): string {
+    return `${this.#link.name} ${formatPrefix(this.#address.bytes, this.#address.length)}`;
+  }
 }
 
 /** @returns undefined for an address of another family. */
@@ -107,19 +115,21 @@ export function decodeLinkAddress(message: Message): LinkAddress | undefined {
   };
 }
 
-function addressBody(link: LinkReference, { family, bytes, length }: Prefix, flags: number): Buffer {
-  return Buffer.concat([
-    ifaddrmsg.encode({
-      ifa_family: family === "inet" ? so.AF_INET : so.AF_INET6,
-      ifa_prefixlen: length,
-      ifa_flags: flags,
-      ifa_index: link.index,
-    }),
-    encodeAttribute(rt.IFA_LOCAL, bytes),
-    encodeAttribute(rt.IFA_ADDRESS, bytes),
-  ]);
-}
-
-function describe(link: LinkReference, { bytes, length }: Prefix): string {
-  return `${link.name} ${formatAddress(bytes)}/${length}`;
+function addressBody(link: LinkReference, prefix: Prefix, flags: number, protocol: number): Buffer {
+  const { family, bytes, length } = prefix;
+  const proto = protocol === 0 ? undefined : Uint8Array.of(protocol);
+  const size = ifaddrmsg.size + 2 * attributeSize(bytes) + (proto === undefined ? 0 : attributeSize(proto));
+  const body = Buffer.allocUnsafe(size);
+  const header = {
+    ifa_family: family === "inet" ? so.AF_INET : so.AF_INET6,
+    ifa_prefixlen: length,
+    ifa_flags: flags,
+    ifa_scope: rt.RT_SCOPE_UNIVERSE,
+    ifa_index: link.index,
+  };
+  ifaddrmsg.write(body, 0, header, ifaddrmsg.cName);
+  let end = writeAttribute(body, ifaddrmsg.size, rt.IFA_LOCAL, bytes);
+  end = writeAttribute(body, end, rt.IFA_ADDRESS, bytes);
+  if (proto !== undefined) writeAttribute(body, end, rt.IFA_PROTO, proto);
+  return body;
 }

@@ -55,11 +55,11 @@ export class FreebsdHost implements Host {
   }
 
   async lock(path: string): Promise<Disposable> {
-    try {
-      return await flock.lockFile(path);
-    } catch (error) {
-      throw hostFailure("cannot lock", error);
-    }
+    return flock.lockFile(path).catch(cannotLock);
+  }
+
+  async lockExisting(path: string): Promise<Disposable | undefined> {
+    return flock.lockExistingFile(path).catch(cannotLock);
   }
 
   checkSystem(): void {
@@ -100,4 +100,8 @@ function localFiltering(): string[] {
     throw error;
   }
   return ["published ports do not work from the host itself; to change that: sysctl net.pf.filter_local=1"];
+}
+
+function cannotLock(error: unknown): never {
+  throw hostFailure("cannot lock", error);
 }

@@ -2,10 +2,10 @@ import { type JailParams, jail, rctl, SyscallError } from "../../../ffi/freebsd/
 import type { SupervisorSpec } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { ContainerProcess, Limits } from "../../model.ts";
-import type { CommandSpec, JailAddresses, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
+import type { CommandSpec, HostConsole, JailAddresses, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
-import { startSupervised } from "../supervised.ts";
+import { openConsole, startSupervised, supervisorRun } from "../supervised.ts";
 import { checkLimits, removeLimits, setLimits } from "./limits.ts";
 import { JAIL_RULESET, mountAll, mountpointsBelow, unmountAll } from "./mounts.ts";
 import { freebsdParameters } from "./parameters.ts";
@@ -54,14 +54,7 @@ export class FreebsdJails implements Jails {
         "create",
       );
       setLimits(id, spec.limits);
-      const run = {
-        persist: parameters.persist,
-        lock: spec.lockPath,
-        record: spec.recordPath,
-        log: spec.logPath ?? null,
-        teardown: spec.teardown,
-      };
-      return await this.#launch(id, jid, run, first);
+      return await this.#launch(id, jid, supervisorRun(spec), first);
     } catch (error) {
       await this.remove(id);
       throw hostFailure(`cannot start container ${id}`, error);
@@ -79,6 +72,10 @@ export class FreebsdJails implements Jails {
         throw new KleeError("NOT_FOUND", `container ${id} has ended`, { cause: error });
       throw hostFailure(`cannot run a command in container ${id}`, error);
     }
+  }
+
+  attach(socket: string): HostConsole {
+    return openConsole(socket);
   }
 
   running(): Map<string, number> {

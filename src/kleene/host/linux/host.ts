@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { lazy } from "../../../ffi/library.ts";
 import { cgroupMounts } from "../../../ffi/linux/cgroup.ts";
-import { lockFile } from "../../../ffi/linux/flock.ts";
+import { lockExistingFile, lockFile } from "../../../ffi/linux/flock.ts";
 import { launchLater } from "../../../ffi/native.ts";
 import { hostFailure } from "../../errors.ts";
 import type { Host, HostListener } from "../host.ts";
@@ -65,11 +65,11 @@ export class LinuxHost implements Host {
   }
 
   async lock(path: string): Promise<Disposable> {
-    try {
-      return await lockFile(path);
-    } catch (error) {
-      throw hostFailure("cannot lock", error);
-    }
+    return lockFile(path).catch(cannotLock);
+  }
+
+  async lockExisting(path: string): Promise<Disposable | undefined> {
+    return lockExistingFile(path).catch(cannotLock);
   }
 
   listeners(): HostListener[] {
@@ -105,4 +105,8 @@ function startOf(pid: number): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function cannotLock(error: unknown): never {
+  throw hostFailure("cannot lock", error);
 }

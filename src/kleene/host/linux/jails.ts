@@ -3,10 +3,10 @@ import type { LinuxJail, SupervisorRun, SupervisorSpec } from "../../../ffi/nati
 import { waitCgroupEmpty } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { ContainerProcess, Limits } from "../../model.ts";
-import type { CommandSpec, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
+import type { CommandSpec, HostConsole, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
-import { startSupervised } from "../supervised.ts";
+import { openConsole, startSupervised, supervisorRun } from "../supervised.ts";
 import type { Confinement } from "./confinement/confinement.ts";
 import { CgroupLimits } from "./limits.ts";
 import { processOf } from "./processes.ts";
@@ -43,20 +43,13 @@ export class LinuxJails implements Jails {
     try {
       this.#limits.set(id, spec.limits);
       const heldFds = spec.driver === "ipnet" ? this.#confinement.holdFds() : [];
-      const run = {
-        persist: parameters.persist,
-        lock: spec.lockPath,
-        record: spec.recordPath,
-        log: spec.logPath ?? null,
-        teardown: spec.teardown,
-      };
       const jail = {
         root: { lower: root.lower, upper: root.upper, work: root.work, mountpoint: root.mountpoint },
         hostname: parameters.hostname,
         devfs: parameters.mountDevfs,
         mounts: spec.mounts.map(({ source, destination, read_only }) => ({ source, destination, read_only })),
       };
-      return await this.#launch(id, { run, jail }, first, heldFds);
+      return await this.#launch(id, { run: supervisorRun(spec), jail }, first, heldFds);
     } catch (error) {
       await this.remove(id);
       throw hostFailure(`cannot start container ${id}`, error);
@@ -72,6 +65,10 @@ export class LinuxJails implements Jails {
         throw new KleeError("NOT_FOUND", `container ${id} has ended`, { cause: error });
       throw hostFailure(`cannot run a command in container ${id}`, error);
     }
+  }
+
+  attach(socket: string): HostConsole {
+    return openConsole(socket);
   }
 
   running(): Map<string, number> {
