@@ -16,4 +16,5 @@ export * as nftables from "./nftables.ts";
 export * as address from "./rtnl/address.ts";
 export * as link from "./rtnl/link.ts";
 export * as route from "./rtnl/route.ts";
+export * as setElements from "./set-elements.ts";
 export * as sockDiag from "./sock-diag.ts";

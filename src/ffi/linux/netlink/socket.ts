@@ -86,6 +86,19 @@ export class NetlinkSocket implements Disposable {
     return outcomes;
   }
 
+  /**
+   * Sends requests that the kernel carries out all together or not at all, between the two that begin and end a batch of
+   * nfnetlink.
+   *
+   * @throws {SyscallError} of the first request that was refused; nothing was changed then.
+   */
+  transaction(begin: Request, requests: readonly Request[], end: Request): void {
+    // Only newer kernels acknowledge the end, so that the last request does: its answer comes after the batch is done.
+    const outcomes = this.#transact([begin, ...requests, end], requests.length);
+    const error = outcomes.find((outcome) => outcome.error !== undefined)?.error;
+    if (error !== undefined) throw error;
+  }
+
   /** Where the requests end that can be sent together with the one at `from`. */
   #endOfPart(requests: readonly Request[], from: number): number {
     const limit = Math.min(requests.length, from + this.#transport.batchLength);
@@ -147,37 +160,35 @@ export class NetlinkSocket implements Disposable {
     return parts.flatMap(decodeMessages).filter((message) => message.sequence === sequence);
   }
 
-  #transact(requests: readonly Request[]): Outcome[] {
+  /** @param asked index of the one that asks for an ACK. */
+  #transact(requests: readonly Request[], asked = requests.length - 1): Outcome[] {
     const startedAt = traceStart();
     const first = this.#sequence + 1;
-    this.#transport.send(this.#encode(requests));
+    this.#transport.send(this.#encode(requests, asked));
     const outcomes = requests.map(() => SUCCESS);
-    for (let answered = false; !answered; ) answered = this.#receiveAnswers(requests, first, outcomes);
+    for (let answered = false; !answered; ) answered = this.#receiveAnswers(requests, first, asked, outcomes);
     if (tracing())
       for (const [index, { error }] of outcomes.entries())
         traceCall(requests[index]?.call ?? "", requests[index]?.object ?? "", error?.code ?? 0, startedAt);
     return outcomes;
   }
 
-  /** The messages of a batch, of which the last asks for an ACK. */
-  #encode(requests: readonly Request[]): Buffer {
+  #encode(requests: readonly Request[], asked: number): Buffer {
     let size = 0;
     for (const { body } of requests) size += messageSize(body);
     const data = Buffer.allocUnsafe(size);
     let end = 0;
-    for (const { type, flags, body } of requests) {
-      const last = end + messageSize(body) === size;
-      const asked = flags | nl.NLM_F_REQUEST | (last ? nl.NLM_F_ACK : 0);
-      end = writeMessage(data, end, type, asked, this.#nextSequence(), body);
+    for (const [index, { type, flags, body }] of requests.entries()) {
+      const all = flags | nl.NLM_F_REQUEST | (index === asked ? nl.NLM_F_ACK : 0);
+      end = writeMessage(data, end, type, all, this.#nextSequence(), body);
     }
     return data;
   }
 
-  /** @returns true when the last request of the batch has its answer, and with it all the others. */
-  #receiveAnswers(requests: readonly Request[], first: number, outcomes: Outcome[]): boolean {
+  /** @returns true when the request that asked has its answer, and with it all the others. */
+  #receiveAnswers(requests: readonly Request[], first: number, asked: number, outcomes: Outcome[]): boolean {
     const data = this.#transport.receive();
-    const last = requests.length - 1;
-    if (isSuccess(data, first + last)) return true;
+    if (isSuccess(data, first + asked)) return true;
     let answered = false;
     for (const message of decodeMessages(Buffer.from(data))) {
       const index = message.sequence - first;
@@ -190,7 +201,8 @@ export class NetlinkSocket implements Disposable {
       }
       const { errno, text } = decodeAcknowledgement(message);
       if (errno !== 0) outcomes[index] = { ...outcome, error: syscallError(request.call, request.object, errno, text) };
-      if (index === last) answered = true;
+      // What begins a transaction is answered only when that is refused as a whole, and nothing else is then.
+      if (index === asked || (index === 0 && asked < requests.length - 1)) answered = true;
     }
     return answered;
   }

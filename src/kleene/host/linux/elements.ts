@@ -37,12 +37,26 @@ const setTypes = {
 
 export const families = [4, 6] as const;
 
+/** The types that an element's parts have, before and after the colon, by set; undefined for sets of intervals. */
+export function typesOf(
+  set: SetName,
+): { readonly key: readonly string[]; readonly data: readonly string[] } | undefined {
+  const [, , body = "", interval] = declarationOf(setTypes[set.slice(0, -1) as SetKind]);
+  if (interval !== undefined) return undefined;
+  const [key = "", data = ""] = body.split(" : ");
+  return { key: key.split(" . "), data: data === "" ? [] : data.split(" . ") };
+}
+
+function declarationOf(type: string): readonly (string | undefined)[] {
+  return /^(set|map) (.*?)( interval)?$/.exec(type) ?? [];
+}
+
 /** All sets and maps, as nft declares each: `set networks4 { type ipv4_addr; flags interval; }` */
 export const declarations: readonly (readonly [name: SetName, keyword: "set" | "map", body: string])[] = Object.entries(
   setTypes,
 ).flatMap(([kind, type]) =>
   families.map((family) => {
-    const [, keyword = "", body = "", interval] = /^(set|map) (.*?)( interval)?$/.exec(type) ?? [];
+    const [, keyword = "", body = "", interval] = declarationOf(type);
     const typed = body.replaceAll("ADDRESS", family === 4 ? "ipv4_addr" : "ipv6_addr");
     const flags = interval === undefined ? "" : " flags interval;";
     return [`${kind as SetKind}${family}` as SetName, keyword as "set" | "map", `{ type ${typed};${flags} }`] as const;

@@ -3,18 +3,26 @@ import { LibraryError, lazy } from "../../../ffi/library.ts";
 import { forgetConnections } from "../../../ffi/linux/conntrack.ts";
 import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
 import { countRules, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
+import { changeElements } from "../../../ffi/linux/set-elements.ts";
 import { destroyConnected, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
 import { during } from "../../../timeline.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
-import { changeText, loadText, RULE_COUNT, unloadText } from "./ruleset.ts";
+import { encodeChange } from "./element-bytes.ts";
+import type { Elements } from "./elements.ts";
+import { changeText, loadText, RULE_COUNT, stepsOf, unloadText } from "./ruleset.ts";
+
+/** So many elements fit the kernel's socket buffer with room to spare; libnftables enlarges it for more. */
+const FEW = 1000;
 
 /** klee's rules in nftables: one table of klee's own, changed by libnftables in single transactions. */
 export class LinuxFirewall implements Firewall {
   readonly #table: string;
   readonly #nft = lazy(openLibnftables);
+  /** Kept: whoever closes one waits until the kernel has freed what was deleted before. */
+  readonly #socket = lazy(openNetfilter);
 
   /** @param table name of the table; no other is ever touched. */
   constructor(table: string) {
@@ -26,9 +34,8 @@ export class LinuxFirewall implements Firewall {
   }
 
   change(change: PolicyChange): void {
-    const text = changeText(this.#table, change);
-    if (text !== "") this.#run("cannot change the firewall rules", text);
-    if (!change.unconnected) forget(withdrawnAddresses(change));
+    this.#change(change);
+    if (!change.unconnected) this.#forget(withdrawnAddresses(change));
   }
 
   unload(): void {
@@ -43,11 +50,41 @@ export class LinuxFirewall implements Firewall {
     return describePolicy(this.#table, policy);
   }
 
+  /** By the kernel's own messages where these do, since libnftables reads all sets before it changes one. */
+  #change(change: PolicyChange): void {
+    const steps = stepsOf(change);
+    const count = steps.reduce((sum, { elements }) => sum + sizeOf(elements), 0);
+    const encoded = steps.map(({ verb, elements }) => encodeChange(verb, elements));
+    const what = "cannot change the firewall rules";
+    if (count > FEW || !encoded.every((step) => step !== undefined)) {
+      this.#run(what, changeText(this.#table, change));
+      return;
+    }
+    try {
+      changeElements(this.#socket(), this.#table, encoded.flat());
+    } catch (error) {
+      throw hostFailure(what, error);
+    }
+  }
+
+  /**
+   * Translated connections outlive the rules that made them, and sockets the loss of their address: without this, both
+   * would come back to life with the next container that gets it.
+   */
+  #forget(addresses: readonly string[]): void {
+    if (addresses.length === 0) return;
+    try {
+      endSockets(addresses);
+      for (const address of addresses) forgetConnections(this.#socket(), address);
+    } catch (error) {
+      throw hostFailure(`cannot end the connections of ${addresses.join(", ")}`, error);
+    }
+  }
+
   /** How many rules the kernel holds of klee's; an old version's table, or one that was flushed, has another number. */
   #ruleCount(): number {
     try {
-      using socket = openNetfilter();
-      return countRules(socket, this.#table);
+      return countRules(this.#socket(), this.#table);
     } catch (error) {
       throw hostFailure("cannot read the firewall's rules", error);
     }
@@ -62,19 +99,10 @@ export class LinuxFirewall implements Firewall {
   }
 }
 
-/**
- * Translated connections outlive the rules that made them, and sockets the loss of their address: without this, both
- * would come back to life with the next container that gets it.
- */
-function forget(addresses: readonly string[]): void {
-  if (addresses.length === 0) return;
-  try {
-    endSockets(addresses);
-    using socket = openNetfilter();
-    for (const address of addresses) forgetConnections(socket, address);
-  } catch (error) {
-    throw hostFailure(`cannot end the connections of ${addresses.join(", ")}`, error);
-  }
+function sizeOf(elements: Elements): number {
+  let size = 0;
+  for (const values of elements.values()) size += values.size;
+  return size;
 }
 
 /** A kernel that cannot leaves a datagram socket its peer; all else that the socket may do is asked of the confinement. */

@@ -1,5 +1,5 @@
 import type { Policy, PolicyChange } from "../../network/policy.ts";
-import { declarations, difference, elementsOf, elementText } from "./elements.ts";
+import { declarations, difference, type Elements, elementsOf, elementText } from "./elements.ts";
 
 /**
  * klee's policy as nft(8) text: one table, a constant number of rules, everything that varies in sets and maps.
@@ -149,17 +149,31 @@ export function loadText(table: string, policy: Policy): string {
   return frameText(table) + elementText("add", table, elementsOf(policy));
 }
 
-/** Adds and removes elements. Empty when nothing changes. */
-export function changeText(table: string, { add = {}, remove = {} }: PolicyChange): string {
+/** Elements to add or to delete. */
+export interface Step {
+  readonly verb: "add" | "delete";
+  readonly elements: Elements;
+}
+
+/** What a change does to the sets, in this order; nothing when nothing changes. */
+export function stepsOf({ add = {}, remove = {} }: PolicyChange): readonly Step[] {
   const before = elementsOf(remove);
   const after = elementsOf(add);
   const gone = difference(before, after);
-  return (
+  const steps: Step[] = [
     // `add` of what is there is no error and `delete` of what is missing is one: adding first makes removal idempotent.
-    elementText("add", table, gone) +
-    elementText("delete", table, gone) +
-    elementText("add", table, difference(after, before))
-  );
+    { verb: "add", elements: gone },
+    { verb: "delete", elements: gone },
+    { verb: "add", elements: difference(after, before) },
+  ];
+  return steps.filter(({ elements }) => elements.size > 0);
+}
+
+/** Adds and removes elements. Empty when nothing changes. */
+export function changeText(table: string, change: PolicyChange): string {
+  return stepsOf(change)
+    .map(({ verb, elements }) => elementText(verb, table, elements))
+    .join("");
 }
 
 export function unloadText(table: string): string {
