@@ -28,6 +28,7 @@ const network = (): string => one("net", "n1", "n2", "n3");
 /** What may be refused is refused with one line; what else may happen is in nobody's hands. */
 const commands: readonly (() => string[])[] = [
   () => ["run", "-d", "-n", network(), "--name", container(), "box", "sleep", one("0.1", "1000")],
+  () => ["run", one("-dt", "-di", "-dit"), "-n", network(), "--name", container(), "box", one("cat", "true")],
   () => ["run", "--rm", "-n", network(), "box", "true"],
   () => ["run", "--rm", "-l", one("host", "disabled"), "box", "sh", "-c", "exit 3"],
   () => ["create", "-n", network(), "--name", container(), "box", "sleep", "1000"],
@@ -50,7 +51,7 @@ const commands: readonly (() => string[])[] = [
 ];
 
 before(() => {
-  buildRoot(machine.folder("rootfs"), ["sh"]);
+  buildRoot(machine.folder("rootfs"), ["sh", "cat"]);
   for (const args of [
     ["image", "create", "dir", machine.folder("rootfs"), "-t", "box"],
     ["network", "create", "--subnet", "10.2.3.0/24", "--subnet6", "fd00:2:3::/64", "net"],
