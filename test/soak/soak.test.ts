@@ -51,7 +51,7 @@ const commands: readonly (() => string[])[] = [
 ];
 
 before(() => {
-  buildRoot(machine.folder("rootfs"), ["sh", "cat"]);
+  buildRoot(machine.folder("rootfs"), ["sh"]);
   for (const args of [
     ["image", "create", "dir", machine.folder("rootfs"), "-t", "box"],
     ["network", "create", "--subnet", "10.2.3.0/24", "--subnet6", "fd00:2:3::/64", "net"],
