@@ -25,13 +25,15 @@ test(
         }),
     );
     const transactions = (name: string): string[] =>
-      (steps.get(name) ?? []).filter((line) => line.startsWith("klee: nft "));
+      (steps.get(name) ?? []).filter((line) => /^klee: (nft|NFNL_MSG_BATCH_BEGIN) /.test(line));
     const expected = { load: 1, reload: 1, "add two ports": 1, "remove two ports": 1, "add an endpoint": 0 };
     for (const [name, count] of Object.entries(expected)) {
       assert(steps.get(name)?.includes("loaded: true"), `${name}: all rules are there`);
       const found = transactions(name);
       for (const line of found) console.log(`${name}: ${line}`);
       assert.equal(found.length, count, name);
+      const elements = (steps.get(name) ?? []).filter((line) => /^klee: NFT_MSG_(NEW|DEL)SETELEM /.test(line));
+      assert.equal(elements.length > 0, name.endsWith("two ports"), `${name}: by messages of klee's own`);
     }
   },
 );
