@@ -7,7 +7,7 @@ import { constants } from "./abi/file.ts";
 import { constants as netfilter, nfgenmsg } from "./abi/netfilter.ts";
 import { Fd } from "./fd.ts";
 import { call, libc, syscallError } from "./libc.ts";
-import { encodeAttribute } from "./netlink/message.ts";
+import { decodeAttributes, encodeAttribute, NetlinkFormatError } from "./netlink/message.ts";
 import { type NetlinkSocket, openNetfilter } from "./netlink/socket.ts";
 
 // <nftables/libnftables.h>
@@ -137,6 +137,26 @@ export function countRules(socket: NetlinkSocket, table: string): number {
       name,
     ]),
   }).length;
+}
+
+/**
+ * The number of the ruleset's generation: another one after each transaction, whoever's, of this network namespace.
+ *
+ * @param socket of openNetfilter.
+ * @throws {SyscallError}
+ */
+export function generation(socket: NetlinkSocket): number {
+  const [reply] = socket.request({
+    call: "NFT_MSG_GETGEN",
+    object: "nftables",
+    type: (netfilter.NFNL_SUBSYS_NFTABLES << 8) | netfilter.NFT_MSG_GETGEN,
+    flags: 0,
+    body: nfgenmsg.encode({ version: netfilter.NFNETLINK_V0 }),
+  });
+  const id = reply && decodeAttributes(reply.body, nfgenmsg.size).get(netfilter.NFTA_GEN_ID);
+  if (id === undefined) throw new NetlinkFormatError("NFT_MSG_GETGEN: no generation in the answer");
+  // In network byte order, as all numbers of nftables.
+  return id.readUInt32BE(0);
 }
 
 /** A file without a name that holds the text, memfd_create(2). */

@@ -46,13 +46,15 @@ export async function startContainer(
     "start container",
     id,
     async (statements) => {
-      await beginExecution(statements, id, { execution: executionId, restarts, output });
-      return {
-        attachments: await attachmentsOf(statements, id),
-        ports: await publishedBy(statements, id),
-        image: await imageById(statements, container.imageId),
-        mounts: await mountpointsOf(statements, id),
-      };
+      // At once: each crosses to a thread of the pool and back.
+      const [attachments, ports, image, mounts] = await Promise.all([
+        attachmentsOf(statements, id),
+        publishedBy(statements, id),
+        imageById(statements, container.imageId),
+        mountpointsOf(statements, id),
+        beginExecution(statements, id, { execution: executionId, restarts, output }),
+      ]);
+      return { attachments, ports, image, mounts };
     },
     async ({ attachments, ports, image, mounts }, undo) => {
       undo.push(() => takeDown(context, { ...container, execution: executionId }));

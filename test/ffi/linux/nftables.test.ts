@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { before, describe, test } from "node:test";
-import { NftablesError, openNft } from "../../../src/ffi/linux/nftables.ts";
+import { openNetfilter } from "../../../src/ffi/linux/netlink/socket.ts";
+import { generation, NftablesError, openNft } from "../../../src/ffi/linux/nftables.ts";
 import { FieldError } from "../../../src/ffi/struct.ts";
 import { needs } from "../../support/gate.ts";
 import { enterNetworkNamespace } from "../../support/namespaces.ts";
@@ -35,6 +36,19 @@ describe("libnftables in a network namespace", needs("root", "libnftables", "nft
     assert.equal(library.run("list tables"), "table inet mine\n", "JSON is asked for each time anew");
     library.run("delete table inet mine");
     assert.equal(nft("list", "ruleset"), "");
+  });
+
+  test("a ruleset has another generation after each change, and the same after none", () => {
+    using library = openNft();
+    using socket = openNetfilter();
+    const before = generation(socket);
+    library.run("list tables");
+    assert.equal(generation(socket), before);
+    nft("add", "table", "inet", "another");
+    const after = generation(socket);
+    assert.notEqual(after, before);
+    nft("delete", "table", "inet", "another");
+    assert.notEqual(generation(socket), after);
   });
 
   test("a transaction with an error applies nothing", () => {

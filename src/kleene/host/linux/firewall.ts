@@ -2,7 +2,7 @@ import { SyscallError } from "../../../ffi/errno.ts";
 import { LibraryError, lazy } from "../../../ffi/library.ts";
 import { forgetConnections } from "../../../ffi/linux/conntrack.ts";
 import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
-import { countRules, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
+import { countRules, generation, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
 import { changeElements } from "../../../ffi/linux/set-elements.ts";
 import { destroyConnected, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
 import { during } from "../../../timeline.ts";
@@ -23,6 +23,8 @@ export class LinuxFirewall implements Firewall {
   readonly #nft = lazy(openLibnftables);
   /** Kept: whoever closes one waits until the kernel has freed what was deleted before. */
   readonly #socket = lazy(openNetfilter);
+  /** What was found when the rules were counted last: they are the same as long as the ruleset's generation is. */
+  #counted: { readonly generation: number; readonly rules: number } | undefined;
 
   /** @param table name of the table; no other is ever touched. */
   constructor(table: string) {
@@ -84,7 +86,11 @@ export class LinuxFirewall implements Firewall {
   /** How many rules the kernel holds of klee's; an old version's table, or one that was flushed, has another number. */
   #ruleCount(): number {
     try {
-      return countRules(this.#socket(), this.#table);
+      const socket = this.#socket();
+      const now = generation(socket);
+      if (this.#counted?.generation !== now)
+        this.#counted = { generation: now, rules: countRules(socket, this.#table) };
+      return this.#counted.rules;
     } catch (error) {
       throw hostFailure("cannot read the firewall's rules", error);
     }
