@@ -16,6 +16,7 @@ interface Module {
 /** `import.meta` of every module. */
 const importMeta = {
   dirname: import.meta.dirname,
+  filename: import.meta.filename,
   get url(): string {
     return pathToFileURL(import.meta.filename).href;
   },

@@ -1,3 +1,5 @@
+import { monotonicMilliseconds } from "../clock.ts";
+
 /** Longest pause between two tries, in milliseconds. */
 const MAX_PAUSE_MS = 20;
 
@@ -11,7 +13,7 @@ export class Patience {
 
   /** @param milliseconds how long it lasts, from now on. */
   constructor(milliseconds: number) {
-    this.#deadline = performance.now() + milliseconds;
+    this.#deadline = monotonicMilliseconds() + milliseconds;
   }
 
   /**
@@ -20,7 +22,7 @@ export class Patience {
    * @returns false, at once, when patience is at an end.
    */
   pause(): boolean {
-    if (performance.now() >= this.#deadline) return false;
+    if (monotonicMilliseconds() >= this.#deadline) return false;
     this.#tries++;
     const milliseconds = Math.random() * Math.min(this.#tries, MAX_PAUSE_MS);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, milliseconds);

@@ -42,7 +42,7 @@ export async function carryOut<P, R>(
     return { planned: result, rowid: await beginOperation(statements, kind, object, host.processIdentity()) };
   }, lasting);
   const undo: Undo[] = [];
-  const end: Undo = () => store.transaction((statements) => endOperation(statements, rowid), lasting);
+  const end: Undo = () => endOperation(store.alone(lasting), rowid);
   try {
     const result = await apply(planned, undo);
     await end();

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
+import { epochMicroseconds } from "../clock.ts";
 import { KleeError } from "./errors.ts";
 import type { Row, Statements } from "./store/store.ts";
 import { text } from "./store/store.ts";
@@ -27,7 +28,7 @@ export function newId(): string {
 
 /** ISO 8601 in UTC with microseconds, `2024-02-26T08:52:13.530611Z`. */
 export function timestamp(): string {
-  const microseconds = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+  const microseconds = epochMicroseconds();
   const seconds = new Date(Math.floor(microseconds / 1000)).toISOString().slice(0, -5);
   return `${seconds}.${String(microseconds % 1_000_000).padStart(6, "0")}Z`;
 }

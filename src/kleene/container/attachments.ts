@@ -1,10 +1,10 @@
 import type { InterfaceMaker, JailAddresses, JailParameters } from "../host/host.ts";
 import type { Endpoint, Network, PublishedPort } from "../model.ts";
-import { endpointsOf } from "../network/endpoints.ts";
+import { endpointOf } from "../network/endpoints.ts";
 import type { PolicyContainer, PublishedOn } from "../network/policy.ts";
 import { formatRange } from "../network/publish.ts";
 import { networkOf, policyNetwork } from "../network/rows.ts";
-import type { Statements } from "../store/store.ts";
+import { type Statements, text } from "../store/store.ts";
 import type { StoredContainer } from "./rows.ts";
 
 /** A container's endpoint and the network it lies in. */
@@ -14,14 +14,16 @@ export interface Attachment {
 }
 
 export async function attachmentsOf(statements: Statements, id: string): Promise<Attachment[]> {
-  const attachments: Attachment[] = [];
-  for (const endpoint of await endpointsOf(statements, { containerId: id })) {
-    const row = await statements.get("SELECT * FROM network WHERE name = ?", endpoint.network_id);
-    if (row === undefined) continue;
-    const network = networkOf(row);
-    attachments.push({ endpoint, network });
-  }
-  return attachments;
+  const rows = await statements.all(
+    `SELECT network.*, endpoint.id AS endpoint_id, container_id, ip_address, ip_address6, network.name AS network_name
+     FROM endpoint JOIN network ON network.id = endpoint.network_id
+     WHERE container_id = ? ORDER BY endpoint.rowid`,
+    id,
+  );
+  return rows.map((row) => ({
+    endpoint: endpointOf({ ...row, id: text(row, "endpoint_id") }),
+    network: networkOf(row),
+  }));
 }
 
 /** What the firewall must know of a running container. */

@@ -301,7 +301,10 @@ export class Containers {
   }
 
   async #present(container: StoredContainer, statements: Statements = this.#context.store): Promise<Container> {
-    const ports = await publishedBy(statements, container.id);
+    const [ports, attachments] = await Promise.all([
+      publishedBy(statements, container.id),
+      attachmentsOf(statements, container.id),
+    ]);
     const running = this.#isRunning(container);
     return {
       cmd: container.cmd,
@@ -316,7 +319,7 @@ export class Containers {
       name: container.name,
       network_driver: container.driver,
       persist: container.persist,
-      public_ports: publicPorts(ports, await attachmentsOf(statements, container.id)),
+      public_ports: publicPorts(ports, attachments),
       restart_policy: container.restartPolicy,
       restarts: container.restarts ?? 0,
       running,

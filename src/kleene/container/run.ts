@@ -84,7 +84,7 @@ export async function startContainer(
       options.onCreated?.(executionId);
       const process =
         output === "starter" ? await host.jails.start(spec, first) : await startLogged(context, spec, first);
-      return new RunningExecution(context, executionId, id, process);
+      return new RunningExecution(context, executionId, id, executionId, process);
     },
     outlivesBoot(container),
   );
@@ -119,7 +119,7 @@ export async function execInContainer(
   const spec = commandSpec(container, parameters, command, options);
   options.onCreated?.(executionId);
   const process = await context.host.jails.exec(container.id, spec);
-  return new RunningExecution(context, executionId, container.id, process);
+  return new RunningExecution(context, executionId, container.id, container.execution, process);
 }
 
 function commandSpec(
@@ -146,10 +146,13 @@ class RunningExecution implements Execution {
   readonly containerId: string;
   readonly exited: Promise<ExecutionResult>;
   readonly #process: JailProcess;
+  /** The execution that started the run of which this one is a part. */
+  readonly #run: string | undefined;
 
-  constructor(context: Context, id: string, containerId: string, process: JailProcess) {
+  constructor(context: Context, id: string, containerId: string, run: string | undefined, process: JailProcess) {
     this.id = id;
     this.containerId = containerId;
+    this.#run = run;
     this.#process = process;
     this.exited = this.#watch(context);
     // Whoever detaches does not look at the promise; its failure must not end the process.
@@ -188,6 +191,6 @@ class RunningExecution implements Execution {
 
   /** Takes the container down, unless it still runs. */
   #takeDown(context: Context): Promise<void> {
-    return takeDownAfter(context, this.containerId, undefined);
+    return takeDownAfter(context, this.containerId, this.#run);
   }
 }

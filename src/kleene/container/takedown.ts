@@ -14,14 +14,10 @@ export async function takeDown(context: Context, container: StoredContainer): Pr
   const { host, store } = context;
   const { id } = container;
   const sockets = await host.jails.remove(id);
-  const attachments = await attachmentsOf(store, id);
+  const [attachments, ports] = await Promise.all([attachmentsOf(store, id), publishedBy(store, id)]);
   const parameters = host.jails.parseParameters(container.jailParam, id);
-  const ports = await publishedBy(store, id);
   const end = (): Promise<void> =>
-    store.transaction(
-      (statements) => endExecution(statements, id, readRecord(context, id)?.status),
-      outlivesBoot(container),
-    );
+    endExecution(store.alone(outlivesBoot(container)), id, readRecord(context, id)?.status);
   if (attachments.length === 0) return end();
   const policy = containerPolicy(policyContainer(container, attachments, ports, parameters));
   await withRules(context, async (change) => {

@@ -4,7 +4,7 @@ import { ReadableStream } from "node:stream/web";
 import { createGunzip } from "node:zlib";
 import { Refusal } from "./refusal.ts";
 
-const require = createRequire(import.meta.url);
+const require = createRequire(import.meta.filename);
 
 /** First bytes of the files that are taken for archives, as file(1) knows them. */
 const FORMATS: readonly (readonly [name: string, remedy: string, magic: readonly number[]])[] = [

@@ -146,7 +146,8 @@ export async function endpointsOf(
   return rows.map(endpointOf);
 }
 
-function endpointOf(row: Row): Endpoint {
+/** An endpoint from its row and the name of its network, `network_name`. */
+export function endpointOf(row: Row): Endpoint {
   return {
     container_id: text(row, "container_id"),
     epair: null,

@@ -38,6 +38,14 @@ export class Store implements Statements {
   readonly #prepared = new Map<string, Promise<sqlite3.Statement>>();
   /** Transactions of this process queue here: one connection can hold one at a time. */
   #queue: Promise<unknown> = Promise.resolve();
+  /** Whether a transaction that ends now would wait for the disk; undefined when nobody knows. */
+  #waits: boolean | undefined = true;
+  /** What a transaction consists of. */
+  readonly #inside: Statements = {
+    run: (sql, ...values) => this.#run(sql, values),
+    get: (sql, ...values) => this.get(sql, ...values),
+    all: (sql, ...values) => this.all(sql, ...values),
+  };
 
   private constructor(database: sqlite3.Database, path: string) {
     this.#database = database;
@@ -74,7 +82,25 @@ export class Store implements Statements {
     return `${this.#path}-wal`;
   }
 
-  async run(sql: string, ...values: readonly Value[]): Promise<void> {
+  run(sql: string, ...values: readonly Value[]): Promise<void> {
+    return this.alone(true).run(sql, ...values);
+  }
+
+  /**
+   * Statements each of which is a transaction of its own, without the two further ones that begin and end it.
+   *
+   * @param lasting as in `transaction`.
+   */
+  alone(lasting: boolean): Statements {
+    const run = async (sql: string, values: readonly Value[]): Promise<void> => {
+      const setting = this.#waiting(lasting);
+      if (setting !== "") await this.#exec(setting);
+      await this.#run(sql, values);
+    };
+    return { ...this.#inside, run: (sql, ...values) => this.#queued(() => run(sql, values)) };
+  }
+
+  async #run(sql: string, values: readonly Value[]): Promise<void> {
     const statement = await this.#prepare(sql);
     return queried((resolve, reject) => {
       statement.run(values, (error) => (error ? reject(this.#failure(error)) : resolve()));
@@ -118,23 +144,35 @@ export class Store implements Statements {
    * @param lasting false: a loss of power may undo it, and it does not wait for the disk. A killed process never does.
    */
   transaction<T>(work: (statements: Statements) => Promise<T>, lasting = true): Promise<T> {
-    const result = this.#queue.then(() => this.#transact(work, lasting));
-    this.#queue = result.catch(() => undefined);
-    return result;
+    return this.#queued(() => this.#transact(work, lasting));
   }
 
   async #transact<T>(work: (statements: Statements) => Promise<T>, lasting: boolean): Promise<T> {
     try {
-      await this.#exec(lasting ? "BEGIN IMMEDIATE" : "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE");
-      const value = await work(this);
-      await this.#exec(lasting ? "COMMIT" : "COMMIT; PRAGMA synchronous = FULL");
+      await this.#exec(`${this.#waiting(lasting)}BEGIN IMMEDIATE`);
+      const value = await work(this.#inside);
+      await this.#exec("COMMIT");
       return value;
     } catch (error) {
       // SQLite has rolled back by itself after some errors; a second ROLLBACK then fails, and that is fine.
       await this.#exec("ROLLBACK").catch(() => undefined);
-      if (!lasting) await this.#exec("PRAGMA synchronous = FULL");
       throw error;
     }
+  }
+
+  #queued<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work);
+    this.#queue = result.catch(() => {
+      this.#waits = undefined;
+    });
+    return result;
+  }
+
+  /** The statement after which transactions wait for the disk, or do not. It is kept to until the other is wanted. */
+  #waiting(lasting: boolean): string {
+    if (this.#waits === lasting) return "";
+    this.#waits = lasting;
+    return `PRAGMA synchronous = ${lasting ? "FULL" : "NORMAL"}; `;
   }
 
   async close(): Promise<void> {

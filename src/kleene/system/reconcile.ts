@@ -19,18 +19,9 @@ import { allNetworks, networkOf } from "../network/rows.ts";
 import { readBootId, writeBootId } from "../store/meta.ts";
 import type { Operation } from "../store/operations.ts";
 import { endOperation } from "../store/operations.ts";
-import { busyObjects, cutOffOperations, type EndedContainer, endedContainers, unnoticedEnds } from "./ended.ts";
+import { busyObjects, cutOffOperations, type EndedContainer, endedContainers } from "./ended.ts";
 import { reloadRules, withRules } from "./rules.ts";
 import { startWithHost } from "./startup.ts";
-
-/**
- * True when the host was booted since, or a command died half-way: the store may say more than the kernel holds.
- *
- * @param bootId the store's.
- */
-export async function needsReconcile(context: Context, bootId: string): Promise<boolean> {
-  return bootId !== context.host.bootId() || (await cutOffOperations(context)).length > 0;
-}
 
 /**
  * Makes the kernel agree with the store: finishes or undoes what was cut off, takes down containers that no longer run,
@@ -164,14 +155,11 @@ async function restoreAliases(context: Context): Promise<void> {
 }
 
 /**
- * Takes containers down that ended, or whose supervisor was killed, unnoticed by any klee. Costs one look at each that
- * runs. Those that a living process works on are left to it.
+ * Takes containers down that have ended; those that a living process works on are left to it.
+ *
+ * @returns one line for each.
  */
-export async function takeDownUnnoticed(context: Context): Promise<void> {
-  await takeDownAll(context, await unnoticedEnds(context));
-}
-
-async function takeDownAll(context: Context, ended: readonly EndedContainer[]): Promise<string[]> {
+export async function takeDownAll(context: Context, ended: readonly EndedContainer[]): Promise<string[]> {
   const { jails } = context.host;
   const done: string[] = [];
   if (ended.length === 0) return done;

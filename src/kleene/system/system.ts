@@ -4,8 +4,9 @@ import type { KleeEvent, ReadEvents } from "../model.ts";
 import { readBootId, writeBootId } from "../store/meta.ts";
 import { findProblems } from "./check.ts";
 import { cleanUp } from "./cleanup.ts";
+import { cutOffOperations, unnoticedEnds } from "./ended.ts";
 import { readEvents } from "./events.ts";
-import { needsReconcile, reconcile, takeDownUnnoticed } from "./reconcile.ts";
+import { reconcile, takeDownAll } from "./reconcile.ts";
 import { startAgain } from "./startup.ts";
 
 /** The store and the kernel as a whole. */
@@ -36,13 +37,22 @@ export class System {
     return [...repaired, ...(await reconcile(this.#context))];
   }
 
-  /** Reconciles after a boot or a cut-off command, and else takes down what ended unnoticed. */
+  /**
+   * Reconciles after a boot of the host or a command that died half-way; else takes the containers down that ended, or
+   * whose supervisor was killed, unnoticed by any klee.
+   */
   async repairIfNeeded(): Promise<void> {
     const { store, host } = this.#context;
-    const bootId = await readBootId(store);
+    // At once: each crosses to a thread of the pool and back.
+    const [bootId, cutOff, ended] = await Promise.all([
+      readBootId(store),
+      cutOffOperations(this.#context),
+      unnoticedEnds(this.#context),
+    ]);
     if (bootId === undefined) return writeBootId(store, host.bootId());
-    if (await needsReconcile(this.#context, bootId)) this.#repaired = await this.reconcile();
-    else await takeDownUnnoticed(this.#context);
+    // The store may say more than the kernel holds.
+    if (bootId !== host.bootId() || cutOff.length > 0) this.#repaired = await this.reconcile();
+    else await takeDownAll(this.#context, ended);
   }
 
   /** Takes a container down after its last process ended: the supervisor's call when no klee watches the container. */

@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import type { Command } from "commander";
+import { monotonicMilliseconds } from "../../../clock.ts";
 import type { ContainerUsage } from "../../../kleene/model.ts";
 import type { Klee } from "../../domain.ts";
 import { failed } from "../../exit-status.ts";
@@ -74,7 +75,7 @@ interface Look {
 
 async function look(containers: Klee["containers"], wanted: readonly string[] | undefined): Promise<Look> {
   const usage = await containers.usage(wanted);
-  return { at: performance.now(), usage };
+  return { at: monotonicMilliseconds(), usage };
 }
 
 /** One that was not there before, or has been started anew, has used nothing yet. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { lazy } from "../../../ffi/library.ts";
-import { cgroupMounts } from "../../../ffi/linux/cgroup.ts";
+import { cgroupRoot } from "../../../ffi/linux/cgroup.ts";
 import { lockExistingFile, lockFile } from "../../../ffi/linux/flock.ts";
 import { launchLater } from "../../../ffi/native.ts";
 import { hostFailure } from "../../errors.ts";
@@ -52,7 +52,7 @@ export class LinuxHost implements Host {
   }
 
   startLater(containerId: string, delayMs: number, command: readonly string[]): string {
-    const cgroup = cgroupMounts().find(({ isRoot }) => isRoot)?.path;
+    const cgroup = cgroupRoot();
     try {
       return identityOf(launchLater(containerId, delayMs, command, cgroup && `${cgroup}/cgroup.procs`));
     } catch (error) {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { SyscallError } from "../../../../ffi/errno.ts";
 import { Assembler, helpers, linkIds, loadProgram } from "../../../../ffi/linux/bpf/index.ts";
-import { cgroupMounts } from "../../../../ffi/linux/cgroup.ts";
+import { cgroupMounts, cgroupRoot } from "../../../../ffi/linux/cgroup.ts";
 import { KleeError } from "../../../errors.ts";
 
 /** What bpf(2) and cgroups ask for, by bit number, capabilities(7). */
@@ -13,10 +13,9 @@ const capabilities = { NET_ADMIN: 12, SYS_ADMIN: 21, BPF: 39 } as const;
  * @throws {KleeError} UNSUPPORTED when it is not mounted, or only a part of it.
  */
 export function findCgroupRoot(): string {
-  const mounts = cgroupMounts();
-  const root = mounts.find(({ isRoot }) => isRoot);
-  if (root !== undefined) return root.path;
-  const [part] = mounts;
+  const root = cgroupRoot();
+  if (root !== undefined) return root;
+  const [part] = cgroupMounts();
   throw new KleeError(
     "UNSUPPORTED",
     part === undefined
