@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import v8 from "node:v8";
 import { Script } from "node:vm";
 import { build, transform } from "esbuild";
+import { lateModules } from "./late.mjs";
 import { partsOf } from "./parts.mjs";
 
 /** A module's own `require` is that of klee.cjs; to make another takes Node half a millisecond. */
@@ -18,32 +19,49 @@ const ownRequire = {
   },
 };
 
-/** sqlite3's addon is where its installation puts it, mostly beside klee's other modules: no search elsewhere first. */
+/** sqlite3's addon is where its installation puts it: no search elsewhere first. */
 const sqliteAddon = {
   name: "sqlite-addon",
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /\/sqlite3-binding\.js$/ }, () => ({ path: "sqlite3-addon", namespace: "addon" }));
     onLoad({ filter: /.*/, namespace: "addon" }, () => ({
-      contents: `
-        const addon = "sqlite3/build/Release/node_sqlite3.node";
-        const beside = importMeta.dirname + "/../node_modules/" + addon;
-        module.exports = require(require("node:fs").existsSync(beside) ? beside : addon);`,
+      contents: 'module.exports = require("sqlite3/build/Release/node_sqlite3.node");',
     }));
   },
 };
 
+/** Makes modules of their own of the late ones. */
+function late(root) {
+  const names = new Map(
+    Object.entries(lateModules).flatMap(([part, files]) =>
+      files.map((file) => [join(root, "src", file), `${part}~${basename(file, ".ts")}`]),
+    ),
+  );
+  const plugin = {
+    name: "late",
+    setup({ onResolve }) {
+      onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir, kind }) => {
+        const name = names.get(join(resolveDir, path));
+        return name !== undefined && kind !== "entry-point" ? { path: `./${name}.js`, external: true } : undefined;
+      });
+    },
+  };
+  return { plugin, entryPoints: [...names].map(([path, out]) => ({ in: path, out })) };
+}
+
 export async function bundle(root) {
   const common = { bundle: true, platform: "node", target: "node20", logLevel: "warning" };
+  const { plugin, entryPoints } = late(root);
   const { outputFiles, metafile } = await build({
     ...common,
-    entryPoints: [join(root, "src/cli/main.ts")],
+    entryPoints: [{ in: join(root, "src/cli/main.ts"), out: "main" }, ...entryPoints],
     format: "esm",
     splitting: true,
     outdir: join(root, "dist/program"),
     write: false,
     metafile: true,
     external: ["koffi", "xz-decompress", "*.node"],
-    plugins: [ownRequire, sqliteAddon],
+    plugins: [ownRequire, sqliteAddon, plugin],
     define: { "import.meta": "importMeta" },
   });
   const sources = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));

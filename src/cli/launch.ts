@@ -1,22 +1,24 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { Script } from "node:vm";
 
 /**
  * The `klee` command's first file, a CommonJS one when it is built: runs the program in `program/` beside it. A part of
- * the program is loaded when a module of it is first asked for, with V8's compiled form of the part, which the build
- * made. V8 refuses what another version of Node compiled, and then compiles the part itself, as it does when there is
+ * the program is loaded when a module of it is first asked for, and those that the build set apart (scripts/late.mjs)
+ * when something of them is first used; with V8's compiled form of the part, which the build made. V8 refuses what another version of Node compiled, and then compiles the part itself, as it does when there is
  * none.
  */
 type Body = (module: Module, require: (name: string) => unknown, importMeta: object) => void;
 interface Module {
-  exports: unknown;
+  exports: object;
 }
 
 /** `import.meta` of every module. */
 const importMeta = {
   dirname: import.meta.dirname,
   filename: import.meta.filename,
+  /** Calls what loads a part. The timeline puts itself in between. */
+  loading: <T>(load: () => T): T => load(),
   get url(): string {
     return pathToFileURL(import.meta.filename).href;
   },
@@ -27,7 +29,21 @@ const bodies: Record<string, Body> = {};
 const modules = new Map<string, Module>();
 
 function requireModule(name: string): unknown {
-  if (!name.startsWith("./")) return lateBuiltins.has(name.replace("node:", "")) ? late(name) : require(name);
+  if (!name.startsWith("./"))
+    return lateBuiltins.has(name.replace("node:", "")) ? late(() => require(name)) : requireForeign(name);
+  return name.includes("~") ? late(() => ownModule(name)) : ownModule(name);
+}
+
+/** An addon is mostly beside klee's other modules, and Node takes half a millisecond to find that out. */
+function requireForeign(name: string): unknown {
+  const beside = `${importMeta.dirname}/../node_modules/${name}`;
+  if (!name.endsWith(".node") || !existsSync(beside)) return require(name);
+  const module: Module = { exports: {} };
+  process.dlopen(module, beside);
+  return module.exports;
+}
+
+function ownModule(name: string): object {
   let module = modules.get(name);
   if (module === undefined) {
     module = { exports: {} };
@@ -37,11 +53,18 @@ function requireModule(name: string): unknown {
   return module.exports;
 }
 
-/** The first module of a part has the part's name, and is the first that anybody outside asks for. */
+/**
+ * The first module of a part has the part's name, and is the first that anybody outside asks for; or all that anybody
+ * asks for are late ones, which bear it: `PART~MODULE.js`.
+ */
 function bodyOf(name: string): Body {
+  const part = (): string => `${importMeta.dirname}/program/${name.slice("./".length).replace(/~.*/, ".js")}`;
   return (
     bodies[name] ??
-    (Object.assign(bodies, loadPart(`${importMeta.dirname}/program/${name.slice("./".length)}`))[name] as Body)
+    (Object.assign(
+      bodies,
+      importMeta.loading(() => loadPart(part())),
+    )[name] as Body)
   );
 }
 
@@ -66,8 +89,7 @@ const lateBuiltins = new Set(
 );
 
 /** Stands for a module until something of it is used. */
-function late(name: string): object {
-  const load = (): object => require(name);
+function late(load: () => object): object {
   return new Proxy(
     {},
     {

@@ -1,10 +1,14 @@
-import { beginTimeline } from "../timeline.ts";
+import { beginTimeline, during } from "../timeline.ts";
 import { systemContext } from "./context.ts";
 import { run } from "./run.ts";
 import { STARTUP_TRACE } from "./startup-trace.ts";
 
 const context = systemContext();
-if (process.argv.includes(STARTUP_TRACE)) beginTimeline();
+if (process.argv.includes(STARTUP_TRACE)) {
+  beginTimeline();
+  // What launch.ts loads from now on, unless it runs from the sources.
+  (import.meta as { loading?: <T>(load: () => T) => T }).loading = (load) => during("program", load);
+}
 
 /** Nothing ends in a stack trace, not even a mistake in a callback that nobody awaits. */
 function fail(error: unknown): void {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { needs } from "../support/gate.ts";
@@ -33,6 +33,39 @@ test("nothing is loaded of Node that the command does not use", () => {
   assert.ok(loaded.includes("NativeModule fs"));
   for (const name of ["child_process", "crypto", "module", "net", "os", "stream", "tty", "zlib"])
     assert.ok(!loaded.includes(`NativeModule ${name}`), name);
+});
+
+test("a command that only looks loads nothing that changes anything", needs("root", "cgroup2"), () => {
+  const hook = join(directory, "read.cjs");
+  writeFileSync(
+    hook,
+    `const fs = require("fs");
+     const { readFileSync } = fs;
+     fs.readFileSync = (path, ...options) => {
+       if (String(path).endsWith(".js")) fs.writeSync(2, path + "\\n");
+       return readFileSync(path, ...options);
+     };`,
+  );
+  // Makes the store.
+  assert.deepEqual(klee([], "network", "ls", "-q"), { status: 0, stdout: "", stderr: "" });
+  for (const command of [
+    ["lsc", "-a", "-q"],
+    ["network", "ls", "-q"],
+    ["image", "ls", "-q"],
+  ]) {
+    const { status, stderr } = klee(["--require", hook], ...command);
+    assert.equal(status, 0, stderr);
+    const loaded = stderr
+      .trimEnd()
+      .split("\n")
+      .map((path) => basename(path));
+    assert.ok(loaded.includes("main.js"), stderr);
+    assert.deepEqual(
+      loaded.filter((part) => part.includes("changing")),
+      [],
+      command.join(" "),
+    );
+  }
 });
 
 test("--trace=startup accounts for all of the time", needs("root", "cgroup2"), () => {

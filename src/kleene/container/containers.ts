@@ -19,6 +19,7 @@ import type {
 import { endpointsOf } from "../network/endpoints.ts";
 import { publishedBy } from "../network/ports.ts";
 import { removeUnused } from "../prune.ts";
+import { pendingRestarts } from "../store/operations.ts";
 import type { Statements } from "../store/store.ts";
 import { list, text } from "../store/store.ts";
 import { attachTo } from "./attach.ts";
@@ -29,7 +30,7 @@ import { takeDownAfter } from "./end.ts";
 import { lockPath, withContainer } from "./lock.ts";
 import { readLog, removeLog } from "./log.ts";
 import { FOR_EVER_MS, readRecord, removeRecord, waitForStatus } from "./record.ts";
-import { cancelRestart, pendingRestarts } from "./restart.ts";
+import { cancelRestart } from "./restart.ts";
 import { mountpointsOf, nameTaken, type StoredContainer, storedContainer } from "./rows.ts";
 import { type Command, execInContainer, startContainer } from "./run.ts";
 import { stopContainer } from "./stop.ts";

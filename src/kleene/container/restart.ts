@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
-import { beginOperation, endOperation, listOperations, type Operation, setOperator } from "../store/operations.ts";
+import { beginOperation, endOperation, type Operation, pendingRestarts, setOperator } from "../store/operations.ts";
 import type { Statements } from "../store/store.ts";
 import { withContainer } from "./lock.ts";
 import { startsAgain } from "./restart-policy.ts";
@@ -12,7 +12,6 @@ import { containerById, type StoredContainer, setRestarts } from "./rows.ts";
  * gets another one by the next command. So neither a killed process nor a boot loses a restart, and who deletes the row
  * calls it off.
  */
-const KIND = "restart container";
 
 /** Time before the first restart; each further one in a row waits twice as long, up to the last, in milliseconds. */
 const FIRST_DELAY_MS = 100;
@@ -40,11 +39,6 @@ export async function cancelRestart({ store, host }: Context, containerId: strin
   return pending.length > 0;
 }
 
-/** Restarts that are to come; their objects are containers. */
-export async function pendingRestarts(statements: Statements): Promise<Operation[]> {
-  return (await listOperations(statements)).filter(({ kind }) => kind === KIND);
-}
-
 /**
  * Notes, in the transaction that ends its run, that a container is to start again.
  * @returns the operation's row.
@@ -56,7 +50,7 @@ export async function planRestart(
   restarts: number,
 ): Promise<number> {
   await setRestarts(statements, id, restarts);
-  return beginOperation(statements, KIND, id, host.processIdentity());
+  return beginOperation(statements, "restart container", id, host.processIdentity());
 }
 
 /** How often it will have been restarted in a row; undefined: it stays stopped. */

@@ -50,6 +50,11 @@ export function setOperator(statements: Statements, rowid: number, process: stri
   return statements.run("UPDATE operation SET process = ? WHERE id = ?", process, rowid);
 }
 
+/** Restarts that are to come: see container/restart.ts. Their objects are containers. */
+export async function pendingRestarts(statements: Statements): Promise<Operation[]> {
+  return (await listOperations(statements)).filter(({ kind }) => kind === "restart container");
+}
+
 export async function listOperations(statements: Statements): Promise<Operation[]> {
   const rows = await statements.all("SELECT id, kind, object, process FROM operation ORDER BY id");
   return rows.map((row) => ({

@@ -1,11 +1,11 @@
 import { withContainer } from "../container/lock.ts";
-import { cancelRestart, pendingRestarts, restartsAfter, startWaiting } from "../container/restart.ts";
+import { cancelRestart, restartsAfter, startWaiting } from "../container/restart.ts";
 import { startsWithHost } from "../container/restart-policy.ts";
 import { containerById, type StoredContainer, setRestarts, storedContainer } from "../container/rows.ts";
 import { startContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
-import { endOperation } from "../store/operations.ts";
+import { endOperation, pendingRestarts } from "../store/operations.ts";
 
 /** Containers that klee starts by itself, detached: with the host, and again after they ended. */
 

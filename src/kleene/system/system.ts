@@ -52,7 +52,7 @@ export class System {
     if (bootId === undefined) return writeBootId(store, host.bootId());
     // The store may say more than the kernel holds.
     if (bootId !== host.bootId() || cutOff.length > 0) this.#repaired = await this.reconcile();
-    else await takeDownAll(this.#context, ended);
+    else if (ended.length > 0) await takeDownAll(this.#context, ended);
   }
 
   /** Takes a container down after its last process ended: the supervisor's call when no klee watches the container. */

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { flock, SyscallError, sysctl } from "../../../ffi/freebsd/index.ts";
+import { lazy } from "../../../ffi/library.ts";
 import { launchLater } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { Host } from "../host.ts";
@@ -20,14 +21,27 @@ const PF_CONF = "/etc/pf.conf";
 export class FreebsdHost implements Host {
   readonly name = "freebsd";
   readonly defaultRoot = DEFAULT_ROOT;
-  readonly interfaces = new FreebsdInterfaces();
-  readonly firewall = new FreebsdFirewall();
-  readonly storage = new FreebsdStorage();
+  // Made on demand: most commands need none of them.
+  readonly #interfaces = lazy(() => new FreebsdInterfaces());
+  readonly #firewall = lazy(() => new FreebsdFirewall());
+  readonly #storage = lazy(() => new FreebsdStorage());
   readonly jails: FreebsdJails;
 
   /** @param root the store's directory when it is not the default one. */
   constructor(root: string | undefined) {
     this.jails = new FreebsdJails((id) => `${place(root ?? DEFAULT_ROOT, "containers", id)}/root`);
+  }
+
+  get interfaces(): FreebsdInterfaces {
+    return this.#interfaces();
+  }
+
+  get firewall(): FreebsdFirewall {
+    return this.#firewall();
+  }
+
+  get storage(): FreebsdStorage {
+    return this.#storage();
   }
 
   bootId(): string {

@@ -20,8 +20,9 @@ const DEFAULT_ROOT = "/var/lib/klee";
 export class LinuxHost implements Host {
   readonly name = "linux";
   readonly defaultRoot = DEFAULT_ROOT;
-  readonly interfaces = new LinuxInterfaces();
-  readonly storage = new LinuxStorage();
+  // Made on demand: most commands need none of them.
+  readonly #interfaces = lazy(() => new LinuxInterfaces());
+  readonly #storage = lazy(() => new LinuxStorage());
   readonly #firewall: () => LinuxFirewall;
   /** What the kernel took once it takes again. */
   readonly #checked = lazy(() => Confinement.check());
@@ -29,9 +30,16 @@ export class LinuxHost implements Host {
 
   /** @param root the store's directory when it is not the default one: such a store has a firewall table of its own. */
   constructor(root: string | undefined) {
-    // Made on demand: its name may need a hash, and most commands change no rule.
     this.#firewall = lazy(() => new LinuxFirewall(tableOf(root ?? DEFAULT_ROOT)));
     this.jails = new LinuxJails(new Confinement());
+  }
+
+  get interfaces(): LinuxInterfaces {
+    return this.#interfaces();
+  }
+
+  get storage(): LinuxStorage {
+    return this.#storage();
   }
 
   get firewall(): LinuxFirewall {
