@@ -30,40 +30,71 @@ const sqliteAddon = {
   },
 };
 
-/** Makes modules of their own of the late ones. */
-function late(root) {
-  const names = new Map(
-    Object.entries(lateModules).flatMap(([part, files]) =>
-      files.map((file) => [join(root, "src", file), `${part}~${basename(file, ".ts")}`]),
-    ),
+/**
+ * Makes one module, `GROUP~`, of each group of late ones, and of what these alone import.
+ *
+ * @param common options of the build.
+ */
+async function late(root, common) {
+  const groups = new Map(
+    Object.entries(lateModules).flatMap(([group, files]) => files.map((file) => [join(root, "src", file), group])),
   );
-  const plugin = {
+  /** Imports of late modules become those of their group's. */
+  const plugin = (isApart) => ({
     name: "late",
-    setup({ onResolve }) {
-      onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir, kind }) => {
-        const name = names.get(join(resolveDir, path));
-        return name !== undefined && kind !== "entry-point" ? { path: `./${name}.js`, external: true } : undefined;
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir, importer }) => {
+        const group = groups.get(join(resolveDir, path));
+        return group !== undefined && isApart(importer, group) ? { path: `./${group}~.js`, external: true } : undefined;
       });
+      onResolve({ filter: /^late:/ }, ({ path }) => ({ path: path.slice("late:".length), namespace: "late" }));
+      onLoad({ filter: /.*/, namespace: "late" }, ({ path }) => ({
+        contents: lateModules[path].map((file) => `export * from "./src/${file}";`).join("\n"),
+        resolveDir: root,
+      }));
     },
+  });
+  const main = { in: join(root, "src/cli/main.ts"), out: "main" };
+  const { metafile } = await build({
+    ...common,
+    entryPoints: [main],
+    plugins: [...common.plugins, plugin(() => true)],
+  });
+  const outside = new Set(Object.keys(metafile.inputs).map((path) => join(root, path)));
+  return {
+    plugin: plugin((importer, group) => outside.has(importer) || ![undefined, group].includes(groups.get(importer))),
+    entryPoints: [main, ...Object.keys(lateModules).map((group) => ({ in: `late:${group}`, out: `${group}~` }))],
   };
-  return { plugin, entryPoints: [...names].map(([path, out]) => ({ in: path, out })) };
+}
+
+/** Two exports of one name would both be missing from the group's module, without a word. */
+async function requireDistinctExports(root) {
+  for (const [group, files] of Object.entries(lateModules)) {
+    const entryPoints = files.map((file) => join(root, "src", file));
+    const { metafile } = await build({ entryPoints, outdir: root, format: "esm", write: false, metafile: true });
+    const names = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
+    const repeated = names.filter((name, index) => names.indexOf(name) !== index);
+    if (repeated.length > 0) throw new Error(`scripts/late.mjs, ${group}: exported twice: ${repeated.join(", ")}`);
+  }
 }
 
 export async function bundle(root) {
   const common = { bundle: true, platform: "node", target: "node20", logLevel: "warning" };
-  const { plugin, entryPoints } = late(root);
-  const { outputFiles, metafile } = await build({
+  await requireDistinctExports(root);
+  const parts = {
     ...common,
-    entryPoints: [{ in: join(root, "src/cli/main.ts"), out: "main" }, ...entryPoints],
+    absWorkingDir: root,
     format: "esm",
     splitting: true,
     outdir: join(root, "dist/program"),
     write: false,
     metafile: true,
     external: ["koffi", "xz-decompress", "*.node"],
-    plugins: [ownRequire, sqliteAddon, plugin],
+    plugins: [ownRequire, sqliteAddon],
     define: { "import.meta": "importMeta" },
-  });
+  };
+  const { plugin, entryPoints } = await late(root, parts);
+  const { outputFiles, metafile } = await build({ ...parts, entryPoints, plugins: [...parts.plugins, plugin] });
   const sources = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
   mkdirSync(join(root, "dist/program"), { recursive: true });
   for (const [part, modules] of partsOf(metafile, "main.js")) {

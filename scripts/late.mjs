@@ -13,7 +13,6 @@ export const lateModules = {
     "kleene/container/takedown.ts",
     "kleene/network/choices.ts",
     "kleene/network/free-ranges.ts",
-    "kleene/network/interface.ts",
     "kleene/network/policy.ts",
     "kleene/system/check.ts",
     "kleene/system/cleanup.ts",

@@ -31,7 +31,8 @@ const modules = new Map<string, Module>();
 function requireModule(name: string): unknown {
   if (!name.startsWith("./"))
     return lateBuiltins.has(name.replace("node:", "")) ? late(() => require(name)) : requireForeign(name);
-  return name.includes("~") ? late(() => ownModule(name)) : ownModule(name);
+  // Once its part is there nothing is saved by waiting, and each use of a stand-in takes time.
+  return name.includes("~") && !bodies[name] ? late(() => ownModule(name)) : ownModule(name);
 }
 
 /** An addon is mostly beside klee's other modules, and Node takes half a millisecond to find that out. */
@@ -53,19 +54,10 @@ function ownModule(name: string): object {
   return module.exports;
 }
 
-/**
- * The first module of a part has the part's name, and is the first that anybody outside asks for; or all that anybody
- * asks for are late ones, which bear it: `PART~MODULE.js`.
- */
+/** The first module of a part has the part's name, and is the first that anybody outside asks for. */
 function bodyOf(name: string): Body {
-  const part = (): string => `${importMeta.dirname}/program/${name.slice("./".length).replace(/~.*/, ".js")}`;
-  return (
-    bodies[name] ??
-    (Object.assign(
-      bodies,
-      importMeta.loading(() => loadPart(part())),
-    )[name] as Body)
-  );
+  const load = (): Record<string, Body> => loadPart(`${importMeta.dirname}/program/${name.slice("./".length)}`);
+  return bodies[name] ?? (Object.assign(bodies, importMeta.loading(load))[name] as Body);
 }
 
 function loadPart(filename: string): Record<string, Body> {

@@ -1,6 +1,5 @@
 import { closeSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { during } from "../timeline.ts";
 import { type ErrnoTable, SyscallError } from "./errno.ts";
 import { errnoTable as freebsdErrors } from "./freebsd/abi/errno.ts";
@@ -225,7 +224,7 @@ function findNativeDirectory(): string {
   if (given !== undefined && given !== "") {
     if (isBuilt(given)) return given;
   } else {
-    let directory = dirname(fileURLToPath(import.meta.url));
+    let directory = import.meta.dirname;
     for (;;) {
       const candidate = join(directory, "native");
       if (isBuilt(candidate)) return candidate;

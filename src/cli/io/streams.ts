@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import { isatty, WriteStream } from "node:tty";
 import type { WindowSize } from "../../kleene/model.ts";
 import { during } from "../../timeline.ts";
@@ -13,8 +13,8 @@ export const systemStreams: Streams = {
     if (!closed.has(fd)) during("print", () => writeAll(fd, Buffer.from(output)));
   },
   isUnread: (fd) => closed.has(fd),
-  // What is no character device is no terminal, and that is known without Node's terminals, which take 3 ms to load.
-  isTerminal: (fd) => isCharacterDevice(fd) && isatty(fd),
+  // Node's terminals take 3 ms to load, and what can be none is known without them.
+  isTerminal: (fd) => mayBeTerminal(fd) && isatty(fd),
   readLine() {
     return readLineFrom(0);
   },
@@ -23,9 +23,11 @@ export const systemStreams: Streams = {
   },
 };
 
-function isCharacterDevice(fd: number): boolean {
+/** Is it a character device, and not /dev/null? */
+function mayBeTerminal(fd: number): boolean {
   try {
-    return fstatSync(fd).isCharacterDevice();
+    const stats = fstatSync(fd);
+    return stats.isCharacterDevice() && stats.rdev !== statSync("/dev/null").rdev;
   } catch {
     return false;
   }
