@@ -20,7 +20,8 @@ export type Undo = () => unknown;
 
 /**
  * Carries out one change of store and kernel, so that it happens whole or not at all:
- * 1. `plan` writes what should be, in one transaction that also holds a row naming the operation;
+ * 1. `plan`, if there is something to plan, writes what should be, in one transaction that also holds a row naming the
+ *    operation;
  * 2. `apply` makes the kernel agree, pushing the inverse of each step done;
  * 3. the row goes. If `apply` throws, or the row cannot go, the inverses run in reverse order, and the row goes only if
  *    there were some and all worked: a row left behind, by a removal or an inverse that failed or a killed process, tells
@@ -32,15 +33,21 @@ export async function carryOut<P, R>(
   context: Context,
   kind: OperationKind,
   object: string,
-  plan: (statements: Statements) => Promise<P>,
+  plan: ((statements: Statements) => Promise<P>) | undefined,
   apply: (planned: P, undo: Undo[]) => Promise<R> | R,
   lasting = true,
 ): Promise<R> {
   const { store, host } = context;
-  const { planned, rowid } = await store.transaction(async (statements) => {
-    const result = await plan(statements);
-    return { planned: result, rowid: await beginOperation(statements, kind, object, host.processIdentity()) };
-  }, lasting);
+  const begin = (statements: Statements): Promise<number> =>
+    beginOperation(statements, kind, object, host.processIdentity());
+  const { planned, rowid } =
+    plan === undefined
+      ? // P is undefined then.
+        { planned: undefined as P, rowid: await begin(store.alone(lasting)) }
+      : await store.transaction(
+          async (statements) => ({ planned: await plan(statements), rowid: await begin(statements) }),
+          lasting,
+        );
   const undo: Undo[] = [];
   const end: Undo = () => endOperation(store.alone(lasting), rowid);
   try {

@@ -77,12 +77,8 @@ export async function disconnectContainer(
     const found = attachments.find((attachment) => attachment.network.id === network.id);
     if (found === undefined)
       throw new KleeError("CONFLICT", `container ${container.name} is not connected to network ${network.name}`);
-    await carryOut(
-      context,
-      "disconnect container",
-      found.endpoint.id,
-      () => Promise.resolve(),
-      () => withdraw(context, container, found.endpoint.id),
+    await carryOut(context, "disconnect container", found.endpoint.id, undefined, () =>
+      withdraw(context, container, found.endpoint.id),
     );
   });
 }

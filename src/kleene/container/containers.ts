@@ -21,7 +21,7 @@ import { publishedBy } from "../network/ports.ts";
 import { removeUnused } from "../prune.ts";
 import { pendingRestarts } from "../store/operations.ts";
 import type { Statements } from "../store/store.ts";
-import { list, text } from "../store/store.ts";
+import { atOnce, list, text } from "../store/store.ts";
 import { attachTo } from "./attach.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
 import { removeConsole } from "./console.ts";
@@ -302,7 +302,7 @@ export class Containers {
   }
 
   async #present(container: StoredContainer, statements: Statements = this.#context.store): Promise<Container> {
-    const [ports, attachments] = await Promise.all([
+    const [ports, attachments] = await atOnce([
       publishedBy(statements, container.id),
       attachmentsOf(statements, container.id),
     ]);
@@ -332,20 +332,14 @@ export class Containers {
 /** Removes a stopped container from kernel, disk and store, in this order. Idempotent; the caller holds its lock. */
 export async function removeStopped(context: Context, container: StoredContainer): Promise<void> {
   const { host, root, store } = context;
-  await carryOut(
-    context,
-    "remove container",
-    container.id,
-    () => Promise.resolve(),
-    async () => {
-      await cancelRestart(context, container.id);
-      if (container.execution !== undefined || host.jails.exists(container.id)) await takeDown(context, container);
-      await store.transaction((statements) => deleteContainer(statements, container.id));
-      await host.storage.removeContainer(root, container.id);
-      removeLog(context, container.id);
-      removeRecord(context, container.id);
-      removeConsole(context, container.id);
-      rmSync(lockPath(context, container.id), { force: true });
-    },
-  );
+  await carryOut(context, "remove container", container.id, undefined, async () => {
+    await cancelRestart(context, container.id);
+    if (container.execution !== undefined || host.jails.exists(container.id)) await takeDown(context, container);
+    await store.transaction((statements) => deleteContainer(statements, container.id));
+    await host.storage.removeContainer(root, container.id);
+    removeLog(context, container.id);
+    removeRecord(context, container.id);
+    removeConsole(context, container.id);
+    rmSync(lockPath(context, container.id), { force: true });
+  });
 }

@@ -9,7 +9,7 @@ import { checkWanted, connect, disconnectAll } from "../network/endpoints.ts";
 import { placeRequests, portsInUse, publish } from "../network/ports.ts";
 import { parsePublish } from "../network/publish.ts";
 import { networkOf } from "../network/rows.ts";
-import { list, type Statements } from "../store/store.ts";
+import { atOnce, list, type Statements } from "../store/store.ts";
 import { checkEnvironment } from "./environment.ts";
 import { parseLimits } from "./limits.ts";
 import { lockPath, makeLock } from "./lock.ts";
@@ -50,10 +50,14 @@ export async function createContainer(context: Context, request: CreateContainer
     "create container",
     id,
     async (statements) => {
-      const image = await imageForContainer(statements, request.image);
+      const [image, name, network] = await atOnce([
+        imageForContainer(statements, request.image),
+        request.name ?? freeName(statements),
+        request.network === undefined ? undefined : resolve(statements, "network", request.network),
+      ]);
       const container: StoredContainer = {
         id,
-        name: request.name ?? (await freeName(statements)),
+        name,
         imageId: image.id,
         cmd: request.command.length > 0 ? request.command : image.cmd,
         env: [...image.env, ...(request.env ?? [])],
@@ -73,9 +77,9 @@ export async function createContainer(context: Context, request: CreateContainer
       await insertContainer(statements, container);
       await insertMounts(statements, mounts);
       await publish(statements, id, ports, portsInUse(host));
-      if (request.network !== undefined) {
-        const network = networkOf(await resolve(statements, "network", request.network));
-        await connect(statements, newId(), id, network, { ip: request.ip, ip6: request.ip6 }, interfaces);
+      if (network !== undefined) {
+        const wanted = { ip: request.ip, ip6: request.ip6 };
+        await connect(statements, newId(), id, networkOf(network), wanted, interfaces);
       }
       return { container, image };
     },

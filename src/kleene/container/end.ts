@@ -19,8 +19,8 @@ export async function endRun(context: Context, container: StoredContainer): Prom
     context,
     "stop container",
     id,
-    async (statements) => (restarts === undefined ? undefined : planRestart(context, statements, id, restarts)),
-    async (planned) => {
+    restarts === undefined ? undefined : (statements) => planRestart(context, statements, id, restarts),
+    async (planned: number | undefined) => {
       await takeDown(context, container);
       return planned;
     },

@@ -8,6 +8,7 @@ import { imageById } from "../image/images.ts";
 import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult, Stdio } from "../model.ts";
 import { containerPolicy } from "../network/policy.ts";
 import { publishedBy, shadowed } from "../network/ports.ts";
+import { atOnce } from "../store/store.ts";
 import { addRules } from "../system/rules.ts";
 import { addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { consolePath } from "./console.ts";
@@ -46,8 +47,7 @@ export async function startContainer(
     "start container",
     id,
     async (statements) => {
-      // At once: each crosses to a thread of the pool and back.
-      const [attachments, ports, image, mounts] = await Promise.all([
+      const [attachments, ports, image, mounts] = await atOnce([
         attachmentsOf(statements, id),
         publishedBy(statements, id),
         imageById(statements, container.imageId),

@@ -1,6 +1,7 @@
 import type { Context } from "../context.ts";
 import { containerPolicy } from "../network/policy.ts";
 import { publishedBy } from "../network/ports.ts";
+import { atOnce } from "../store/store.ts";
 import { withRules } from "../system/rules.ts";
 import { aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { readRecord } from "./record.ts";
@@ -14,7 +15,7 @@ export async function takeDown(context: Context, container: StoredContainer): Pr
   const { host, store } = context;
   const { id } = container;
   const sockets = await host.jails.remove(id);
-  const [attachments, ports] = await Promise.all([attachmentsOf(store, id), publishedBy(store, id)]);
+  const [attachments, ports] = await atOnce([attachmentsOf(store, id), publishedBy(store, id)]);
   const parameters = host.jails.parseParameters(container.jailParam, id);
   const end = (): Promise<void> =>
     endExecution(store.alone(outlivesBoot(container)), id, readRecord(context, id)?.status);

@@ -36,44 +36,38 @@ export class Images {
     if (request.method === "host" && source !== undefined)
       throw new KleeError("INVALID", "the 'host' method takes no SOURCE: it is the running system");
     const id = newId();
-    return carryOut(
-      this.#context,
-      "create image",
-      id,
-      () => Promise.resolve(),
-      async (_, undo) => {
-        undo.push(() => host.storage.removeImage(root, id));
-        const dataset = await this.#store(id, request.method, source);
-        const image: Image = {
-          cmd: DEFAULT_COMMAND,
-          created: timestamp(),
-          dataset,
-          env: [],
+    return carryOut(this.#context, "create image", id, undefined, async (_, undo) => {
+      undo.push(() => host.storage.removeImage(root, id));
+      const dataset = await this.#store(id, request.method, source);
+      const image: Image = {
+        cmd: DEFAULT_COMMAND,
+        created: timestamp(),
+        dataset,
+        env: [],
+        id,
+        instructions: [],
+        name,
+        tag,
+        user: "root",
+      };
+      undo.push(() => store.run("DELETE FROM image WHERE id = ?", id));
+      await store.transaction(async (statements) => {
+        await releaseName(statements, name, tag);
+        await statements.run(
+          `INSERT INTO image (id, name, tag, dataset, created, cmd, env, user, instructions)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]')`,
           id,
-          instructions: [],
           name,
           tag,
-          user: "root",
-        };
-        undo.push(() => store.run("DELETE FROM image WHERE id = ?", id));
-        await store.transaction(async (statements) => {
-          await releaseName(statements, name, tag);
-          await statements.run(
-            `INSERT INTO image (id, name, tag, dataset, created, cmd, env, user, instructions)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]')`,
-            id,
-            name,
-            tag,
-            dataset,
-            image.created,
-            JSON.stringify(image.cmd),
-            JSON.stringify(image.env),
-            image.user,
-          );
-        });
-        return image;
-      },
-    );
+          dataset,
+          image.created,
+          JSON.stringify(image.cmd),
+          JSON.stringify(image.env),
+          image.user,
+        );
+      });
+      return image;
+    });
   }
 
   /** Makes the image's files. Returns their dataset. */

@@ -40,12 +40,9 @@ export class Store implements Statements {
   #queue: Promise<unknown> = Promise.resolve();
   /** Whether a transaction that ends now would wait for the disk; undefined when nobody knows. */
   #waits: boolean | undefined = true;
+
   /** What a transaction consists of. */
-  readonly #inside: Statements = {
-    run: (sql, ...values) => this.#run(sql, values),
-    get: (sql, ...values) => this.get(sql, ...values),
-    all: (sql, ...values) => this.all(sql, ...values),
-  };
+  readonly #inside = this.#statements((ask) => ask());
 
   private constructor(database: sqlite3.Database, path: string) {
     this.#database = database;
@@ -92,12 +89,22 @@ export class Store implements Statements {
    * @param lasting as in `transaction`.
    */
   alone(lasting: boolean): Statements {
-    const run = async (sql: string, values: readonly Value[]): Promise<void> => {
-      const setting = this.#waiting(lasting);
-      if (setting !== "") await this.#exec(setting);
-      await this.#run(sql, values);
+    return this.#statements((ask) =>
+      this.#queued(async () => {
+        const setting = this.#waiting(lasting);
+        if (setting !== "") await this.#exec(setting);
+        return ask();
+      }),
+    );
+  }
+
+  /** @param within calls, at its time, what asks the database. */
+  #statements(within: <T>(ask: () => Promise<T>) => Promise<T>): Statements {
+    return {
+      run: (sql, ...values) => within(() => this.#run(sql, values)),
+      get: (sql, ...values) => within(() => this.get(sql, ...values)),
+      all: (sql, ...values) => within(() => this.all(sql, ...values)),
     };
-    return { ...this.#inside, run: (sql, ...values) => this.#queued(() => run(sql, values)) };
   }
 
   async #run(sql: string, values: readonly Value[]): Promise<void> {
@@ -192,6 +199,18 @@ export class Store implements Statements {
   #failure(error: Error): Error {
     return storeFailure(this.#path, error);
   }
+}
+
+/**
+ * What is asked of the database at once: each question crosses to a thread of the pool and back, which takes longer than
+ * most answers. When some fail the first of them counts, and none is under way any more: what is asked in a transaction
+ * must not be carried out after its end.
+ */
+export async function atOnce<T extends readonly unknown[] | []>(
+  asked: T,
+): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
+  for (const answer of await Promise.allSettled(asked)) if (answer.status === "rejected") throw answer.reason;
+  return Promise.all(asked);
 }
 
 /** A promise of what the database answers. */

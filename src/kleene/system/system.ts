@@ -2,6 +2,7 @@ import { takeDownAfter } from "../container/end.ts";
 import type { Context } from "../context.ts";
 import type { KleeEvent, ReadEvents } from "../model.ts";
 import { readBootId, writeBootId } from "../store/meta.ts";
+import { atOnce } from "../store/store.ts";
 import { findProblems } from "./check.ts";
 import { cleanUp } from "./cleanup.ts";
 import { cutOffOperations, unnoticedEnds } from "./ended.ts";
@@ -43,8 +44,7 @@ export class System {
    */
   async repairIfNeeded(): Promise<void> {
     const { store, host } = this.#context;
-    // At once: each crosses to a thread of the pool and back.
-    const [bootId, cutOff, ended] = await Promise.all([
+    const [bootId, cutOff, ended] = await atOnce([
       readBootId(store),
       cutOffOperations(this.#context),
       unnoticedEnds(this.#context),
