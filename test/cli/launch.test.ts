@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { needs } from "../support/gate.ts";
+import { Machine } from "../support/machine.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "klee-launch-"));
@@ -35,38 +36,50 @@ test("nothing is loaded of Node that the command does not use", () => {
     assert.ok(!loaded.includes(`NativeModule ${name}`), name);
 });
 
-test("a command that only looks loads nothing that changes anything", needs("root", "cgroup2"), () => {
-  const hook = join(directory, "read.cjs");
-  writeFileSync(
-    hook,
-    `const fs = require("fs");
+test(
+  "a command that only looks loads nothing that changes anything",
+  needs("root", "cgroup2", "libnftables", "ip"),
+  () => {
+    const hook = join(directory, "read.cjs");
+    writeFileSync(
+      hook,
+      `const fs = require("fs");
      const { readFileSync } = fs;
      fs.readFileSync = (path, ...options) => {
        if (String(path).endsWith(".js")) fs.writeSync(2, path + "\\n");
        return readFileSync(path, ...options);
      };`,
-  );
-  // Makes the store.
-  assert.deepEqual(klee([], "network", "ls", "-q"), { status: 0, stdout: "", stderr: "" });
-  for (const command of [
-    ["lsc", "-a", "-q"],
-    ["network", "ls", "-q"],
-    ["image", "ls", "-q"],
-  ]) {
-    const { status, stderr } = klee(["--require", hook], ...command);
-    assert.equal(status, 0, stderr);
-    const loaded = stderr
-      .trimEnd()
-      .split("\n")
-      .map((path) => basename(path));
-    assert.ok(loaded.includes("main.js"), stderr);
-    assert.deepEqual(
-      loaded.filter((part) => part.includes("changing")),
-      [],
-      command.join(" "),
     );
-  }
-});
+    using machine = new Machine();
+    for (const args of [
+      ["image", "create", "dir", machine.folder("files"), "-t", "box"],
+      ["network", "create", "--subnet", "10.2.3.0/24", "net"],
+      ["create", "-n", "net", "--name", "one", "box", "true"],
+    ])
+      assert.equal(machine.klee(args).status, 0);
+    for (const command of [
+      ["lsc", "-a"],
+      ["network", "ls"],
+      ["image", "ls"],
+      ["container", "inspect", "one"],
+      ["network", "inspect", "net"],
+      ["image", "inspect", "box"],
+    ]) {
+      const { status, stderr } = klee(["--require", hook], "--root", machine.root, ...command);
+      assert.equal(status, 0, stderr);
+      const loaded = stderr
+        .trimEnd()
+        .split("\n")
+        .map((path) => basename(path));
+      assert.ok(loaded.includes("main.js"), stderr);
+      assert.deepEqual(
+        loaded.filter((part) => part.includes("changing")),
+        [],
+        command.join(" "),
+      );
+    }
+  },
+);
 
 test("--trace=startup accounts for all of the time", needs("root", "cgroup2"), () => {
   const { status, stdout, stderr } = klee([], "--trace=startup", "lsc", "-q");

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { KleeError } from "../../src/kleene/errors.ts";
 import type { PublishedOn } from "../../src/kleene/network/policy.ts";
-import { agrees, excludes, formatPublished, formatRange, parsePublish } from "../../src/kleene/network/publish.ts";
+import { agrees, excludes, formatPublished, parsePublish } from "../../src/kleene/network/publish.ts";
+import { formatRange } from "../../src/kleene/network/published.ts";
 
 const anywhere = { interface: "", address: "" };
 

@@ -2,7 +2,7 @@ import type { InterfaceMaker, JailAddresses, JailParameters } from "../host/host
 import type { Endpoint, Network, PublishedPort } from "../model.ts";
 import { endpointOf } from "../network/endpoints.ts";
 import type { PolicyContainer, PublishedOn } from "../network/policy.ts";
-import { formatRange } from "../network/publish.ts";
+import { formatRange } from "../network/published.ts";
 import { networkOf, policyNetwork } from "../network/rows.ts";
 import { type Statements, text } from "../store/store.ts";
 import type { StoredContainer } from "./rows.ts";

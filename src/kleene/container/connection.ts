@@ -5,7 +5,7 @@ import { newId, resolve } from "../identity.ts";
 import type { ConnectContainer } from "../model.ts";
 import { checkWanted, connect, disconnect } from "../network/endpoints.ts";
 import { containerPolicy, type Policy } from "../network/policy.ts";
-import { publishedBy } from "../network/ports.ts";
+import { publishedBy } from "../network/published.ts";
 import { networkOf } from "../network/rows.ts";
 import { text } from "../store/store.ts";
 import { type ChangeRules, withRules } from "../system/rules.ts";

@@ -17,7 +17,7 @@ import type {
   StartContainer,
 } from "../model.ts";
 import { endpointsOf } from "../network/endpoints.ts";
-import { publishedBy } from "../network/ports.ts";
+import { publishedBy } from "../network/published.ts";
 import { removeUnused } from "../prune.ts";
 import { pendingRestarts } from "../store/operations.ts";
 import type { Statements } from "../store/store.ts";

@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import { containerPolicy } from "../network/policy.ts";
-import { publishedBy } from "../network/ports.ts";
+import { publishedBy } from "../network/published.ts";
 import { atOnce } from "../store/store.ts";
 import { withRules } from "../system/rules.ts";
 import { aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";

@@ -1,11 +1,12 @@
 import { randomInt } from "node:crypto";
 import { KleeError } from "../errors.ts";
 import type { Host, HostInterface } from "../host/host.ts";
-import type { Row, Statements } from "../store/store.ts";
+import type { Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
 import { containerAddresses } from "./endpoints.ts";
 import type { PortRange, Protocol, PublishedOn } from "./policy.ts";
 import { agrees, excludes, formatPublished, hides, type PublishRequest, sizeOf } from "./publish.ts";
+import { publishedOn } from "./published.ts";
 import { addressToNumber, familyOf } from "./subnet.ts";
 
 /** Ports that no service is registered for, RFC 6335: where a free one is looked for. */
@@ -120,13 +121,6 @@ export async function shadowed(
   });
 }
 
-/** The ports of a container, in the order in which they were asked for. */
-export async function publishedBy(statements: Statements, containerId: string): Promise<PublishedOn[]> {
-  return (await statements.all("SELECT * FROM published_port WHERE container_id = ? ORDER BY rowid", containerId)).map(
-    publishedOn,
-  );
-}
-
 async function findFree(
   statements: Statements,
   at: (hostPort: PortRange) => PublishedOn,
@@ -179,16 +173,4 @@ function insert(statements: Statements, containerId: string, port: PublishedOn):
     port.hostPort.last,
     port.containerPort.first,
   );
-}
-
-function publishedOn(row: Row): PublishedOn {
-  const hostPort = { first: Number(row.host_first), last: Number(row.host_last) };
-  const first = Number(row.container_first);
-  return {
-    protocol: text(row, "protocol") === "udp" ? "udp" : "tcp",
-    interface: text(row, "interface"),
-    address: text(row, "address"),
-    hostPort,
-    containerPort: { first, last: first + hostPort.last - hostPort.first },
-  };
 }

@@ -2,6 +2,7 @@ import { KleeError } from "../errors.ts";
 import type { HostListener } from "../host/host.ts";
 import { checkInterfaceName } from "./interface-name.ts";
 import type { PortRange, Protocol, PublishedOn } from "./policy.ts";
+import { formatRange } from "./published.ts";
 import { addressToNumber, familyOf, numberToAddress } from "./subnet.ts";
 
 const PORT_MAX = 65_535;
@@ -74,9 +75,6 @@ function parseRange(text: string, refuse: (why: string) => KleeError): PortRange
 }
 
 export const sizeOf = ({ first, last }: PortRange): number => last - first + 1;
-
-/** `8080` or `8000-8010`. */
-export const formatRange = ({ first, last }: PortRange): string => (first === last ? `${first}` : `${first}-${last}`);
 
 /** Where a port is published: `em0:8080/tcp`, `[2001:db8::2]:8000-8010/udp`. */
 export function formatPublished({ interface: name, address, hostPort, protocol }: PublishedOn): string {

@@ -2,7 +2,7 @@ import { attachmentsOf, policyContainer } from "../container/attachments.ts";
 import { storedContainer } from "../container/rows.ts";
 import type { Context } from "../context.ts";
 import { type Policy, type PolicyChange, type PolicyContainer, policyOf } from "../network/policy.ts";
-import { publishedBy } from "../network/ports.ts";
+import { publishedBy } from "../network/published.ts";
 import { allNetworks, policyNetwork } from "../network/rows.ts";
 
 export type ChangeRules = (change: PolicyChange) => Promise<void>;
