@@ -115,13 +115,17 @@ export function isPopulated(path: string): boolean {
 
 /** Pids of a cgroup and its descendants, as this pid namespace numbers them; none when there is no such cgroup. */
 export function processesOf(path: string): number[] {
+  return [...ownProcessesOf(path), ...childrenOf(path).flatMap((child) => processesOf(`${path}/${child}`))];
+}
+
+/** {@link processesOf} without the descendants. */
+export function ownProcessesOf(path: string): number[] {
   const own = ifPresent(() => readFileSync(`${path}/cgroup.procs`, "utf8")) ?? "";
   // 0 stands for a process that this namespace cannot see.
-  const pids = own
+  return own
     .split("\n")
     .filter((line) => line !== "" && line !== "0")
     .map(Number);
-  return [...pids, ...childrenOf(path).flatMap((child) => processesOf(`${path}/${child}`))];
 }
 
 export interface CgroupUsage {

@@ -12,6 +12,7 @@ import {
   lockCgroup,
   makeCgroup,
   openCgroup,
+  ownProcessesOf,
   pathOfOpen,
   processesOf,
   removeCgroup,
@@ -72,6 +73,7 @@ test("processes are seen and killed in a cgroup and below it", root, async () =>
   });
   assert.deepEqual(processesOf(path).sort(), children.map(({ pid }) => pid).sort());
   assert.deepEqual(processesOf(below), [children[1]?.pid]);
+  assert.deepEqual(ownProcessesOf(path), [children[0]?.pid]);
   assert.equal(isPopulated(path), true);
   assert.equal(removeCgroup(below), false, "a process lives there");
   const exits = children.map((child) => once(child, "exit"));

@@ -7,6 +7,7 @@ import {
   isPopulated,
   killCgroup,
   makeCgroup,
+  ownProcessesOf,
   processesOf,
   removeCgroup,
 } from "../../../../ffi/linux/cgroup.ts";
@@ -162,7 +163,7 @@ export class Confinement implements Disposable {
 
   /** Pid of its pid 1 on the host. */
   initPid(id: string): number | undefined {
-    return processesOf(join(this.pathOf(id), "init"))[0];
+    return ownProcessesOf(`${this.pathOf(id)}/init`)[0];
   }
 
   /** Does a process other than pid 1 run in it? */
