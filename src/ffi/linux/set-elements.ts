@@ -6,6 +6,10 @@ import type { NetlinkSocket, Request } from "./netlink/socket.ts";
 /** An element of a set, or of a map, as the kernel holds it: what is concatenated begins at multiples of 4 bytes. */
 export interface SetElement {
   readonly key: Buffer;
+  /** The last key of an interval that begins at `key`, in sets of concatenations. */
+  readonly last?: Buffer;
+  /** In sets of single values: an interval ends before this key, which began at the element before it. */
+  readonly endsInterval?: boolean;
   /** Maps only, and not needed to delete. */
   readonly data?: Buffer | undefined;
 }
@@ -19,13 +23,16 @@ export interface SetChange {
 /** A list of elements is one attribute, whose length has 16 bits; the longest element has less than 128 bytes. */
 const ELEMENTS_IN_MESSAGE = 256;
 
+/** Flags are numbers in network byte order. */
+const INTERVAL_END = Buffer.from([0, 0, 0, netfilter.NFT_SET_ELEM_INTERVAL_END]);
+
 const messages = {
   add: { call: "NFT_MSG_NEWSETELEM", type: subsystem(netfilter.NFT_MSG_NEWSETELEM) },
   delete: { call: "NFT_MSG_DELSETELEM", type: subsystem(netfilter.NFT_MSG_DELSETELEM) },
 } as const;
 
 /**
- * Changes elements of sets without intervals of an `inet` table, in order, in one transaction. Equivalent to: `nft -f -`
+ * Changes elements of sets of an `inet` table, in order, in one transaction. Equivalent to: `nft -f -`
  * with `add element inet TABLE SET { ... }` lines, but it asks the kernel for no set before, however many there are.
  *
  * @param socket of openNetfilter.
@@ -53,10 +60,12 @@ function requestsOf(table: string, { verb, set, elements }: SetChange): Request[
   return requests;
 }
 
-function encodeElement(verb: SetChange["verb"], { key, data }: SetElement): Buffer {
+function encodeElement(verb: SetChange["verb"], { key, last, endsInterval, data }: SetElement): Buffer {
   const value = (type: number, bytes: Buffer): Buffer =>
     encodeNested(type, encodeAttribute(netfilter.NFTA_DATA_VALUE, bytes));
   const parts = [value(netfilter.NFTA_SET_ELEM_KEY, key)];
+  if (last !== undefined) parts.push(value(netfilter.NFTA_SET_ELEM_KEY_END, last));
+  if (endsInterval) parts.push(encodeAttribute(netfilter.NFTA_SET_ELEM_FLAGS, INTERVAL_END));
   if (verb === "add" && data !== undefined) parts.push(value(netfilter.NFTA_SET_ELEM_DATA, data));
   return encodeNested(netfilter.NFTA_LIST_ELEM, ...parts);
 }

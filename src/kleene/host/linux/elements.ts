@@ -37,14 +37,19 @@ const setTypes = {
 
 export const families = [4, 6] as const;
 
-/** The types that an element's parts have, before and after the colon, by set; undefined for sets of intervals. */
-export function typesOf(
-  set: SetName,
-): { readonly key: readonly string[]; readonly data: readonly string[] } | undefined {
+/** Of what the elements of a set consist. */
+export interface ElementTypes {
+  /** The types of an element's parts, before and after the colon. */
+  readonly key: readonly string[];
+  readonly data: readonly string[];
+  /** Are elements intervals? Then an address may be a subnet. */
+  readonly interval: boolean;
+}
+
+export function typesOf(set: SetName): ElementTypes {
   const [, , body = "", interval] = declarationOf(setTypes[set.slice(0, -1) as SetKind]);
-  if (interval !== undefined) return undefined;
   const [key = "", data = ""] = body.split(" : ");
-  return { key: key.split(" . "), data: data === "" ? [] : data.split(" . ") };
+  return { key: key.split(" . "), data: data === "" ? [] : data.split(" . "), interval: interval !== undefined };
 }
 
 function declarationOf(type: string): readonly (string | undefined)[] {

@@ -17,7 +17,7 @@ import { changeText, loadText, RULE_COUNT, stepsOf, unloadText } from "./ruleset
 /** So many elements fit the kernel's socket buffer with room to spare; libnftables enlarges it for more. */
 const FEW = 1000;
 
-/** klee's rules in nftables: one table of klee's own, changed by libnftables in single transactions. */
+/** klee's rules in nftables: one table of klee's own, loaded by libnftables, each change of it one transaction. */
 export class LinuxFirewall implements Firewall {
   readonly #table: string;
   readonly #nft = lazy(openLibnftables);
@@ -52,18 +52,18 @@ export class LinuxFirewall implements Firewall {
     return describePolicy(this.#table, policy);
   }
 
-  /** By the kernel's own messages where these do, since libnftables reads all sets before it changes one. */
+  /** By the kernel's own messages, since libnftables reads all sets before it changes one. */
   #change(change: PolicyChange): void {
     const steps = stepsOf(change);
     const count = steps.reduce((sum, { elements }) => sum + sizeOf(elements), 0);
-    const encoded = steps.map(({ verb, elements }) => encodeChange(verb, elements));
     const what = "cannot change the firewall rules";
-    if (count > FEW || !encoded.every((step) => step !== undefined)) {
+    if (count > FEW) {
       this.#run(what, changeText(this.#table, change));
       return;
     }
     try {
-      changeElements(this.#socket(), this.#table, encoded.flat());
+      const changes = steps.flatMap(({ verb, elements }) => encodeChange(verb, elements));
+      changeElements(this.#socket(), this.#table, changes);
     } catch (error) {
       throw hostFailure(what, error);
     }
