@@ -1,11 +1,11 @@
 //! What is kept of a container's run: a file with the pid of its first process, and a line more, its exit status, once that
 //! has ended. It is locked for as long as the process runs, so whoever waits for the lock waits for the end.
 
-use super::sys::{check, owned, text};
+use super::sys::{lock, owned, text};
 use crate::failure::{At, Outcome};
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
-use std::os::fd::AsRawFd;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 /// Exit status of a process that a signal ended, as sh(1) gives it: this plus the signal's number.
 const SIGNALLED: i32 = 128;
@@ -25,12 +25,7 @@ impl Record {
         };
         let file = open().at("open", path)?;
         // Held elsewhere for a moment only, by those who have just read how the run before ended.
-        // SAFETY: no pointers.
-        while let Err(error) = check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }.into()) {
-            if error.kind() != ErrorKind::Interrupted {
-                return Err(error).at("flock", path);
-            }
-        }
+        lock(file.as_fd()).at("flock", path)?;
         file.set_len(0).at("ftruncate", path)?;
         Ok(Self { file })
     }

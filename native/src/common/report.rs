@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// From a forked child to the supervisor. The end of the channel without a report: the child has executed its program.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Report {
+    /// The container's root directory rides along.
     Ready,
     /// The master side of its terminal rides along.
     Terminal,

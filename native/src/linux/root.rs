@@ -31,8 +31,8 @@ const HIDDEN: [&str; 14] = [
 const READ_ONLY: [&str; 6] = ["asound", "bus", "fs", "irq", "sys", "sysrq-trigger"];
 
 /// Mounts all of it and makes it the root of this process and its mount namespace. /sys is not mounted: what it shows is
-/// the host's.
-pub fn enter_root(jail: &Jail) -> Outcome<()> {
+/// the host's. Returns that root.
+pub fn enter_root(jail: &Jail) -> Outcome<RootDirectory> {
     mount("none", "/", "", libc::MS_REC | libc::MS_PRIVATE, "").at("mount private", "/")?;
     let mountpoint = &jail.root.mountpoint;
     let options = overlay_options(&jail.root.lower, &jail.root.upper, &jail.root.work);
@@ -46,7 +46,8 @@ pub fn enter_root(jail: &Jail) -> Outcome<()> {
     if jail.devfs {
         mount_devices(&root)?;
     }
-    make_root(root.as_fd()).at("pivot_root", mountpoint)
+    make_root(root.as_fd()).at("pivot_root", mountpoint)?;
+    Ok(root)
 }
 
 fn mount_bind(root: &RootDirectory, bind: &Bind) -> Outcome<()> {

@@ -1,6 +1,7 @@
 //! Starting processes of a container.
 
 use super::init::run_init;
+use super::layer::Layer;
 use super::payload::become_payload;
 use super::process::Process;
 use crate::common::report::{Report, await_program, next_report};
@@ -9,8 +10,9 @@ use crate::failure::{At, Failure, Outcome};
 use crate::spec::{Jail, Network, Process as Command};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Starts pid 1 of a new container in the cgroup and waits until its root file system is ready.
-pub fn start_init(jail: &Jail, cgroup: &str) -> Outcome<Process> {
+/// Starts pid 1 of a new container in the cgroup and waits until its root file system is ready. The layer
+/// holds that from then on.
+pub fn start_init(jail: &Jail, layer: &mut Layer, cgroup: &str) -> Outcome<Process> {
     let path = format!("{cgroup}/init");
     let directory = open(&path, libc::O_PATH | libc::O_DIRECTORY).at("open cgroup", &path)?;
     let (ours, theirs) = socket_pair().at("socketpair", "")?;
@@ -20,7 +22,10 @@ pub fn start_init(jail: &Jail, cgroup: &str) -> Outcome<Process> {
     };
     drop(theirs);
     let failure = match next_report(&ours) {
-        Ok(Some((Report::Ready, _))) => return Ok(init),
+        Ok(Some((Report::Ready, root))) => {
+            layer.hold(root);
+            return Ok(init);
+        }
         Ok(Some((Report::Failed(failure), _))) | Err(failure) => failure,
         Ok(_) => Failure::refusal("pid 1", &path, "ended before the container was ready"),
     };

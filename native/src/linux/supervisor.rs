@@ -2,6 +2,7 @@
 //! container taken down unless its client does so.
 
 use super::cgroup::Events;
+use super::layer::Layer;
 use super::log;
 use super::members::{hold_member, members};
 use super::process::{Exit, Process};
@@ -67,7 +68,8 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
     let identity = fs::metadata(&host.cgroup).at("stat", &host.cgroup)?.ino();
     let events = payload_events(host)?;
     let mut record = Record::open(&run.record)?;
-    let init = start_init(jail, &host.cgroup)?;
+    let mut layer = Layer::claim(&jail.root)?;
+    let init = start_init(jail, &mut layer, &host.cgroup)?;
     let (first, console) =
         start_first(client, spec, host, &init, Some(&mut record)).inspect_err(|_| end_process(&init))?;
     let mut record = Some(record);
@@ -97,6 +99,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
         end_process(&init);
     }
     watch.flush();
+    drop(layer);
     client.wait_gone();
     let released = client.released;
     takedown::take_down(run, || match fs::metadata(&host.cgroup).map(|metadata| metadata.ino()) {
