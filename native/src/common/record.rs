@@ -4,14 +4,22 @@
 use super::sys::{lock, owned, text};
 use crate::failure::{At, Outcome};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 
 /// Exit status of a process that a signal ended, as sh(1) gives it: this plus the signal's number.
 const SIGNALLED: i32 = 128;
 
+/// Longer than any two numbers and their line ends.
+const LENGTH: usize = 32;
+
+/// The file has the same length at all times, with empty lines at its end, and is written over: to cut it short and give it
+/// a block anew takes a file system 0.3 ms at each start.
 pub struct Record {
     file: File,
+    /// Where the next line goes.
+    end: u64,
 }
 
 impl Record {
@@ -26,17 +34,23 @@ impl Record {
         let file = open().at("open", path)?;
         // Held elsewhere for a moment only, by those who have just read how the run before ended.
         lock(file.as_fd()).at("flock", path)?;
-        file.set_len(0).at("ftruncate", path)?;
-        Ok(Self { file })
+        file.write_all_at(&[b'\n'; LENGTH], 0).at("write", path)?;
+        Ok(Self { file, end: 0 })
     }
 
     pub fn begin(&mut self, pid: i32) -> Outcome<()> {
-        self.file.write_all(format!("{pid}\n").as_bytes()).at("write", "record")
+        self.write(pid).at("write", "record")
     }
 
     /// Best effort: the container has ended whether this can be written or not.
     pub fn end(mut self, code: Option<i32>, signal: Option<i32>) {
-        let status = code.unwrap_or_else(|| SIGNALLED + signal.unwrap_or(0));
-        let _ = self.file.write_all(format!("{status}\n").as_bytes());
+        let _ = self.write(code.unwrap_or_else(|| SIGNALLED + signal.unwrap_or(0)));
+    }
+
+    fn write(&mut self, number: i32) -> io::Result<()> {
+        let line = format!("{number}\n");
+        self.file.write_all_at(line.as_bytes(), self.end)?;
+        self.end += line.len() as u64;
+        Ok(())
     }
 }
