@@ -27,6 +27,12 @@ function place(built, name, mode) {
   renameSync(`${target}.new`, target);
 }
 
+/** Has the compiler Rust's library for this target? */
+function hasLibrary(target) {
+  const { status, stdout } = spawnSync("rustc", ["--print", "target-libdir", "--target", target]);
+  return status === 0 && existsSync(stdout.toString().trim());
+}
+
 const host = /^host: (.+)$/m.exec(run("rustc", ["-vV"], { stdio: ["ignore", "pipe", "inherit"] }).stdout.toString())?.[1];
 // napi names the addon after "napi" in package.json, and knows what each system's linker needs.
 const napi = join(here, "../node_modules/@napi-rs/cli/dist/cli.js");
@@ -34,12 +40,16 @@ const addon = ["--release", "--no-js", "--no-dts-cache", "--features", "addon", 
 run(process.execPath, [napi, "build", "--package-json-path", "../package.json", ...addon, "--", "--lib", "--locked", "--quiet"]);
 place(join(here, "target/napi/klee.node"), "klee.node", 0o644);
 
-// Static, for a small resident size and a quick start. With --target the flag spares build scripts and macros.
-const supervisor = ["--bin", "klee-supervisor", "--features", "supervisor", "--target", host];
+// Static, for a small resident size and a quick start. With --target the flag spares build scripts and macros. With musl
+// where Rust's library for it is there (rustup target add): before its first line glibc asks the processor some 80 things,
+// each of which a virtual machine's host answers.
+const musl = host.replace(/-gnu$/, "-musl");
+const target = hasLibrary(musl) ? musl : host;
+const supervisor = ["--bin", "klee-supervisor", "--features", "supervisor", "--target", target];
 run("cargo", ["build", "--release", "--locked", "--quiet", ...supervisor], {
   env: { ...process.env, RUSTFLAGS: "-C target-feature=+crt-static" },
 });
-place(join(here, "target", host, "release/klee-supervisor"), "klee-supervisor", 0o755);
+place(join(here, "target", target, "release/klee-supervisor"), "klee-supervisor", 0o755);
 
 if (process.argv.includes("--sim")) {
   run("cargo", ["build", "--release", "--locked", "--quiet", "-p", "freebsd-sim"]);

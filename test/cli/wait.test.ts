@@ -72,7 +72,7 @@ test("stop and restart: the status is that of the end; rm takes the record along
   assert(!existsSync(join(machine.root, "runs", id)));
   assert.match(
     readFileSync(join(machine.root, "runs", JSON.parse(ok("isc", "t")).container.id), "utf8"),
-    /^\d+\n137\n$/,
+    /^\d+\n137\n+$/,
   );
 });
 

@@ -61,6 +61,21 @@ describe("the life of a container", needs("root", "cgroup2", "overlay", "busybox
       await recorded(jail);
     }));
 
+  test("the next start waits until the overlay of the run before has gone", () =>
+    withJail(async (jail) => {
+      // As the supervisor of the run before holds it, until the kernel has written out what its files are on.
+      const holder = spawn("/usr/bin/flock", [jail.work, "/bin/sh", "-c", "echo locked; read line"]);
+      await new Promise((resolve) => holder.stdout.once("data", resolve));
+      const started = jail.start(["true"]);
+      await eventually(
+        "a waiter on the lock",
+        () => /->.*FLOCK/.test(readFileSync("/proc/locks", "utf8")) || undefined,
+      );
+      assert.equal(readFileSync(join(jail.cgroup, "init/cgroup.procs"), "utf8"), "", "nothing is mounted yet");
+      holder.stdin.end("\n");
+      assert.equal((await (await started).exited).code, 0);
+    }));
+
   test("a process left behind keeps it; its end ends it", () =>
     withJail(async (jail) => {
       const first = await jail.start(["sh", "-c", "sleep 1000 & echo $! > /pid"]);

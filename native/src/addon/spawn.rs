@@ -17,7 +17,7 @@ const SESSION: c_int = 0;
 
 /// What to start, and with which descriptors.
 pub struct Program<'a> {
-    pub path: &'a str,
+    pub executable: &'a Executable,
     /// After the program's name.
     pub arguments: &'a [&'a str],
     /// stdin, stdout, stderr; None: /dev/null.
@@ -32,7 +32,6 @@ pub type Failed = (&'static str, Error);
 /// Starts the program and returns its pid.
 pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, Failed> {
     let at = |step: &'static str| move |error: Error| (step, error);
-    let executable = Executable::open(program.path)?;
     let null = open_null().map_err(at("open /dev/null"))?;
     let mut copies = Vec::new();
     for fd in program.stdio {
@@ -49,7 +48,7 @@ pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, Failed> {
         actions.duplicate(copy.as_raw_fd(), target as RawFd).map_err(at("posix_spawn"))?;
     }
     let arguments = [&["klee-supervisor"], program.arguments].concat();
-    execute(executable.path(), &arguments, &actions).map_err(at("posix_spawn"))
+    execute(program.executable.path(), &arguments, &actions).map_err(at("posix_spawn"))
 }
 
 fn open_null() -> io::Result<OwnedFd> {

@@ -1,5 +1,6 @@
 //! A running supervisor: a socket to write to, and a thread that passes on what it says.
 
+use super::executable::Executable;
 use super::spawn::{Failed, Program, spawn};
 use crate::wire;
 use napi::bindgen_prelude::{FnArgs, Function};
@@ -39,9 +40,13 @@ pub fn start_supervisor(
     };
     let stdio = [stdin, stdout, stderr].map(|fd| (fd >= 0).then_some(fd));
     match start(&path, &container, &spec, stdio, &held) {
-        Ok((socket, pid)) => {
+        Ok((socket, pid, executable)) => {
             let reader = socket.try_clone()?;
-            thread::spawn(move || listen(reader, pid, listener));
+            thread::spawn(move || {
+                // Here, since the end of its mount takes 0.1 ms, in which Node and the supervisor can both go on.
+                drop(executable);
+                listen(reader, pid, listener);
+            });
             Ok(Supervisor { socket: Some(socket) })
         }
         Err((step, error)) => {
@@ -59,12 +64,14 @@ fn start(
     spec: &str,
     stdio: [Option<i32>; 3],
     held: &[i32],
-) -> std::result::Result<(UnixStream, libc::pid_t), Failed> {
+) -> std::result::Result<(UnixStream, libc::pid_t, Executable), Failed> {
     let (ours, theirs) = UnixStream::pair().map_err(|error| ("socketpair", error))?;
     let theirs = OwnedFd::from(theirs);
     // The supervisor finds its socket first, then the held ones, of which it is told the number.
     let others = [&[theirs.as_raw_fd()], held].concat();
-    let pid = spawn(&Program { path, arguments: &[container, &held.len().to_string()], stdio, others: &others })?;
+    let executable = Executable::open(path)?;
+    let arguments = [container, &held.len().to_string()];
+    let pid = spawn(&Program { executable: &executable, arguments: &arguments, stdio, others: &others })?;
     drop(theirs);
     match wire::send(ours.as_fd(), spec.as_bytes(), None) {
         // One that does not read any more is heard of as ended.
@@ -74,7 +81,7 @@ fn start(
             reap(pid);
             Err(("sendmsg", error))
         }
-        _ => Ok((ours, pid)),
+        _ => Ok((ours, pid, executable)),
     }
 }
 
@@ -82,7 +89,10 @@ fn start(
 #[napi]
 pub fn start_detached(path: String, arguments: Vec<String>) -> i32 {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match spawn(&Program { path: &path, arguments: &arguments, stdio: [None; 3], others: &[] }) {
+    let started = Executable::open(&path).and_then(|executable| {
+        spawn(&Program { executable: &executable, arguments: &arguments, stdio: [None; 3], others: &[] })
+    });
+    match started {
         Ok(pid) => {
             thread::spawn(move || reap(pid));
             pid

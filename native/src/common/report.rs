@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// From a forked child to the supervisor. The end of the channel without a report: the child has executed its program.
+/// A child that waits for another one is told by the supervisor in the same way.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Report {
+    /// The container's root file system is. From pid 1, with its root directory riding along; to the payload without.
     Ready,
     /// The master side of its terminal rides along.
     Terminal,

@@ -1,7 +1,7 @@
 //! Kernel calls that std has no safe form of, each with the kernel's answer as an io::Error; those that both hosts have.
 
 use std::ffi::CString;
-use std::io::{self, Error};
+use std::io::{self, Error, ErrorKind};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// -1 becomes errno.
@@ -43,6 +43,17 @@ pub fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
 pub fn duplicate_to(fd: BorrowedFd<'_>, target: RawFd) -> io::Result<()> {
     // SAFETY: plain descriptor numbers; whoever owned `target` means it to be replaced.
     check(unsafe { libc::dup2(fd.as_raw_fd(), target) }.into()).map(drop)
+}
+
+/// Waits for an exclusive lock on an open file, flock(2). It goes with the last descriptor of it.
+pub fn lock(file: BorrowedFd<'_>) -> io::Result<()> {
+    loop {
+        // SAFETY: no pointers.
+        match check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }.into()) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.map(drop),
+        }
+    }
 }
 
 pub fn set_signal_action(number: libc::c_int, action: libc::sighandler_t) {

@@ -1,26 +1,16 @@
 //! The end of a container that nobody else takes down.
 
-use super::sys::{check, open};
+use super::sys::{self, open};
 use crate::failure::{At, Outcome};
 use crate::spec::Run;
-use std::io::ErrorKind;
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 
 /// Waits for the lock on the container and becomes the program that takes it down, if `wanted` says then that this is
 /// still to be done.
 pub fn take_down(run: &Run, wanted: impl FnOnce() -> bool) -> Outcome<()> {
     let lock = open(&run.lock, libc::O_RDWR).at("open", &run.lock)?;
-    loop {
-        // SAFETY: no pointers.
-        match check(unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX) }.into()) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => {
-                result.at("flock", &run.lock)?;
-                break;
-            }
-        }
-    }
+    sys::lock(lock.as_fd()).at("flock", &run.lock)?;
     if !wanted() {
         return Ok(());
     }

@@ -1,17 +1,19 @@
 //! The container's pid 1: makes the root file system, then adopts and reaps what the payload leaves behind.
 
+use super::mount::RootDirectory;
 use super::root::enter_root;
 use super::sys::{close_range, release_code, set_not_dumpable};
 use crate::common::report::{Report, report};
 use crate::common::sys::{check, set_signal_action};
 use crate::failure::{At, Outcome};
 use crate::spec::Jail;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 /// Runs as pid 1 of new namespaces and never returns. The outcome of the set-up goes to `channel`.
 pub fn run_init(jail: &Jail, channel: OwnedFd) -> ! {
     match prepare(jail, &channel) {
-        Ok(()) => report(&channel, &Report::Ready, None),
+        Ok(root) => report(&channel, &Report::Ready, Some(root.as_fd())),
         Err(failure) => {
             report(&channel, &Report::Failed(failure), None);
             // SAFETY: ends this process without running the parent's exit handlers.
@@ -27,17 +29,24 @@ pub fn run_init(jail: &Jail, channel: OwnedFd) -> ! {
     }
 }
 
-fn prepare(jail: &Jail, channel: &OwnedFd) -> Outcome<()> {
+fn prepare(jail: &Jail, channel: &OwnedFd) -> Outcome<RootDirectory> {
     set_signal_action(libc::SIGCHLD, libc::SIG_IGN);
     // SAFETY: the name is a C string of less than 16 bytes.
     check(unsafe { libc::prctl(libc::PR_SET_NAME, c"klee-init".as_ptr()) }.into()).at("prctl", "PR_SET_NAME")?;
-    enter_root(jail)?;
+    let root = enter_root(jail)?;
     let name = jail.hostname.as_bytes();
     // SAFETY: pointer and length are of one live slice.
     check(unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) }.into()).at("sethostname", &jail.hostname)?;
     // It keeps all capabilities, more than any process of the container has: none can trace it or see its files.
     set_not_dumpable().at("prctl", "PR_SET_DUMPABLE")?;
     // Neither the payload's stdio nor the supervisor's socket may be held open from here.
-    let kept = channel.as_raw_fd();
-    close_range(0, kept - 1).and_then(|()| close_range(kept + 1, libc::c_int::MAX)).at("close_range", "")
+    close_all_but(channel.as_raw_fd(), root.as_fd().as_raw_fd()).at("close_range", "")?;
+    Ok(root)
+}
+
+fn close_all_but(one: RawFd, other: RawFd) -> io::Result<()> {
+    let (low, high) = (one.min(other), one.max(other));
+    close_range(0, low - 1)?;
+    close_range(low + 1, high - 1)?;
+    close_range(high + 1, RawFd::MAX)
 }

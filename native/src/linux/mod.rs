@@ -4,6 +4,7 @@ mod capability;
 mod cgroup;
 mod device;
 mod init;
+mod layer;
 mod log;
 mod members;
 mod mount;

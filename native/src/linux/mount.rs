@@ -37,7 +37,7 @@ impl RootDirectory {
     }
 
     /// Opens what is at `path` below the root. `..` and symlinks stay inside.
-    pub fn resolve(&self, path: &str, flags: libc::c_int) -> io::Result<OwnedFd> {
+    fn resolve(&self, path: &str, flags: libc::c_int) -> io::Result<OwnedFd> {
         resolve_in(self.0.as_raw_fd(), path, flags, 0)
     }
 
@@ -88,9 +88,23 @@ fn resolve_in(root: RawFd, path: &str, flags: libc::c_int, resolve: u64) -> io::
     }
 }
 
+/// What is directly below a directory, not through a symlink.
+pub fn resolve(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    resolve_in(parent.as_raw_fd(), name, libc::O_PATH, libc::RESOLVE_NO_SYMLINKS)
+}
+
 /// A directory directly below another, not through a symlink.
 pub fn resolve_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     resolve_in(parent.as_raw_fd(), name, libc::O_PATH | libc::O_DIRECTORY, libc::RESOLVE_NO_SYMLINKS)
+}
+
+/// Is it a directory, not a single file?
+pub fn is_directory(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: stat is plain data; zero is a valid value for each field.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: stat outlives the call.
+    check(unsafe { libc::fstat(fd.as_raw_fd(), &mut stat) }.into())?;
+    Ok(stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
 }
 
 /// mkdir; one that is there already is fine.
@@ -158,15 +172,6 @@ impl Detached {
         // SAFETY: the path is an empty C string, attr outlives the call, and the size is attr's own.
         check(unsafe { libc::syscall(libc::SYS_mount_setattr, fd, c"".as_ptr(), libc::AT_EMPTY_PATH, &attr, size) })
             .map(drop)
-    }
-
-    /// Is the root of the mount a directory, not a single file?
-    pub fn is_directory(&self) -> io::Result<bool> {
-        // SAFETY: stat is plain data; zero is a valid value for each field.
-        let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-        // SAFETY: stat outlives the call.
-        check(unsafe { libc::fstat(self.0.as_raw_fd(), &mut stat) }.into())?;
-        Ok(stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
     }
 
     /// Attaches the mount over what `target` refers to.

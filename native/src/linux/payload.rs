@@ -8,7 +8,7 @@ use super::start::Limits;
 use super::sys::close_on_exec_from;
 use super::terminal::take_terminal;
 use crate::common::command::{Program, become_account};
-use crate::common::report::{Report, report};
+use crate::common::report::{Report, next_report, report};
 use crate::common::sys::check;
 use crate::common::user::find_account;
 use crate::failure::{At, Outcome};
@@ -17,7 +17,8 @@ use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{null, null_mut};
 
-/// Never returns: either the program runs, or the failure goes to `channel`.
+/// Never returns: either the program runs, or the failure goes to `channel`. What needs the container waits until
+/// `channel` says that it is ready.
 pub fn become_payload(init: &Process, command: &spec::Process, limits: Limits<'_>, channel: OwnedFd) -> ! {
     let Err(failure) = enter_and_execute(init, command, limits, &channel);
     report(&channel, &Report::Failed(failure), None);
@@ -36,6 +37,17 @@ fn enter_and_execute(
     for group in limits.groups {
         std::fs::write(format!("{group}/cgroup.procs"), "0").at("enter cgroup", group)?;
     }
+    let filter = seccomp::filter(limits.network);
+    reset_signals();
+    // SAFETY: no pointers, cannot fail.
+    unsafe { libc::umask(0o022) };
+    let capabilities = kept(limits.raw_sockets);
+    limit_bounding_set(capabilities)?;
+
+    let Some((Report::Ready, _)) = next_report(channel)? else {
+        // SAFETY: the supervisor is dead. Ends this process without running its exit handlers.
+        unsafe { libc::_exit(1) }
+    };
     init.enter(libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC).at("setns", "container")?;
     if let Some(window) = command.terminal {
         let master = take_terminal(window)?;
@@ -47,13 +59,6 @@ fn enter_and_execute(
         check(unsafe { libc::fchown(0, account.uid, libc::gid_t::MAX) }.into()).at("fchown", "terminal")?;
     }
     let program = Program::new(&command.argv, &command.env, &account)?;
-    let filter = seccomp::filter(limits.network);
-
-    reset_signals();
-    // SAFETY: no pointers, cannot fail.
-    unsafe { libc::umask(0o022) };
-    let capabilities = kept(limits.raw_sockets);
-    limit_bounding_set(capabilities)?;
     become_account(&account)?;
     limit_own(capabilities).at("capset", &account.name)?;
     // SAFETY: no pointers.

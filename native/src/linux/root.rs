@@ -2,11 +2,14 @@
 //! all of it goes with the namespace.
 
 use super::device::mount_devices;
-use super::mount::{Detached, NODEV, NOEXEC, NOSUID, RDONLY, RootDirectory, make_root, mount, overlay_options};
+use super::mount::{
+    Detached, NODEV, NOEXEC, NOSUID, RDONLY, RootDirectory, is_directory, make_root, mount, overlay_options, resolve,
+};
+use crate::common::sys::open;
 use crate::failure::{At, Outcome};
 use crate::spec::{Bind, Jail};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Parts of /proc that tell of the host or act on it, hidden; as other container runtimes do.
 const HIDDEN: [&str; 14] = [
@@ -31,8 +34,8 @@ const HIDDEN: [&str; 14] = [
 const READ_ONLY: [&str; 6] = ["asound", "bus", "fs", "irq", "sys", "sysrq-trigger"];
 
 /// Mounts all of it and makes it the root of this process and its mount namespace. /sys is not mounted: what it shows is
-/// the host's.
-pub fn enter_root(jail: &Jail) -> Outcome<()> {
+/// the host's. Returns that root.
+pub fn enter_root(jail: &Jail) -> Outcome<RootDirectory> {
     mount("none", "/", "", libc::MS_REC | libc::MS_PRIVATE, "").at("mount private", "/")?;
     let mountpoint = &jail.root.mountpoint;
     let options = overlay_options(&jail.root.lower, &jail.root.upper, &jail.root.work);
@@ -46,14 +49,15 @@ pub fn enter_root(jail: &Jail) -> Outcome<()> {
     if jail.devfs {
         mount_devices(&root)?;
     }
-    make_root(root.as_fd()).at("pivot_root", mountpoint)
+    make_root(root.as_fd()).at("pivot_root", mountpoint)?;
+    Ok(root)
 }
 
 fn mount_bind(root: &RootDirectory, bind: &Bind) -> Outcome<()> {
     let source = Detached::clone_of(&bind.source).at("open_tree", &bind.source)?;
     let read_only = if bind.read_only { RDONLY } else { 0 };
     source.set(NOSUID | NODEV | read_only).at("mount_setattr", &bind.source)?;
-    let directory = source.is_directory().at("stat", &bind.source)?;
+    let directory = is_directory(source.as_fd()).at("stat", &bind.source)?;
     let target = root.mount_point(&bind.destination, directory).at("open mount point", &bind.destination)?;
     source.attach(target.as_fd()).at("move_mount", &bind.destination)
 }
@@ -62,37 +66,33 @@ fn mount_proc(root: &RootDirectory) -> Outcome<()> {
     let target = root.own_directory("proc").at("open mount point", "/proc")?;
     let proc = Detached::new("proc", &[], NOSUID | NODEV | NOEXEC).at("mount proc", "/proc")?;
     proc.attach(target.as_fd()).at("mount proc", "/proc")?;
+    let null = open("/dev/null", libc::O_PATH).at("open", "/dev/null")?;
     for name in READ_ONLY {
-        let path = format!("/proc/{name}");
-        unless_absent(make_read_only(root, &path)).at("mount read-only", path)?;
+        unless_absent(make_read_only(&proc, name)).at("mount read-only", format!("/proc/{name}"))?;
     }
     for name in HIDDEN {
-        let path = format!("/proc/{name}");
-        unless_absent(hide(root, &path)).at("mount over", path)?;
+        unless_absent(hide(&proc, name, null.as_fd())).at("mount over", format!("/proc/{name}"))?;
     }
     Ok(())
 }
 
-fn make_read_only(root: &RootDirectory, path: &str) -> io::Result<()> {
-    let target = root.resolve(path, libc::O_PATH)?;
+fn make_read_only(proc: &Detached, name: &str) -> io::Result<()> {
+    let target = resolve(proc.as_fd(), name)?;
     let copy = Detached::clone_of_fd(target.as_fd())?;
     copy.set(RDONLY | NOSUID | NODEV | NOEXEC)?;
     copy.attach(target.as_fd())
 }
 
 /// An empty, read-only directory over a directory, the null device over a file.
-fn hide(root: &RootDirectory, path: &str) -> io::Result<()> {
-    match root.resolve(path, libc::O_PATH | libc::O_DIRECTORY) {
-        Ok(target) => Detached::new("tmpfs", &[("mode", "555"), ("size", "4096")], RDONLY | NOSUID | NODEV | NOEXEC)?
-            .attach(target.as_fd()),
-        Err(error) if error.raw_os_error() == Some(libc::ENOTDIR) => {
-            let target = root.resolve(path, libc::O_PATH)?;
-            let null = Detached::clone_of("/dev/null")?;
-            null.set(NOSUID | NOEXEC)?;
-            null.attach(target.as_fd())
-        }
-        Err(error) => Err(error),
+fn hide(proc: &Detached, name: &str, null: BorrowedFd<'_>) -> io::Result<()> {
+    let target = resolve(proc.as_fd(), name)?;
+    if is_directory(target.as_fd())? {
+        let empty = Detached::new("tmpfs", &[("mode", "555"), ("size", "4096")], RDONLY | NOSUID | NODEV | NOEXEC)?;
+        return empty.attach(target.as_fd());
     }
+    let null = Detached::clone_of_fd(null)?;
+    null.set(NOSUID | NOEXEC)?;
+    null.attach(target.as_fd())
 }
 
 /// Which of these files there are depends on the kernel's configuration.

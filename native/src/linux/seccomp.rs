@@ -139,68 +139,65 @@ fn test(operation: u32, value: u32, skip: u8) -> sock_filter {
     sock_filter { code: (BPF_JMP | operation | BPF_K) as u16, jt: 0, jf: skip, k: value }
 }
 
-#[derive(Default)]
-struct Program(Vec<sock_filter>);
-
-impl Program {
-    fn add(&mut self, instructions: &[sock_filter]) {
-        self.0.extend_from_slice(instructions);
-    }
-
-    /// Answers this call so. Expects the call's number loaded.
-    fn refuse(&mut self, call: c_long, action: u32) {
-        self.add(&[test(BPF_JEQ, call as u32, 1), answer(action)]);
-    }
-
-    /// Runs `body`, which decides on every path, for this call only.
-    fn judge(&mut self, call: c_long, body: &[sock_filter]) {
-        // One unconditional jump: a body may be longer than a conditional one reaches.
-        let over = statement(BPF_JMP | BPF_JA, body.len() as u32);
-        self.add(&[sock_filter { code: (BPF_JMP | BPF_JEQ | BPF_K) as u16, jt: 1, jf: 0, k: call as u32 }, over]);
-        self.add(body);
-    }
-}
+/// Calls that are not simply allowed, each with the instructions that decide on it, on every path.
+type Judged = (c_long, Vec<sock_filter>);
 
 /// The filter for a container with this network.
 pub fn filter(network: Network) -> Vec<sock_filter> {
-    let mut program = Program::default();
-    program.add(&[
+    let mut program = vec![
         load(ARCH),
         sock_filter { jt: 1, jf: 0, ..test(BPF_JEQ, AUDIT_ARCH, 0) },
         answer(errno(libc::ENOSYS)),
+        // The x32 numbers (bit 30) lie above all others, too.
+        load(NUMBER),
+        test(BPF_JGE, FIRST_UNKNOWN, 1),
+        answer(errno(libc::ENOSYS)),
+    ];
+    let absent = ABSENT.iter().map(|call| (*call, errno(libc::ENOSYS)));
+    let forbidden = FORBIDDEN.iter().chain(FORBIDDEN_HERE).map(|call| (*call, errno(libc::EPERM)));
+    let mut judged: Vec<Judged> = absent.chain(forbidden).map(|(call, action)| (call, vec![answer(action)])).collect();
+    judged.extend([
+        (libc::SYS_clone, clone_flags()),
+        (libc::SYS_socket, socket_domains()),
+        (libc::SYS_socketpair, socket_domains()),
+        (libc::SYS_ioctl, terminal_requests()),
+        (libc::SYS_personality, personalities()),
     ]);
-    // The x32 numbers (bit 30) lie above all others, too.
-    program.add(&[load(NUMBER), test(BPF_JGE, FIRST_UNKNOWN, 1), answer(errno(libc::ENOSYS))]);
-    for call in ABSENT {
-        program.refuse(*call, errno(libc::ENOSYS));
-    }
-    for call in FORBIDDEN.iter().chain(FORBIDDEN_HERE) {
-        program.refuse(*call, errno(libc::EPERM));
-    }
-    program.judge(
-        libc::SYS_clone,
-        &[load(argument(0)), test(BPF_JSET, NAMESPACES as u32, 1), answer(errno(libc::EPERM)), answer(ALLOW)],
-    );
-    for call in [libc::SYS_socket, libc::SYS_socketpair] {
-        program.judge(call, &socket_domains());
-    }
-    program.judge(
-        libc::SYS_ioctl,
-        &[
-            load(argument(1)),
-            test(BPF_JEQ, libc::TIOCSTI as u32, 1),
-            answer(errno(libc::EPERM)),
-            test(BPF_JEQ, libc::TIOCLINUX as u32, 1),
-            answer(errno(libc::EPERM)),
-            answer(ALLOW),
-        ],
-    );
-    program.judge(libc::SYS_personality, &personalities());
     if network != Network::Host {
-        program.judge(libc::SYS_setsockopt, &socket_options());
+        judged.push((libc::SYS_setsockopt, socket_options()));
     }
-    program.add(&[answer(ALLOW)]);
-    program.0
+    judged.sort_by_key(|(call, _)| *call);
+    program.extend(search(&judged));
+    program
+}
+
+/// Finds the call by halves: the kernel tries a new filter with each number there is, which takes 0.1 ms with one that
+/// compares one after the other. Expects the call's number loaded.
+fn search(judged: &[Judged]) -> Vec<sock_filter> {
+    if judged.len() <= 4 {
+        let decide = |(call, body): &Judged| [&[test(BPF_JEQ, *call as u32, body.len() as u8)], &body[..]].concat();
+        return judged.iter().flat_map(decide).chain([answer(ALLOW)]).collect();
+    }
+    let (below, above) = judged.split_at(judged.len() / 2);
+    let (first_above, below, above) = (above[0].0 as u32, search(below), search(above));
+    // One unconditional jump: a half may be longer than a conditional one reaches.
+    let over = statement(BPF_JMP | BPF_JA, below.len() as u32);
+    [vec![test(BPF_JGE, first_above, 1), over], below, above].concat()
+}
+
+fn clone_flags() -> Vec<sock_filter> {
+    vec![load(argument(0)), test(BPF_JSET, NAMESPACES as u32, 1), answer(errno(libc::EPERM)), answer(ALLOW)]
+}
+
+fn terminal_requests() -> Vec<sock_filter> {
+    vec![
+        load(argument(1)),
+        test(BPF_JEQ, libc::TIOCSTI as u32, 1),
+        answer(errno(libc::EPERM)),
+        test(BPF_JEQ, libc::TIOCLINUX as u32, 1),
+        answer(errno(libc::EPERM)),
+        answer(ALLOW),
+    ]
 }
 
 /// Unix, IPv4, IPv6, and netlink for routing; packet sockets in no case.

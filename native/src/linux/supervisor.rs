@@ -2,10 +2,11 @@
 //! container taken down unless its client does so.
 
 use super::cgroup::Events;
+use super::layer::Layer;
 use super::log;
 use super::members::{hold_member, members};
 use super::process::{Exit, Process};
-use super::start::{Limits, Started, end_process, start_init, start_payload};
+use super::start::{Limits, Started, Waiting, await_init, begin_init, end_process};
 use super::sys::{close_on_exec_from, close_range, release_code, set_not_dumpable};
 use crate::common::client::Client;
 use crate::common::console::Console;
@@ -67,9 +68,25 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
     let identity = fs::metadata(&host.cgroup).at("stat", &host.cgroup)?.ino();
     let events = payload_events(host)?;
     let mut record = Record::open(&run.record)?;
-    let init = start_init(jail, &host.cgroup)?;
-    let (first, console) =
-        start_first(client, spec, host, &init, Some(&mut record)).inspect_err(|_| end_process(&init))?;
+    let mut layer = Layer::claim(&jail.root)?;
+    let (init, channel) = begin_init(jail, &host.cgroup)?;
+    // Beside pid 1, which takes longer.
+    let first = First::begin(spec, host, &init);
+    let first = match (await_init(&channel, &mut layer, &host.cgroup), first) {
+        (Ok(()), Ok(first)) => first,
+        // An end of pid 1 fails the other one, too: its own words say why.
+        (Err(failure), Ok(first)) => {
+            first.waiting.end();
+            end_process(&init);
+            return Err(failure);
+        }
+        (Err(failure), Err(_)) | (Ok(()), Err(failure)) => {
+            end_process(&init);
+            return Err(failure);
+        }
+    };
+    drop(channel);
+    let (first, console) = first.start(client, spec, Some(&mut record)).inspect_err(|_| end_process(&init))?;
     let mut record = Some(record);
     let mut watch = Watch::new(client, host, &events, &first, console);
     watch.init = Some(&init);
@@ -97,6 +114,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
         end_process(&init);
     }
     watch.flush();
+    drop(layer);
     client.wait_gone();
     let released = client.released;
     takedown::take_down(run, || match fs::metadata(&host.cgroup).map(|metadata| metadata.ino()) {
@@ -110,7 +128,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
 fn supervise_exec(client: &mut Client, spec: &Spec, host: &Linux) -> Outcome<()> {
     let events = payload_events(host)?;
     let init = find_init(&host.cgroup)?;
-    let (first, console) = start_first(client, spec, host, &init, None)?;
+    let (first, console) = First::begin(spec, host, &init)?.start(client, spec, None)?;
     let mut watch = Watch::new(client, host, &events, &first, console);
     loop {
         let populated = watch.next().at("poll", &spec.container)?;
@@ -151,25 +169,39 @@ fn find_init(cgroup: &str) -> Outcome<Process> {
     init.ok_or_else(|| Failure::refusal("pid 1", path, "the container is not running"))
 }
 
-/// Starts the process and says so; of its stdio the supervisor keeps its console alone.
-fn start_first(
-    client: &mut Client,
-    spec: &Spec,
-    host: &Linux,
-    init: &Process,
-    record: Option<&mut Record>,
-) -> Outcome<(Process, Option<Console>)> {
-    let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
-    let limits = Limits { raw_sockets: host.raw_sockets, network: host.network, groups: &host.groups };
-    let input = Console::open_input(spec)?;
-    let Started { process, master } = start_payload(init, &spec.process, limits, &host.cgroup)?;
-    let settled = (0..=2)
-        .try_for_each(|standard| duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null"))
-        .and_then(|()| record.map_or(Ok(()), |record| record.begin(process.pid)))
-        .and_then(|()| Console::open(spec, master, input));
-    let (console, stream) = settled.inspect_err(|_| end_process(&process))?;
-    client.send(&Event::Started { pid: process.pid }, stream.as_ref().map(AsFd::as_fd));
-    Ok((process, console))
+/// The process that a client asked for, before its program runs.
+struct First {
+    waiting: Waiting,
+    null: OwnedFd,
+    input: Option<OwnedFd>,
+}
+
+impl First {
+    fn begin(spec: &Spec, host: &Linux, init: &Process) -> Outcome<Self> {
+        let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
+        let limits = Limits { raw_sockets: host.raw_sockets, network: host.network, groups: &host.groups };
+        let input = Console::open_input(spec)?;
+        let waiting = Waiting::begin(init, &spec.process, limits, &host.cgroup)?;
+        Ok(Self { waiting, null, input })
+    }
+
+    /// Has it execute its program and says so; of its stdio the supervisor keeps its console alone.
+    fn start(
+        self,
+        client: &mut Client,
+        spec: &Spec,
+        record: Option<&mut Record>,
+    ) -> Outcome<(Process, Option<Console>)> {
+        let Self { waiting, null, input } = self;
+        let Started { process, master } = waiting.go_on()?;
+        let settled = (0..=2)
+            .try_for_each(|standard| duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null"))
+            .and_then(|()| record.map_or(Ok(()), |record| record.begin(process.pid)))
+            .and_then(|()| Console::open(spec, master, input));
+        let (console, stream) = settled.inspect_err(|_| end_process(&process))?;
+        client.send(&Event::Started { pid: process.pid }, stream.as_ref().map(AsFd::as_fd));
+        Ok((process, console))
+    }
 }
 
 /// All that a supervisor waits for.

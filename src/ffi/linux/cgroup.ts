@@ -146,6 +146,12 @@ export function cgroupUsage(path: string): CgroupUsage | undefined {
   };
 }
 
+/** Has a cgroup children? False as well when there is no such cgroup. The kernel counts a link for each. */
+export function hasChildren(path: string): boolean {
+  const links = ifPresent(() => statSync(path).nlink);
+  return links !== undefined && links > 2;
+}
+
 /** Names of a cgroup's children; none when there is no such cgroup. */
 export function childrenOf(path: string): string[] {
   const entries = ifPresent(() => readdirSync(path, { withFileTypes: true })) ?? [];

@@ -1,6 +1,7 @@
 import * as bpf from "../../../../ffi/linux/bpf/index.ts";
 import {
   cgroupId,
+  hasChildren,
   lockCgroup,
   makeCgroup,
   openCgroup,
@@ -102,6 +103,8 @@ function attachTo(cgroup: Fd, parent: string, level: number): Attachment | undef
  * @returns false when it is still there.
  */
 export function detach(parent: string): boolean {
+  // Who makes a container makes its directory, and who ends one removes that first: the last one to look finds none.
+  if (hasChildren(parent)) return false;
   using cgroup = openCgroup(parent) ?? null;
   if (cgroup === null) return true;
   if (!tryLockCgroup(cgroup)) return false;

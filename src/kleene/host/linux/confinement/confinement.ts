@@ -131,7 +131,7 @@ export class Confinement implements Disposable {
     if (cgroup !== undefined) {
       await killAll(path);
       sockets = this.#unregister(cgroup);
-      removeTree(path);
+      removeCgroups(path);
     }
     this.removeParentIfUnused();
     return sockets;
@@ -223,7 +223,7 @@ export class Confinement implements Disposable {
   #discard(attachment: Attachment, path: string): void {
     const cgroup = cgroupId(path);
     if (cgroup !== undefined) this.#registry(attachment).remove(cgroup);
-    removeTree(path);
+    removeCgroups(path);
     this.removeParentIfUnused();
   }
 }
@@ -262,8 +262,8 @@ function idOf(path: string): bigint {
 }
 
 async function killAll(path: string): Promise<void> {
-  killCgroup(path);
   if (!isPopulated(path)) return;
+  killCgroup(path);
   try {
     if (await waitCgroupEmpty(path, KILL_TIMEOUT_MS)) return;
   } catch (error) {
@@ -273,7 +273,13 @@ async function killAll(path: string): Promise<void> {
   throw new KleeError("HOST", `processes ${processesOf(path).join(", ")} were killed and do not end`);
 }
 
-/** Removes a cgroup and all below it; nothing runs there. */
+/** Removes a container's cgroups; nothing runs there. */
+function removeCgroups(path: string): void {
+  // Somebody else may have made more of them.
+  if (!leaves.every((leaf) => removeCgroup(`${path}/${leaf}`)) || !removeCgroup(path)) removeTree(path);
+}
+
+/** Removes a cgroup and all below it. */
 function removeTree(path: string): void {
   for (const child of childrenOf(path)) removeTree(join(path, child));
   if (!removeCgroup(path)) throw new KleeError("HOST", `cgroup ${path} cannot be removed: it is in use`);
