@@ -90,6 +90,13 @@ function filesUnder(path) {
     .flatMap((name) => filesUnder(join(path, name)));
 }
 
+/** With musl the supervisor starts sooner (native/build.mjs); without it, or without a network, all is as well. */
+function addMusl() {
+  const architecture = { x64: "x86_64", arm64: "aarch64" }[process.arch];
+  if (process.platform !== "linux" || architecture === undefined || !onPath("rustup")) return;
+  spawnSync("rustup", ["target", "add", `${architecture}-unknown-linux-musl`], { stdio: "ignore", timeout: 120_000 });
+}
+
 /** Compilers for FreeBSD with FreeBSD's own headers: the tests compare every declared struct with them. */
 function installZig(release) {
   const next = release.replace(/\d+$/, (minor) => String(Number(minor) + 1));
@@ -126,12 +133,16 @@ try {
       "tsconfig.build.json",
       "scripts/build.mjs",
       "scripts/bundle.mjs",
+      "scripts/late.mjs",
       "scripts/parts.mjs",
       "native",
       "src",
     ],
     ["dist/klee.cjs", "native/klee.node", "native/klee-supervisor"],
-    () => run(process.execPath, ["scripts/build.mjs"]),
+    () => {
+      addMusl();
+      run(process.execPath, ["scripts/build.mjs"]);
+    },
   );
   if (forTests)
     once("simulator", ["native"], ["native/target/sim/libfreebsd_sim.so"], () =>
