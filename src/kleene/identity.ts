@@ -26,6 +26,8 @@ export function newId(): string {
   }
 }
 
+export const isId = (text: string): boolean => /^[0-9a-f]{12}$/.test(text);
+
 /** ISO 8601 in UTC with microseconds, `2024-02-26T08:52:13.530611Z`. */
 export function timestamp(): string {
   const microseconds = epochMicroseconds();

@@ -27,7 +27,7 @@ import { attachmentsOf, publicPorts } from "./attachments.ts";
 import { removeConsole } from "./console.ts";
 import { createContainer, deleteContainer } from "./create.ts";
 import { takeDownAfter } from "./end.ts";
-import { lockPath, withContainer } from "./lock.ts";
+import { isLockable, lockPath, withContainer } from "./lock.ts";
 import { readLog, removeLog } from "./log.ts";
 import { FOR_EVER_MS, readRecord, removeRecord, waitForStatus } from "./record.ts";
 import { cancelRestart } from "./restart.ts";
@@ -76,7 +76,7 @@ export class Containers {
     return this.#with(reference, async (container) => {
       if (this.#isRunning(container))
         throw new KleeError("CONFLICT", `container already running: ${container.name} (${container.id})`);
-      await cancelRestart(this.#context, container.id);
+      await cancelRestart(this.#context, container);
       return startContainer(this.#context, container, OWN_COMMAND, options, 0);
     });
   }
@@ -85,7 +85,7 @@ export class Containers {
   async exec(reference: string, request: ExecInContainer): Promise<Execution> {
     return this.#with(reference, async (container) => {
       if (this.#isRunning(container)) return execInContainer(this.#context, container, request, request);
-      await cancelRestart(this.#context, container.id);
+      await cancelRestart(this.#context, container);
       // Only a run of its own command starts again.
       return startContainer(this.#context, container, request, request, request.command.length === 0 ? 0 : null);
     });
@@ -97,7 +97,7 @@ export class Containers {
    */
   async stop(reference: string): Promise<string> {
     return this.#with(reference, async (container) => {
-      const restarting = await cancelRestart(this.#context, container.id);
+      const restarting = await cancelRestart(this.#context, container);
       if (!restarting || this.#isRunning(container)) await stopContainer(this.#context, container);
       return container.id;
     });
@@ -180,7 +180,7 @@ export class Containers {
   /** Stops a container if it runs, and starts it with its own command. */
   async restart(reference: string, options: StartContainer): Promise<Execution> {
     return this.#with(reference, async (container) => {
-      await cancelRestart(this.#context, container.id);
+      await cancelRestart(this.#context, container);
       if (this.#isRunning(container)) await stopContainer(this.#context, container);
       return startContainer(this.#context, { ...container, execution: undefined }, OWN_COMMAND, options, 0);
     });
@@ -292,7 +292,10 @@ export class Containers {
 
   async #with<T>(reference: string, work: (container: StoredContainer) => Promise<T>): Promise<T> {
     const { store, host } = this.#context;
-    const id = text(await resolve(store, "container", reference), "id");
+    // Whoever has the whole id needs no look for it.
+    const id = isLockable(this.#context, reference)
+      ? reference
+      : text(await resolve(store, "container", reference), "id");
     host.checkSystem();
     return withContainer(this.#context, id, work);
   }
@@ -333,7 +336,7 @@ export class Containers {
 export async function removeStopped(context: Context, container: StoredContainer): Promise<void> {
   const { host, root, store } = context;
   await carryOut(context, "remove container", container.id, undefined, async () => {
-    await cancelRestart(context, container.id);
+    await cancelRestart(context, container);
     if (container.execution !== undefined || host.jails.exists(container.id)) await takeDown(context, container);
     await store.transaction((statements) => deleteContainer(statements, container.id));
     await host.storage.removeContainer(root, container.id);

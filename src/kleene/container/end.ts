@@ -4,7 +4,7 @@ import { KleeError } from "../errors.ts";
 import { withContainer } from "./lock.ts";
 import { readRecord } from "./record.ts";
 import { planRestart, restartsAfter, startWaiting } from "./restart.ts";
-import { containerById, outlivesBoot, type StoredContainer } from "./rows.ts";
+import { containerById, type StoredContainer } from "./rows.ts";
 import { takeDown } from "./takedown.ts";
 
 /**
@@ -15,18 +15,19 @@ export async function endRun(context: Context, container: StoredContainer): Prom
   const { id } = container;
   const ran = container.execution !== undefined;
   const restarts = ran ? restartsAfter(container, readRecord(context, id)?.status) : undefined;
+  // Nothing is noted first: a run that the store has and the kernel has not is what the next command looks for anyway.
+  if (restarts === undefined) return takeDown(context, container);
   const row = await carryOut(
     context,
     "stop container",
     id,
-    restarts === undefined ? undefined : (statements) => planRestart(context, statements, id, restarts),
-    async (planned: number | undefined) => {
+    (statements) => planRestart(context, statements, id, restarts),
+    async (planned) => {
       await takeDown(context, container);
       return planned;
     },
-    outlivesBoot(container),
   );
-  if (row !== undefined && restarts !== undefined) await startWaiting(context, id, row, restarts);
+  await startWaiting(context, id, row, restarts);
 }
 
 /**

@@ -1,6 +1,6 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import type { Context } from "../context.ts";
-import { notFound } from "../identity.ts";
+import { isId, notFound } from "../identity.ts";
 import { containerById, type StoredContainer } from "./rows.ts";
 
 /** File that is locked while a container is changed; it comes and goes with the container. */
@@ -9,6 +9,11 @@ export const lockPath = (context: Context, id: string): string => `${context.roo
 /** Makes the file. Whoever looks for a container that has gone meanwhile must not leave a file behind, so they make none. */
 export function makeLock(context: Context, id: string): void {
   closeSync(openSync(lockPath(context, id), "a", 0o600));
+}
+
+/** Is this the id of a container that can be locked? No name is taken for one: an id goes before a name. */
+export function isLockable(context: Context, id: string): boolean {
+  return isId(id) && existsSync(lockPath(context, id));
 }
 
 /** Holds the container's lock while `work` changes it. Commands on one container queue here; others do not wait. */

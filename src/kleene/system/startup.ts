@@ -36,7 +36,7 @@ async function startIfStopped(context: Context, id: string): Promise<boolean> {
   if ((await containerById(context.store, id)) === undefined) return false;
   return withContainer(context, id, async (container) => {
     if (context.host.jails.isRunning(id)) return false;
-    await cancelRestart(context, id);
+    await cancelRestart(context, container);
     await startDetached(context, container, 0);
     return true;
   });
