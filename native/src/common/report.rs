@@ -3,6 +3,7 @@
 use crate::failure::{At, Failure, Outcome};
 use crate::wire;
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// From a forked child to the supervisor. The end of the channel without a report: the child has executed its program.
@@ -18,9 +19,13 @@ pub enum Report {
 
 /// Sends a report; the supervisor that does not hear it is dead, and nobody else would listen.
 pub fn report(channel: &OwnedFd, report: &Report, attached: Option<BorrowedFd<'_>>) {
-    if let Ok(json) = serde_json::to_vec(report) {
-        let _ = wire::send(channel.as_fd(), &json, attached);
-    }
+    let _ = send(channel, report, attached);
+}
+
+/// Sends a report to one that waits for it, and would go on waiting.
+pub fn send(channel: &OwnedFd, report: &Report, attached: Option<BorrowedFd<'_>>) -> Outcome<()> {
+    let json = serde_json::to_vec(report).map_err(io::Error::from).at("report", "child")?;
+    wire::send(channel.as_fd(), &json, attached).at("sendmsg", "child")
 }
 
 pub fn next_report(channel: &OwnedFd) -> Outcome<Option<(Report, Option<OwnedFd>)>> {
