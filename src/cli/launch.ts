@@ -5,8 +5,8 @@ import { Script } from "node:vm";
 /**
  * The `klee` command's first file, a CommonJS one when it is built: runs the program in `program/` beside it. A part of
  * the program is loaded when a module of it is first asked for, and those that the build set apart (scripts/late.mjs)
- * when something of them is first used; with V8's compiled form of the part, which the build made. V8 refuses what another version of Node compiled, and then compiles the part itself, as it does when there is
- * none.
+ * when something of them is first used; with V8's compiled form of the part, which the build made. V8 refuses what
+ * another version of Node compiled, and then compiles the part itself, as it does when there is none.
  */
 type Body = (module: Module, require: (name: string) => unknown, importMeta: object) => void;
 interface Module {

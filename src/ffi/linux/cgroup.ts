@@ -146,10 +146,13 @@ export function cgroupUsage(path: string): CgroupUsage | undefined {
   };
 }
 
-/** Has a cgroup children? False as well when there is no such cgroup. The kernel counts a link for each. */
+/** Links of a directory without children: its name, and the "." in it. */
+const LINKS_WITHOUT_CHILDREN = 2;
+
+/** Has a cgroup children? False as well when there is no such cgroup. stat(2): each child's ".." is a link. */
 export function hasChildren(path: string): boolean {
   const links = ifPresent(() => statSync(path).nlink);
-  return links !== undefined && links > 2;
+  return links !== undefined && links > LINKS_WITHOUT_CHILDREN;
 }
 
 /** Names of a cgroup's children; none when there is no such cgroup. */
