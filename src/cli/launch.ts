@@ -75,7 +75,10 @@ function compiled(filename: string): Buffer | undefined {
   }
 }
 
-/** Node's modules that its own start does not load: each costs up to two milliseconds, and few commands need any. */
+/**
+ * Node's modules that its own start does not load: each costs up to two milliseconds, and few commands need any. Some are
+ * named by libraries alone, child_process by commander, for commands that are programs of their own: klee has none.
+ */
 const lateBuiltins = new Set(
   "child_process crypto http net os process stream stream/promises stream/web timers/promises tty util zlib".split(" "),
 );
