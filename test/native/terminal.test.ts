@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import koffi from "koffi";
 import { type Console, relayConsole, type Supervised, setWindowSize } from "../../src/ffi/native.ts";
 import { needs } from "../support/gate.ts";
 import { eventually, type Jail, withJail } from "./jail.ts";
@@ -28,6 +30,19 @@ function masterOf(supervised: Supervised): number {
   const { master } = consoleOf(supervised);
   assert.ok(master !== undefined);
   return master;
+}
+
+/** A terminal whose other side has gone: reading it gives its end, as on Linux hung_up_tty_read of tty_io.c does. */
+function hungUpTerminal(): number {
+  const libc = koffi.load("libc.so.6");
+  const master: number = libc.func("int posix_openpt(int flags)")(constants.O_RDWR | constants.O_NOCTTY);
+  assert.ok(master >= 0);
+  assert.equal(libc.func("int unlockpt(int fd)")(master), 0);
+  const name: string = libc.func("const char *ptsname(int fd)")(master);
+  const terminal = openSync(name, constants.O_RDWR | constants.O_NOCTTY);
+  closeSync(master);
+  assert.equal(readSync(terminal, Buffer.alloc(1)), 0);
+  return terminal;
 }
 
 describe("terminals", needs("root", "cgroup2", "overlay", "busybox"), () => {
@@ -80,6 +95,19 @@ describe("terminals", needs("root", "cgroup2", "overlay", "busybox"), () => {
       closeSync(stdin);
       assert.equal((await supervised.exited).code, 0);
       assert.match(screen(), /typed\r\nunfinished$/);
+    }));
+
+  test("a terminal as input that was hung up is not the end of the input", () =>
+    withJail(async (jail) => {
+      const stdin = hungUpTerminal();
+      const line = "echo ready; read line; echo got:$line; exec sleep 1000";
+      const { supervised, screen } = await startOnTerminal(jail, ["sh", "-c", line], stdin);
+      await eventually("prompt", () => screen().includes("ready") || undefined);
+      await sleep(200);
+      assert.equal(screen(), "ready\r\n");
+      writeSync(masterOf(supervised), "\x04");
+      await eventually("the end, when it is typed", () => screen().includes("got:") || undefined);
+      closeSync(stdin);
     }));
 
   test("no output is lost at the end", () =>

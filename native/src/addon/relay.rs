@@ -15,7 +15,7 @@ const CHUNK: usize = 4096;
 
 /// Copies between `stream` and `stdin` (-1: none) and `stdout` (-1: none) until the stream ends or `detach_keys` are typed,
 /// then tells `done(errno, detached)`. With a terminal's `master` (-1: none) `stdin` is in raw mode meanwhile, if it is a
-/// terminal, and its end is typed as that terminal's end of file.
+/// terminal; the end of anything else is typed as that terminal's end of file.
 #[napi]
 pub fn start_relay(
     stream: i32,
@@ -32,6 +32,8 @@ pub fn start_relay(
     let master = if master < 0 { None } else { Some(copy_of(master)?) };
     set_nonblocking(&stream)?;
     let raw = master.is_some().then(|| RawMode::enter(stdin));
+    // A terminal in raw mode ends only when it is hung up, and that is not for the process on the other one.
+    let master = master.filter(|_| !terminal::is_terminal(stdin));
     let keys = Keys::new(detach_keys.to_vec());
     thread::spawn(move || {
         let (output, input) = (Vec::new(), Vec::new());
@@ -65,6 +67,7 @@ fn set_nonblocking(fd: &OwnedFd) -> io::Result<()> {
 
 struct Copying {
     stream: OwnedFd,
+    /// Of the terminal on which the end of stdin is typed.
     master: Option<OwnedFd>,
     /// -1 once it has ended.
     stdin: RawFd,

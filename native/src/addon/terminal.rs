@@ -44,6 +44,12 @@ extern "C" fn restore() {
     }
 }
 
+/// Is it a terminal, though one that was hung up? Its calls fail with EIO on Linux (tty_io.c, hung_up_tty_ioctl), with
+/// ENXIO on FreeBSD (tty.c, ttydev_enter).
+pub fn is_terminal(fd: RawFd) -> bool {
+    settings(fd).map_or_else(|error| matches!(error.raw_os_error(), Some(libc::EIO | libc::ENXIO)), |_| true)
+}
+
 /// The terminal's settings; asked of a master, those of its slave.
 pub fn settings(fd: RawFd) -> io::Result<libc::termios> {
     // SAFETY: the kernel fills settings, which outlives the call; zero is a valid start.
