@@ -146,7 +146,7 @@ for (const { name, machine, dataset } of storages)
       const shown = klee("top", "--format", "json", "hungry_knuth").trim().split("\n");
       assert.equal(shown.length, 1);
       const { command, uid, pid, residentBytes } = JSON.parse(shown[0] ?? "");
-      assert.deepEqual([command, uid, residentBytes % 4096], ["sleep", 0, 0]);
+      assert.deepEqual([command, uid, residentBytes % 4096], ["sleep 1000", 0, 0]);
       assert.ok(residentBytes > 0 && pid > 1);
       const used = JSON.parse(klee("stats", "--no-stream", "--format", "json", "hungry_knuth"));
       assert.deepEqual([used.name, used.processes], ["hungry_knuth", 1]);

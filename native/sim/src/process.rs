@@ -77,6 +77,11 @@ pub fn process(pid: i32, jails: &[Jail]) -> Option<Process> {
     })
 }
 
+/// The command line, each word with a zero byte behind it; none of one that has ended and that nobody has waited for.
+pub fn arguments(pid: i32) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/cmdline")).ok()
+}
+
 pub fn processes(jails: &[Jail]) -> Vec<Process> {
     roots().into_iter().filter_map(|(pid, _)| process(pid, jails)).collect()
 }

@@ -14,6 +14,7 @@ const CTL_NET: i32 = 4;
 const KERN_HOSTNAME: i32 = 10;
 const KERN_PROC: i32 = 14;
 const KERN_PROC_PID: i32 = 1;
+const KERN_PROC_ARGS: i32 = 7;
 const KERN_PROC_PROC: i32 = 8;
 const PF_ROUTE: i32 = 17;
 const NET_RT_DUMP: i32 = 1;
@@ -65,6 +66,7 @@ fn variables(kernel: &Kernel) -> Vec<Variable> {
         ("security.jail.jailed", CTLTYPE_INT, "I"),
         ("hw.machine_arch", CTLTYPE_STRING, "A"),
         ("kern.proc.pid", CTLTYPE_NODE, "N"),
+        ("kern.proc.args", CTLTYPE_NODE, "N"),
         ("kern.proc.proc", CTLTYPE_OPAQUE, "S,proc"),
     ];
     let settable = kernel.sysctls.keys().map(|name| (name.clone(), CTLTYPE_INT, "I"));
@@ -108,6 +110,7 @@ fn number(numbers: &mut BTreeMap<String, i32>, name: &str) -> Vec<i32> {
             "kern.hostname" => KERN_HOSTNAME,
             "kern.proc" => KERN_PROC,
             "kern.proc.pid" => KERN_PROC_PID,
+            "kern.proc.args" => KERN_PROC_ARGS,
             "kern.proc.proc" => KERN_PROC_PROC,
             _ => *numbers.entry(prefix.clone()).or_insert(next),
         });
@@ -135,6 +138,7 @@ pub fn read(kernel: &Kernel, mib: &[i32]) -> Answer<Vec<u8>> {
             // The process itself, even if it has ended and nobody has waited for it.
             process::process(*pid, &kernel.jails).map(|one| kinfo(kernel, &one)).ok_or(ESRCH)
         }
+        [CTL_KERN, KERN_PROC, KERN_PROC_ARGS, pid] => process::arguments(*pid).ok_or(ESRCH),
         [CTL_KERN, KERN_PROC, KERN_PROC_PROC] | [CTL_KERN, KERN_PROC, KERN_PROC_PROC, 0] => {
             Ok(process::processes(&kernel.jails).iter().flat_map(|one| kinfo(kernel, one)).collect())
         }

@@ -1,6 +1,6 @@
 import { SyscallError } from "../errno.ts";
 import { FieldError } from "../struct.ts";
-import { KERN_PROC, KERN_PROC_PID, KERN_PROC_PROC, kinfoProc, SZOMB, timeval } from "./abi/process.ts";
+import { KERN_PROC, KERN_PROC_ARGS, KERN_PROC_PID, KERN_PROC_PROC, kinfoProc, SZOMB, timeval } from "./abi/process.ts";
 import { CTL_KERN } from "./abi/sysctl.ts";
 import { cFunction } from "./libc.ts";
 import { type Mib, sysctlBytes, sysctlBytesAt } from "./sysctl.ts";
@@ -68,8 +68,26 @@ export function processes(): Process[] {
 
 /** A process, or undefined when there is none of this number; sysctl(3) kern.proc. @throws {SyscallError} */
 export function processOf(pid: number): Process | undefined {
+  return ifAny(() => ask([CTL_KERN, KERN_PROC, KERN_PROC_PID, pid])[0]);
+}
+
+/**
+ * The command line of a process, or what it calls itself, setproctitle(3); none of a process of the kernel's, nor of one
+ * that ends. undefined when there is none of this number; sysctl(3) kern.proc. @throws {SyscallError}
+ */
+export function argumentsOf(pid: number): string[] | undefined {
+  return ifAny(() => decodeArguments(sysctlBytesAt([CTL_KERN, KERN_PROC, KERN_PROC_ARGS, pid])));
+}
+
+/** Each ends with a zero byte. */
+function decodeArguments(bytes: Buffer): string[] {
+  const words = bytes.toString("utf8").split("\0");
+  return words.at(-1) === "" ? words.slice(0, -1) : words;
+}
+
+function ifAny<T>(ask: () => T): T | undefined {
   try {
-    return ask([CTL_KERN, KERN_PROC, KERN_PROC_PID, pid])[0];
+    return ask();
   } catch (error) {
     if (error instanceof SyscallError && error.code === "ESRCH") return undefined;
     throw error;

@@ -6,6 +6,8 @@ export const headers = ["sys/types.h", "sys/param.h", "sys/sysctl.h", "sys/proc.
 export const KERN_PROC = 14;
 /** One process, by its pid. */
 export const KERN_PROC_PID = 1;
+/** The arguments of a process, or what it calls itself, setproctitle(3). */
+export const KERN_PROC_ARGS = 7;
 /** All processes, without their threads. */
 export const KERN_PROC_PROC = 8;
 /** ki_stat of a process that has ended and is not waited for yet. */

@@ -22,7 +22,8 @@ export function describeProcesses(found: readonly processes.Process[]): Containe
       uid,
       cpuSeconds: Number(runtime) / 1e6,
       residentBytes: Number(residentPages) * pageBytes,
-      command,
+      // One that has ended meanwhile has none any more.
+      command: processes.argumentsOf(pid)?.join(" ") || command,
     }))
     .sort((a, b) => a.pid - b.pid);
 }
