@@ -15,6 +15,7 @@ const DETACH = "\x10\x11";
 const ECHO = "while read line; do echo got:$line; [ $line = end ] && exit 5; done";
 
 const machine = new Machine();
+const { ok } = machine;
 const users: ChildProcess[] = [];
 after(() => {
   for (const user of users) user.kill("SIGKILL");
@@ -23,14 +24,8 @@ after(() => {
 
 before(() => {
   buildRoot(machine.folder("rootfs"), ["sh", "sleep", "true", "stty", "cat", "seq"]);
-  ok(["image", "create", "dir", machine.folder("rootfs"), "-t", "box"]);
+  ok("image", "create", "dir", machine.folder("rootfs"), "-t", "box");
 });
-
-function ok(args: readonly string[]): string {
-  const { status, stdout, stderr } = machine.klee(args);
-  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
-  return stdout;
-}
 
 /** A klee with a terminal that script(1) makes, or with pipes. */
 function user(args: readonly string[], terminal = true) {
@@ -58,11 +53,11 @@ async function eventually(condition: () => boolean, what: () => string): Promise
     if (Date.now() > deadline) throw new Error(`not in time: ${what()}`);
 }
 
-const isRunning = (name: string): boolean => JSON.parse(ok(["isc", name])).container.running;
+const isRunning = (name: string): boolean => JSON.parse(ok("isc", name)).container.running;
 
 test("a detached terminal: seen and typed by whoever attaches, left by keys, its status at the end", gate, async () => {
-  ok(["run", "-dit", "--name", "a", "box", "sh", "-c", `echo first; ${ECHO}`]);
-  const socket = join(machine.root, "consoles", JSON.parse(ok(["isc", "a"])).container.id);
+  ok("run", "-dit", "--name", "a", "box", "sh", "-c", `echo first; ${ECHO}`);
+  const socket = join(machine.root, "consoles", JSON.parse(ok("isc", "a")).container.id);
   assert.equal(statSync(socket).mode & 0o777, 0o600);
   const one = user(["attach", "a"]);
   await sleep(300);
@@ -81,16 +76,16 @@ test("a detached terminal: seen and typed by whoever attaches, left by keys, its
   assert.equal(isRunning("a"), true);
   two.type("end\r");
   assert.equal(await two.ended, 5);
-  assert.equal(ok(["wait", "a"]).trim(), "5");
+  assert.equal(ok("wait", "a").trim(), "5");
   assert.match(
-    ok(["logs", "a"]),
+    ok("logs", "a"),
     /first[\s\S]*got:one[\s\S]*got:two[\s\S]*got:end/,
     "detached runs are logged, whoever looks",
   );
   assert.equal(existsSync(socket), false);
   const late = machine.klee(["attach", "a"]);
   assert.deepEqual([late.status, /not running/.test(late.stderr)], [1, true]);
-  ok(["rmc", "-f", "a"]);
+  ok("rmc", "-f", "a");
 });
 
 test(
@@ -112,29 +107,29 @@ test(
       await again.sees("got:again");
       again.type("end\r");
       assert.equal(await again.ended, 5);
-      const log = ok(["logs", name]);
+      const log = ok("logs", name);
       assert.match(log, /got:again/);
       assert.doesNotMatch(log, /first/, "what its klee showed is not logged");
-      ok(["rmc", "-f", name]);
+      ok("rmc", "-f", name);
     }
   },
 );
 
 test("the terminal gets the size of whoever attaches", gate, async () => {
-  ok(["run", "-dit", "--name", "w", "box", "sh", "-c", "stty size; while read line; do stty size; done"]);
+  ok("run", "-dit", "--name", "w", "box", "sh", "-c", "stty size; while read line; do stty size; done");
   const klee = user(["attach", "w"]);
   // script(1) has no window here; klee asks /dev/tty.
   await sleep(300);
   klee.type("\r");
   await klee.sees("24 80");
-  ok(["rmc", "-f", "w"]);
+  ok("rmc", "-f", "w");
   assert.equal(await klee.ended, 143);
 });
 
 test("without a terminal: what is written from now on; input with -di; all of it, and the status", gate, async () => {
-  ok(["run", "-d", "-i", "--name", "p", "box", "sh", "-c", `echo before; ${ECHO}`]);
+  ok("run", "-d", "-i", "--name", "p", "box", "sh", "-c", `echo before; ${ECHO}`);
   await eventually(
-    () => ok(["logs", "p"]).includes("before"),
+    () => ok("logs", "p").includes("before"),
     () => "log",
   );
   const klee = user(["attach", "p"], false);
@@ -142,17 +137,17 @@ test("without a terminal: what is written from now on; input with -di; all of it
   klee.type("one\nend\n");
   assert.equal(await klee.ended, 5);
   assert.equal(klee.seen(), "got:one\ngot:end\n");
-  ok(["rmc", "p"]);
+  ok("rmc", "p");
 
-  ok(["run", "-d", "--name", "q", "box", "sh", "-c", "sleep 1; seq 1 20000; exit 4"]);
+  ok("run", "-d", "--name", "q", "box", "sh", "-c", "sleep 1; seq 1 20000; exit 4");
   const all = user(["attach", "q"], false);
   assert.equal(await all.ended, 4);
   assert.equal(all.seen().trim().split("\n").length, 20000);
-  ok(["rmc", "q"]);
+  ok("rmc", "q");
 });
 
 test("signals: passed on, or kept with --no-sig-proxy", gate, async () => {
-  ok([
+  ok(
     "run",
     "-d",
     "--name",
@@ -161,9 +156,9 @@ test("signals: passed on, or kept with --no-sig-proxy", gate, async () => {
     "sh",
     "-c",
     "trap 'echo caught; exit 7' TERM; echo up; while :; do sleep 0.05; done",
-  ]);
+  );
   await eventually(
-    () => ok(["logs", "s"]).includes("up"),
+    () => ok("logs", "s").includes("up"),
     () => "log",
   );
   const looking = user(["attach", "--no-stdin", "--no-sig-proxy", "s"], false);
@@ -176,7 +171,7 @@ test("signals: passed on, or kept with --no-sig-proxy", gate, async () => {
   passing.child.kill("SIGTERM");
   assert.equal(await passing.ended, 7);
   assert.equal(passing.seen(), "caught\n");
-  ok(["rmc", "s"]);
+  ok("rmc", "s");
 });
 
 test("nobody else can attach to what goes to the klee that started it", gate, async () => {
@@ -184,5 +179,5 @@ test("nobody else can attach to what goes to the klee that started it", gate, as
   await klee.sees("created execution instance");
   const { status, stderr } = machine.klee(["attach", "f"]);
   assert.deepEqual([status, /start it with -d or -t/.test(stderr)], [1, true]);
-  ok(["rmc", "-f", "f"]);
+  ok("rmc", "-f", "f");
 });

@@ -9,16 +9,11 @@ import { tarArchive, tarEntry } from "../support/tar-bytes.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "busybox");
 const machine = new Machine();
+const ok = (...args: string[]): string => machine.ok(...args).trimEnd();
 after(() => machine[Symbol.dispose]());
 
 const rootfs = join(machine.directory, "rootfs");
 before(() => buildRoot(rootfs, ["sh"]));
-
-function ok(...args: readonly string[]): string {
-  const { status, stdout, stderr } = machine.klee(args);
-  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
-  return stdout.trimEnd();
-}
 
 function refused(status: number, message: RegExp, ...args: readonly string[]): void {
   const result = machine.klee(args);

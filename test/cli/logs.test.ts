@@ -8,6 +8,7 @@ import { buildRoot } from "../support/rootfs.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "busybox");
 const machine = new Machine();
+const { ok } = machine;
 after(() => machine[Symbol.dispose]());
 
 before(() => {
@@ -15,12 +16,6 @@ before(() => {
   buildRoot(rootfs, ["sh"]);
   ok("image", "create", "dir", rootfs, "-t", "box");
 });
-
-function ok(...args: readonly string[]): string {
-  const { status, stdout, stderr } = machine.klee(args);
-  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
-  return stdout;
-}
 
 const ended = (name: string): boolean => !ok("lsc", "--format", "json").includes(`"name":"${name}"`);
 

@@ -9,13 +9,8 @@ import { buildRoot } from "../support/rootfs.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox");
 const machine = new Machine();
+const { ok } = machine;
 after(() => machine[Symbol.dispose]());
-
-function ok(...args: string[]): string {
-  const { status, stdout, stderr } = machine.klee(args);
-  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
-  return stdout;
-}
 
 before(() => {
   buildRoot(machine.folder("rootfs"), ["sh", "sleep", "true", "false"]);

@@ -6,13 +6,8 @@ import { buildRoot } from "../support/rootfs.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "busybox");
 const machine = new Machine();
+const { ok } = machine;
 after(() => machine[Symbol.dispose]());
-
-const ok = (...args: readonly string[]): string => {
-  const { status, stdout, stderr } = machine.klee(args);
-  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
-  return stdout;
-};
 
 before(() => {
   buildRoot(machine.folder("rootfs"), ["sh"]);

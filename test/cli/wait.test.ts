@@ -8,11 +8,7 @@ import { buildRoot } from "../support/rootfs.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "busybox");
 const machine = new Machine();
-const ok = (...args: readonly string[]): string => {
-  const { status, stdout, stderr } = machine.klee(args);
-  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
-  return stdout;
-};
+const { ok } = machine;
 const exitCode = (name: string): number | null => JSON.parse(ok("isc", name)).container.exit_code;
 
 before(() => {

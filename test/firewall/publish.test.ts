@@ -7,16 +7,11 @@ import { Agents } from "./agents.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox", "cc");
 const machine = new Machine();
+const { ok } = machine;
 after(() => machine[Symbol.dispose]());
 let agents: Agents;
 const SERVER = "10.2.3.1";
 const SERVER6 = "fd00:2:3::1";
-
-function ok(...args: readonly string[]): string {
-  const { status, stdout, stderr } = machine.klee(args);
-  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
-  return stdout;
-}
 
 function refused(args: readonly string[], status: number, message: RegExp): void {
   const result = machine.klee(args);

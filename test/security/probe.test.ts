@@ -22,6 +22,7 @@ const drivers = ["ipnet", "host", "disabled"] as const;
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox", "cc");
 const machine = new Machine();
+const { ok } = machine;
 const document = fileURLToPath(new URL("../../docs/security.md", import.meta.url));
 const marker = join(machine.directory, "marker");
 const server = createServer();
@@ -29,12 +30,6 @@ after(() => {
   server.close();
   machine[Symbol.dispose]();
 });
-
-function ok(...args: string[]): string {
-  const { status, stdout, stderr } = machine.klee(args);
-  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
-  return stdout;
-}
 
 before(async () => {
   writeFileSync(marker, "");

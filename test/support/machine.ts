@@ -1,3 +1,4 @@
+import { strict as assert } from "node:assert";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -112,6 +113,13 @@ export class Machine implements Disposable {
     });
     return { status: result.status ?? 128, stdout: result.stdout, stderr: result.stderr };
   }
+
+  /** Runs klee, which has to succeed. Returns what it printed. */
+  readonly ok = (...args: string[]): string => {
+    const { status, stdout, stderr } = this.klee(args);
+    assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
+    return stdout;
+  };
 
   /** Runs klee to its end with one file as both its outputs: the order in which they were written is kept. */
   kleeInOrder(args: readonly string[]): { readonly status: number; readonly output: string } {
