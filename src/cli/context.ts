@@ -31,6 +31,7 @@ export interface CliContext {
   now(): number;
   openKlee(options: {
     readonly root?: string | undefined;
+    readonly mustRepair: boolean;
     readonly onWarning: (message: string) => void;
   }): Promise<Klee>;
 }
@@ -42,9 +43,9 @@ export function systemContext(): CliContext {
     signals: process,
     environment: process.env,
     now: Date.now,
-    async openKlee({ root, onWarning }) {
+    async openKlee(options) {
       const domain = await during("program", () => import("../kleene/index.ts"));
-      return domain.openKlee({ root, onWarning });
+      return domain.openKlee(options);
     },
   };
 }

@@ -37,13 +37,23 @@ export class Session {
   }
 
   /** Opens the domain, uses it and closes it again. */
-  async withKlee<T>(use: (klee: Klee) => Promise<T>): Promise<T> {
+  withKlee<T>(use: (klee: Klee) => Promise<T>): Promise<T> {
+    return this.#withKlee(true, use);
+  }
+
+  /** {@link withKlee} to change nothing, which works as well where what a crash left behind cannot be repaired. */
+  look<T>(use: (klee: Klee) => Promise<T>): Promise<T> {
+    return this.#withKlee(false, use);
+  }
+
+  async #withKlee<T>(mustRepair: boolean, use: (klee: Klee) => Promise<T>): Promise<T> {
     const { environment } = this.context;
     const { root, trace } = this.#program.opts<GlobalOptions>();
     // The bindings read this variable when they are loaded, and nothing has loaded them yet.
     if (trace) environment.KLEE_TRACE = "1";
     const klee = await this.context.openKlee({
       root: root ?? (environment.KLEE_ROOT || undefined),
+      mustRepair,
       onWarning: (message) => this.report(`warning: ${message}`),
     });
     try {

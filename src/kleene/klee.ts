@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { Containers } from "./container/containers.ts";
 import type { Context } from "./context.ts";
-import { KleeError } from "./errors.ts";
+import { KleeError, messageOf } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { selectHost } from "./host/select.ts";
 import { Images } from "./image/images.ts";
@@ -16,6 +16,11 @@ export interface KleeOptions {
   readonly root?: string | undefined;
   /** The kernel to work on; default: this machine's. */
   readonly host?: Host | undefined;
+  /**
+   * False: where what a crash left behind cannot be repaired, that is a warning and no failure. For those who only look:
+   * what is half-made would be in the way of a change.
+   */
+  readonly mustRepair?: boolean | undefined;
   /** Called with a line for what went wrong beside what is asked for, as a container that does not start after a boot. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -58,7 +63,12 @@ export async function openKlee(options: KleeOptions = {}): Promise<Klee> {
     mkdirSync(`${root}/locks`, { recursive: true, mode: 0o700 });
     const self = [process.execPath, packagePath("dist/klee.cjs")];
     const klee = new Klee({ root, store, host, self, warn: options.onWarning ?? (() => undefined) });
-    await klee.system.repairIfNeeded();
+    try {
+      await klee.system.repairIfNeeded();
+    } catch (error) {
+      if (options.mustRepair ?? true) throw error;
+      options.onWarning?.(`what a crash or a boot left behind is not repaired: ${messageOf(error)}`);
+    }
     return klee;
   } catch (error) {
     await store.close();

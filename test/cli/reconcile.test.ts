@@ -9,13 +9,8 @@ import { buildRoot } from "../support/rootfs.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox");
 const machine = new Machine();
+const { ok } = machine;
 after(() => machine[Symbol.dispose]());
-
-function ok(...args: string[]): string {
-  const { status, stdout, stderr } = machine.klee(args);
-  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
-  return stdout;
-}
 
 before(() => {
   buildRoot(machine.folder("rootfs"), ["sh"]);
@@ -59,6 +54,48 @@ test("after a boot the first command rebuilds", gate, async () => {
   assert.match(machine.run("ip", "-o", "link"), /kleene0/);
   assert.equal(ok("system", "check"), "");
 });
+
+test(
+  "what cannot be repaired is a warning for whoever only looks, and keeps the others from changing anything",
+  gate,
+  async () => {
+    machine.run("ip", "link", "delete", "kleene0");
+    machine.run("ip", "link", "add", "kleene0", "type", "veth", "peer", "name", "stranger");
+    await sql("UPDATE meta SET value = 'another boot' WHERE key = 'boot_id'");
+    for (const args of [
+      ["lsc", "-a"],
+      ["lsn"],
+      ["lsi"],
+      ["isn", "net"],
+      ["network", "rules"],
+      ["events", "--no-follow"],
+    ]) {
+      const { status, stdout, stderr } = machine.klee(args);
+      assert.deepEqual([status, stdout !== ""], [0, true], stderr);
+      assert.match(
+        stderr,
+        /^klee: warning: what a crash or a boot left behind is not repaired: .*kleene0.*rename or remove it\n$/,
+      );
+    }
+    assert.match(machine.klee(["system", "check"]).stdout, /kleene0/);
+    for (const args of [
+      ["run", "-n", "net", "box", "true"],
+      ["network", "rm", "net"],
+      ["system", "reconcile"],
+    ]) {
+      const { status, stderr } = machine.klee(args);
+      assert.deepEqual(
+        [status, /^klee: [^\n]*kleene0[^\n]*rename or remove it\n$/.test(stderr)],
+        [args[0] === "run" ? 125 : 1, true],
+        stderr,
+      );
+    }
+    assert.match(machine.run("ip", "-o", "link"), /kleene0/, "nobody removes what is not klee's");
+    machine.run("ip", "link", "delete", "kleene0");
+    assert.match(ok("lsn"), /net/);
+    assert.equal(ok("system", "check"), "");
+  },
+);
 
 test("a command that died half-way is undone by the next one", gate, async () => {
   const id = ok("network", "create", "--subnet", "10.3.0.0/24", "half").trim();

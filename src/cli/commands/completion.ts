@@ -30,7 +30,7 @@ Examples:
     .action(
       session.action(async (words: string[]) => {
         try {
-          const found = await candidates(program, words, (use) => session.withKlee(use));
+          const found = await candidates(program, words, (use) => session.look(use));
           for (const { word, description } of found) session.print(`${word}\t${description}`);
         } catch {
           // A shell's user who may not ask klee, or cannot now, gets no names; a message would spoil the line.

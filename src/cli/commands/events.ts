@@ -22,7 +22,7 @@ export function events(parent: Command, name: string, session: Session): void {
     .action(
       session.action(async ({ since, follow, format }: EventsOptions) => {
         const request = { since: parseTime(since, session.context.now()), follow };
-        await session.withKlee(async ({ system }) => {
+        await session.look(async ({ system }) => {
           for await (const event of system.events(request)) {
             session.print(format === "json" ? formatJsonLine(event) : lineOf(event));
             if (session.context.streams.isUnread(1)) break;

@@ -56,7 +56,7 @@ function inspect(parent: Command, name: string, session: Session): void {
     .argument("<image>", "name[:tag], id or unique start of an id")
     .action(
       session.action(async (reference: string) => {
-        session.print(formatJson(await session.withKlee((klee) => klee.images.inspect(reference))));
+        session.print(formatJson(await session.look((klee) => klee.images.inspect(reference))));
         return 0;
       }),
     );
@@ -65,7 +65,7 @@ function inspect(parent: Command, name: string, session: Session): void {
 function list(parent: Command, name: string, session: Session): void {
   addListingOptions(parent.command(name).description("list images")).action(
     session.action(async (options: ListingOptions) => {
-      const images = await session.withKlee((klee) => klee.images.list());
+      const images = await session.look((klee) => klee.images.list());
       const now = session.context.now();
       await printListing<Image>(session, options, images, {
         columns: ["ID", "NAME", "TAG", "CREATED"].map((header) => ({ header })),

@@ -47,7 +47,7 @@ export function rules(parent: Command, name: string, session: Session): void {
     .argument("[network]", `${NAMES} (default: all)`);
   addFormatOption(command, ["text", "json"]).action(
     session.action(async (network: string | undefined, { format }: { readonly format: string }) => {
-      const found = await session.withKlee((klee) => klee.networks.rules(network));
+      const found = await session.look((klee) => klee.networks.rules(network));
       if (format === "json") session.print(formatJson(found.policy));
       else session.context.streams.write(1, found.text);
       return 0;

@@ -90,7 +90,7 @@ function inspect(parent: Command, name: string, session: Session): void {
     .argument("<network>", "name, id or unique start of an id")
     .action(
       session.action(async (reference: string) => {
-        session.print(formatJson(await session.withKlee((klee) => klee.networks.inspect(reference))));
+        session.print(formatJson(await session.look((klee) => klee.networks.inspect(reference))));
         return 0;
       }),
     );
@@ -99,7 +99,7 @@ function inspect(parent: Command, name: string, session: Session): void {
 function list(parent: Command, name: string, session: Session): void {
   addListingOptions(parent.command(name).description("list networks")).action(
     session.action(async (options: ListingOptions) => {
-      const networks = await session.withKlee((klee) => klee.networks.list());
+      const networks = await session.look((klee) => klee.networks.list());
       await printListing(session, options, networks, listing);
       return 0;
     }),

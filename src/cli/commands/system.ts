@@ -17,7 +17,7 @@ function check(parent: Command, name: string, session: Session): void {
     .description("print what does not work, one line each, and notes; the exit status is 1 if anything does not")
     .action(
       session.action(async () => {
-        const { problems, notes } = await session.withKlee(async (klee) => ({
+        const { problems, notes } = await session.look(async (klee) => ({
           problems: await klee.system.check(),
           notes: klee.system.advice(),
         }));

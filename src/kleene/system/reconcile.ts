@@ -12,7 +12,9 @@ import { containerById, type StoredContainer } from "../container/rows.ts";
 import { takeDown } from "../container/takedown.ts";
 import type { Context } from "../context.ts";
 import { KleeError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
 import { removeDownload } from "../image/fetch.ts";
+import type { Network } from "../model.ts";
 import { makeInterface } from "../network/interface.ts";
 import { removeFromHost } from "../network/networks.ts";
 import { allNetworks, networkOf } from "../network/rows.ts";
@@ -136,11 +138,25 @@ async function restoreInterfaces(context: Context): Promise<string[]> {
       // One that an earlier repair was killed over has no mark yet.
       host.interfaces.remove(name, id);
       const network = networkOf(row);
-      makeInterface(host, network);
+      remakeInterface(host, network);
       restored.push(`network ${network.name}: made interface ${name} again`);
     });
   }
   return restored;
+}
+
+function remakeInterface(host: Host, network: Network): void {
+  try {
+    makeInterface(host, network);
+  } catch (error) {
+    if (!(error instanceof KleeError && error.code === "CONFLICT")) throw error;
+    const { name, interface: wanted } = network;
+    throw new KleeError(
+      "CONFLICT",
+      `network ${name} had the interface ${wanted}, and now one that is not klee's has that name; rename or remove it`,
+      { cause: error },
+    );
+  }
 }
 
 /** Gives the containers that run the addresses back which went with an interface. The rules for them are there. */

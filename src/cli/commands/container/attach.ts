@@ -24,7 +24,7 @@ export function attach(parent: Command, name: string, session: Session): void {
     .addHelpText("after", "\nExample:\n  klee run -dit --name sh FreeBSD /bin/sh\n  klee attach sh")
     .action(
       session.action((reference: string, options: AttachOptions) =>
-        session.withKlee(async ({ containers }) => {
+        session.look(async ({ containers }) => {
           const keys = parseKeys(options.detachKeys);
           const attachment = await containers.attach(reference);
           const forwarder = new SignalForwarder(session.context.signals, options.sigProxy ? withoutHangUp : []);

@@ -54,7 +54,7 @@ export function wait(parent: Command, name: string, session: Session): void {
     .argument("<containers...>", "names, ids or unique starts of ids")
     .action(
       session.action((references: string[]) =>
-        session.withKlee(({ containers }) =>
+        session.look(({ containers }) =>
           forEach(session, references, async (reference) => session.print(String(await containers.wait(reference)))),
         ),
       ),

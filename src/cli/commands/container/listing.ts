@@ -24,7 +24,7 @@ export function list(parent: Command, name: string, session: Session): void {
     .option("-a, --all", "list stopped ones too")
     .action(
       session.action(async (options: ListingOptions & { readonly all?: boolean }) => {
-        const containers = await session.withKlee((klee) => klee.containers.list({ all: options.all ?? false }));
+        const containers = await session.look((klee) => klee.containers.list({ all: options.all ?? false }));
         const now = session.context.now();
         await printListing<ContainerListing>(session, options, containers, {
           columns,
@@ -52,7 +52,7 @@ export function inspect(parent: Command, name: string, session: Session): void {
     .argument("<container>", "name, id or unique start of an id")
     .action(
       session.action(async (reference: string) => {
-        session.print(formatJson(await session.withKlee((klee) => klee.containers.inspect(reference))));
+        session.print(formatJson(await session.look((klee) => klee.containers.inspect(reference))));
         return 0;
       }),
     );

@@ -26,7 +26,7 @@ export function logs(parent: Command, name: string, session: Session): void {
       session.action(async (reference: string, { follow, tail, since }: LogsOptions) => {
         const { context } = session;
         const request = { follow, tail: parseLines(tail), since: parseTime(since, context.now()) };
-        await session.withKlee(async ({ containers }) => {
+        await session.look(async ({ containers }) => {
           for await (const piece of containers.logs(reference, request)) {
             context.streams.write(1, piece);
             if (context.streams.isUnread(1)) break;

@@ -17,7 +17,7 @@ export function port(parent: Command, name: string, session: Session): void {
     .action(
       session.action(async (reference: string, wanted: string | undefined, { format }: { readonly format: string }) => {
         const asked = wanted === undefined ? undefined : parsePort(wanted);
-        const { container } = await session.withKlee((klee) => klee.containers.inspect(reference));
+        const { container } = await session.look((klee) => klee.containers.inspect(reference));
         const ports = container.public_ports.filter((published) => asked === undefined || contains(published, asked));
         if (format === "json") session.print(formatJson(ports));
         else for (const published of ports) for (const line of linesOf(published)) session.print(line);

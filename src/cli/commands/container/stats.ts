@@ -43,7 +43,7 @@ export function stats(parent: Command, name: string, session: Session): void {
     .option("--no-stream", "print once, and end");
   addFormatOption(command, ["table", "json"]).action(
     session.action((references: string[], options: StatsOptions) =>
-      session.withKlee(async ({ containers }) => {
+      session.look(async ({ containers }) => {
         const wanted = references.length > 0 ? references : undefined;
         const { streams } = session.context;
         let before = await look(containers, wanted);

@@ -23,7 +23,7 @@ export function top(parent: Command, name: string, session: Session): void {
   addFormatOption(command, ["table", "json"]).action(
     session.action(
       async (reference: string, { format, trunc }: { readonly format: string; readonly trunc: boolean }) => {
-        const processes = await session.withKlee(({ containers }) => containers.processes(reference));
+        const processes = await session.look(({ containers }) => containers.processes(reference));
         if (format === "json") {
           for (const process of processes) session.print(formatJsonLine(process));
           return 0;
