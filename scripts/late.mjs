@@ -11,6 +11,7 @@ export const lateModules = {
     "kleene/container/run.ts",
     "kleene/container/stop.ts",
     "kleene/container/takedown.ts",
+    "kleene/container/update.ts",
     "kleene/network/choices.ts",
     "kleene/network/free-ranges.ts",
     "kleene/network/policy.ts",

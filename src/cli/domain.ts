@@ -19,6 +19,7 @@ import type {
   ReadEvents,
   ReadLog,
   StartContainer,
+  UpdateContainer,
 } from "../kleene/model.ts";
 
 /** What the CLI asks of the domain. `ref` is a name, an id or a unique prefix of an id. */
@@ -62,6 +63,7 @@ export interface Containers {
   remove(ref: string, request: { readonly force: boolean }): Promise<string>;
   logs(ref: string, request: ReadLog): AsyncIterable<Buffer>;
   rename(ref: string, name: string): Promise<Container>;
+  update(ref: string, request: UpdateContainer): Promise<Container>;
   prune(): Promise<readonly string[]>;
 }
 

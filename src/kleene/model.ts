@@ -142,7 +142,7 @@ export interface ContainerProcess {
   readonly cpuSeconds: number;
   /** Memory in use, in bytes. */
   readonly residentBytes: number;
-  /** Its command line; only the program's name where the host tells no more. */
+  /** Its command line, or what it calls itself; the program's name alone of one that has none. */
   readonly command: string;
 }
 
@@ -235,6 +235,24 @@ export interface CreateContainer {
   readonly name?: string | undefined;
 }
 
+/** What is to change of a container; undefined stays as it is. */
+export interface UpdateContainer {
+  /** Empty: as it is. */
+  readonly command: readonly string[];
+  readonly user?: string | undefined;
+  /** Each in place of the variable of its name. */
+  readonly env?: readonly string[] | undefined;
+  /** Each in place of the parameter of its name, or of its `no` form. */
+  readonly jailParams?: readonly string[] | undefined;
+  /** Limits as in CreateContainer; empty: none. */
+  readonly cpus?: string | undefined;
+  readonly memory?: string | undefined;
+  readonly pids?: string | undefined;
+  readonly persist?: boolean | undefined;
+  readonly restart?: string | undefined;
+  readonly name?: string | undefined;
+}
+
 export interface WindowSize {
   readonly rows: number;
   readonly columns: number;
@@ -276,7 +294,7 @@ export interface KleeEvent {
   /** ISO 8601, UTC, milliseconds, `Z`. */
   readonly time: string;
   readonly type: "network" | "container" | "image";
-  /** `create`, `remove`; `connect`, `disconnect`; `tag`; `rename`, `start`, `end`. */
+  /** `create`, `remove`; `connect`, `disconnect`; `tag`; `rename`, `update`, `start`, `end`. */
   readonly action: string;
   readonly id: string;
   /** Empty where there is none. */

@@ -11,13 +11,8 @@ import { buildRoot } from "../support/rootfs.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox");
 const machine = new Machine();
+const { ok } = machine;
 after(() => machine[Symbol.dispose]());
-
-const ok = (...args: readonly string[]): string => {
-  const { status, stdout, stderr } = machine.klee(args);
-  assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
-  return stdout;
-};
 
 before(() => {
   buildRoot(machine.folder("rootfs"), ["sh"]);
@@ -44,6 +39,17 @@ test("processes: what is beyond the limit cannot be started, by exec neither", g
   ok("run", "-d", "--pids", "2", "--name", "full", "box", "sh", "-c", "sleep 1000 & wait");
   assert.match(machine.klee(["exec", "full", "sh", "-c", "sleep 1; true"]).stderr, /Cannot fork|can't fork/);
   ok("rmc", "-f", "few", "full");
+});
+
+test("a changed limit counts from the next start on, and '' takes it away", gate, () => {
+  const forks = "sleep 0.1 >/dev/null 2>&1 & ".repeat(4);
+  ok("create", "--pids", "3", "--cpus", "0.5", "--name", "more", "box", "sh", "-c", forks);
+  assert.notEqual(machine.klee(["start", "more"]).status, 0);
+  ok("container", "update", "--pids", "9", "more");
+  assert.equal(machine.klee(["start", "more"]).status, 0);
+  ok("container", "update", "--pids", "", "more");
+  assert.deepEqual(JSON.parse(ok("isc", "more")).container.limits, { cpus: 0.5, memory: null, pids: null });
+  ok("rmc", "-f", "more");
 });
 
 test("memory: who takes more is killed, and nobody else", gate, () => {

@@ -84,6 +84,11 @@ export function changingCommands(machine: Site): ChangingCommand[] {
     { name: "rm", args: ["rmc", "c"], prepare: create },
     { name: "rm -f", args: ["rmc", "-f", "c"], prepare: createStarted },
     { name: "rename", args: ["container", "rename", "c", "d"], prepare: create },
+    {
+      name: "container update",
+      args: ["container", "update", "--restart", "always", "-e", "A=1", "c"],
+      prepare: createStarted,
+    },
     { name: "container prune", args: ["container", "prune", "-f"], prepare: create },
     { name: "image create dir", args: ["image", "create", "dir", small, "-t", "extra"] },
     { name: "image create tar", args: ["image", "create", "tar", `${small}.tar`, "-t", "extra"] },

@@ -39,6 +39,7 @@ const commands: readonly (() => string[])[] = [
   () => ["rmc", "-f", container()],
   () => ["rmc", container()],
   () => ["container", "rename", container(), container()],
+  () => ["container", "update", "-e", `N=${pick(9)}`, container()],
   () => ["container", "prune", "-f"],
   () => ["network", "create", "--subnet", `10.7${pick(3)}.0.0/24`, one("n1", "n2", "n3")],
   () => ["rmn", one("n1", "n2", "n3")],

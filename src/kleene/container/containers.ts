@@ -15,6 +15,7 @@ import type {
   Execution,
   ReadLog,
   StartContainer,
+  UpdateContainer,
 } from "../model.ts";
 import { endpointsOf } from "../network/endpoints.ts";
 import { publishedBy } from "../network/published.ts";
@@ -31,10 +32,11 @@ import { isLockable, lockPath, withContainer } from "./lock.ts";
 import { readLog, removeLog } from "./log.ts";
 import { FOR_EVER_MS, readRecord, removeRecord, waitForStatus } from "./record.ts";
 import { cancelRestart } from "./restart.ts";
-import { mountpointsOf, nameTaken, type StoredContainer, storedContainer } from "./rows.ts";
+import { mountpointsOf, type StoredContainer, setName, storedContainer } from "./rows.ts";
 import { type Command, execInContainer, startContainer } from "./run.ts";
 import { stopContainer } from "./stop.ts";
 import { takeDown } from "./takedown.ts";
+import { updateContainer } from "./update.ts";
 
 const OWN_COMMAND: Command = { command: [] };
 
@@ -267,13 +269,20 @@ export class Containers {
     const { store } = this.#context;
     return store.transaction(async (statements) => {
       const container = storedContainer(await resolve(statements, "container", reference));
-      try {
-        await statements.run("UPDATE container SET name = ? WHERE id = ?", name, container.id);
-      } catch (error) {
-        throw nameTaken(error, name);
-      }
+      await setName(statements, container.id, name);
       return this.#present({ ...container, name }, statements);
     });
+  }
+
+  /**
+   * Changes settings of a container; what is not given stays. Name, restart policy and `persist` count at once, the rest
+   * from the next start on.
+   * @throws {KleeError} as `create`.
+   */
+  async update(reference: string, request: UpdateContainer): Promise<Container> {
+    return this.#with(reference, async (container) =>
+      this.#present(await updateContainer(this.#context, container, request)),
+    );
   }
 
   /** Removes every container that neither runs nor was made to persist. Returns their ids. */

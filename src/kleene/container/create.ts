@@ -15,14 +15,9 @@ import { parseLimits } from "./limits.ts";
 import { lockPath, makeLock } from "./lock.ts";
 import { insertMounts, parseMount, refuseRepeated } from "./mounts.ts";
 import { randomName } from "./names.ts";
+import { DEFAULT_PARAMETERS, replaceParameters } from "./parameters.ts";
 import { parseRestartPolicy } from "./restart-policy.ts";
 import { driverOf, insertContainer, type StoredContainer } from "./rows.ts";
-
-/** What a container has when its creator says nothing else, as jail.conf(5) names it. */
-const DEFAULT_PARAMETERS: readonly (readonly [name: string, parameter: string])[] = [
-  ["mount.devfs", "mount.devfs"],
-  ["exec.stop", 'exec.stop="/bin/sh /etc/rc.shutdown jail"'],
-];
 
 /** Names a container, takes its addresses and makes its file system; or leaves nothing behind. */
 export async function createContainer(context: Context, request: CreateContainer): Promise<StoredContainer> {
@@ -37,7 +32,7 @@ export async function createContainer(context: Context, request: CreateContainer
   checkWanted({ ip: request.ip, ip6: request.ip6 });
   const mounts = (request.mounts ?? []).map((mount) => parseMount(id, mount));
   refuseRepeated(mounts);
-  const jailParam = withDefaults(request.jailParams ?? []);
+  const jailParam = replaceParameters(DEFAULT_PARAMETERS, request.jailParams ?? []);
   host.jails.parseParameters(jailParam, id);
   host.checkSystem();
   host.jails.checkLimits(limits);
@@ -99,16 +94,6 @@ export async function deleteContainer(statements: Statements, id: string): Promi
   await disconnectAll(statements, id);
   await statements.run("DELETE FROM container WHERE id = ?", id);
 }
-
-/** The defaults come first, each unless a parameter of that name, or its `no` form, was given. */
-function withDefaults(parameters: readonly string[]): string[] {
-  const given = parameters.map((parameter) => (parameter.split("=")[0] ?? "").trim());
-  const defaults = DEFAULT_PARAMETERS.filter(([name]) => !given.includes(name) && !given.includes(negated(name)));
-  return [...defaults.map(([, parameter]) => parameter), ...parameters];
-}
-
-/** `mount.devfs` -> `mount.nodevfs` */
-const negated = (name: string): string => name.replace(/([^.]*)$/, "no$1");
 
 async function freeName(statements: Statements): Promise<string> {
   // One value: a thousand rows take several times as long to come out of the addon.

@@ -20,9 +20,13 @@ export function environmentOf(parameters: JailParameters, layers: readonly (read
   if (process.env.TERM !== undefined) merged.set("TERM", process.env.TERM);
   if (!parameters.execClean)
     for (const [key, value] of Object.entries(process.env)) if (value !== undefined) merged.set(key, value);
-  for (const entry of layers.flat()) {
-    const at = entry.indexOf("=");
-    merged.set(entry.slice(0, at), entry.slice(at + 1));
-  }
+  for (const entry of layers.flat()) merged.set(keyOf(entry), entry.slice(keyOf(entry).length + 1));
   return [...merged].map(([key, value]) => `${key}=${value}`);
 }
+
+/** Variables with others added, in place of those of the same name. */
+export function replaceVariables(env: readonly string[], by: readonly string[]): string[] {
+  return [...new Map([...env, ...by].map((entry) => [keyOf(entry), entry])).values()];
+}
+
+const keyOf = (entry: string): string => entry.slice(0, entry.indexOf("="));

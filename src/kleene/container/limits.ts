@@ -8,15 +8,29 @@ export const UNLIMITED: Limits = { cpus: null, memory: null, pids: null };
 const MEMORY_MIN = 1 << 20;
 const factors: Readonly<Record<string, number>> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
+const parsers: Readonly<Record<keyof Limits, (word: string) => number>> = {
+  cpus: parseCpus,
+  memory: parseMemory,
+  pids: parsePids,
+};
+
+/**
+ * Reads a limit; undefined and empty: none.
+ * @throws {KleeError} INVALID.
+ */
+export function parseLimit(limit: keyof Limits, word: string | undefined): number | null {
+  return word === undefined || word === "" ? null : parsers[limit](word);
+}
+
 /**
  * Reads the limits of a request.
  * @throws {KleeError} INVALID.
  */
-export function parseLimits({ cpus, memory, pids }: Pick<CreateContainer, "cpus" | "memory" | "pids">): Limits {
+export function parseLimits({ cpus, memory, pids }: Pick<CreateContainer, keyof Limits>): Limits {
   return {
-    cpus: cpus === undefined ? null : parseCpus(cpus),
-    memory: memory === undefined ? null : parseMemory(memory),
-    pids: pids === undefined ? null : parsePids(pids),
+    cpus: parseLimit("cpus", cpus),
+    memory: parseLimit("memory", memory),
+    pids: parseLimit("pids", pids),
   };
 }
 

@@ -30,7 +30,10 @@ export async function resumeRestart(context: Context, { rowid, object }: Operati
 }
 
 /** Calls off a restart; true when there was one. The caller holds the container's lock. */
-export async function cancelRestart({ store, host }: Context, container: StoredContainer): Promise<boolean> {
+export async function cancelRestart(
+  { store, host }: Pick<Context, "host"> & { readonly store: Statements },
+  container: StoredContainer,
+): Promise<boolean> {
   // No restart of any other is ever planned.
   if (container.restartPolicy === "no") return false;
   const pending = (await pendingRestarts(store)).filter(({ object }) => object === container.id);

@@ -58,8 +58,36 @@ export async function insertContainer(statements: Statements, container: StoredC
   }
 }
 
+/**
+ * Writes what can be changed of a container.
+ * @param rename its name, too: another command may change that alone at any time.
+ */
+export async function setSettings(statements: Statements, container: StoredContainer, rename: boolean): Promise<void> {
+  await statements.run(
+    "UPDATE container SET cmd = ?, env = ?, user = ?, jail_param = ?, persist = ?, restart_policy = ?, limits = ? WHERE id = ?",
+    JSON.stringify(container.cmd),
+    JSON.stringify(container.env),
+    container.user,
+    JSON.stringify(container.jailParam),
+    Number(container.persist),
+    container.restartPolicy,
+    JSON.stringify(container.limits),
+    container.id,
+  );
+  if (rename) await setName(statements, container.id, container.name);
+}
+
+/** @throws {KleeError} CONFLICT when another container has it. */
+export async function setName(statements: Statements, id: string, name: string): Promise<void> {
+  try {
+    await statements.run("UPDATE container SET name = ? WHERE id = ?", name, id);
+  } catch (error) {
+    throw nameTaken(error, name);
+  }
+}
+
 /** Translates the store's refusal of a name that another container has. */
-export function nameTaken(error: unknown, name: string): unknown {
+function nameTaken(error: unknown, name: string): unknown {
   return error instanceof StoreConflict && error.concerns("container.name")
     ? new KleeError("CONFLICT", `container name is already taken: ${name}`, { cause: error })
     : error;

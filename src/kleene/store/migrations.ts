@@ -67,14 +67,26 @@ const migrations: readonly (readonly string[])[] = [
   [`ALTER TABLE container ADD COLUMN limits TEXT NOT NULL DEFAULT '{}'`],
   // Where the output of the run under way goes.
   [`ALTER TABLE container ADD COLUMN output TEXT NOT NULL DEFAULT 'starter'`],
+  [
+    noted(
+      "AFTER UPDATE OF cmd, env, user, jail_param, persist, restart_policy, limits ON container",
+      "container",
+      "update",
+      "NEW.id",
+      "NEW.name",
+    ),
+  ],
 ];
+
+/** A trigger that notes an event. */
+function noted(when: string, type: string, action: string, id: string, name: string, details = "'{}'"): string {
+  return `CREATE TRIGGER ${type}_${action} ${when} BEGIN
+       INSERT INTO event (time, type, action, object, name, details)
+       VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), '${type}', '${action}', ${id}, ${name}, ${details}); END`;
+}
 
 /** The log of what changed: written by the database itself, in the transaction that makes the change, and bounded. */
 function eventLog(): string[] {
-  const noted = (when: string, type: string, action: string, id: string, name: string, details = "'{}'"): string =>
-    `CREATE TRIGGER ${type}_${action} ${when} BEGIN
-       INSERT INTO event (time, type, action, object, name, details)
-       VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), '${type}', '${action}', ${id}, ${name}, ${details}); END`;
   const imageName = (row: string): string => `iif(${row}.name = '', '', ${row}.name || ':' || ${row}.tag)`;
   const networkName = (row: string): string => `(SELECT name FROM network WHERE id = ${row}.network_id)`;
   const member = (row: string): string => `json_object('container', ${row}.container_id)`;

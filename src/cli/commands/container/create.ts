@@ -6,6 +6,10 @@ import type { Session } from "../../session.ts";
 import { collect, innerCommand } from "../options.ts";
 import { addConnectionOptions } from "./start.ts";
 
+export const RESTART_POLICIES =
+  "no; on-startup: start it after each boot of the host; on-failure[:n]: again when its command failed, at most n " +
+  "times in a row; always: both, however it ended";
+
 interface CreateOptions {
   readonly user?: string;
   readonly env?: readonly string[];
@@ -86,10 +90,7 @@ function addCreateOptions(command: Command): Command {
     .option("--memory <size>", "memory that it may use, as in 512m (default: all)")
     .option("--pids <number>", "processes that it may have, threads included (default: any number)")
     .option("-P, --persist", "spare the container from prune")
-    .option(
-      "--restart <policy>",
-      "no; on-startup: start it after each boot of the host; on-failure[:n]: again when its command failed, at most n times in a row; always: both, however it ended (default: no)",
-    )
+    .option("--restart <policy>", `${RESTART_POLICIES} (default: no)`)
     .option("-l, --driver <driver>", "ipnet, host or disabled (default: host, with -n ipnet)")
     .option("-n, --network <network>", "network to connect to")
     .option("--ip <address>", "IPv4 address (default: the first free one; '' for none)")

@@ -8,6 +8,7 @@ import { port } from "./port.ts";
 import { exec, start } from "./start.ts";
 import { stats } from "./stats.ts";
 import { top } from "./top.ts";
+import { update } from "./update.ts";
 
 const running: CommandTable = { create, run, start, stop, restart, kill, wait, exec, attach };
 const watching: CommandTable = { logs, top, stats };
@@ -21,6 +22,7 @@ export const containerCommands: CommandTable = {
     ...watching,
     rm: remove,
     rename,
+    update,
     port,
     prune,
   }),

@@ -1,0 +1,62 @@
+import type { Command } from "commander";
+import type { UpdateContainer } from "../../../kleene/model.ts";
+import { UsageError } from "../../exit-status.ts";
+import type { Session } from "../../session.ts";
+import { collect, innerCommand, parseBool } from "../options.ts";
+import { RESTART_POLICIES } from "./create.ts";
+
+interface UpdateOptions {
+  readonly user?: string;
+  readonly env?: readonly string[];
+  readonly jailparam?: readonly string[];
+  readonly cpus?: string;
+  readonly memory?: string;
+  readonly pids?: string;
+  readonly persist?: boolean;
+  readonly restart?: string;
+  readonly name?: string;
+}
+
+/** Adds `update`: change settings of a container. */
+export function update(parent: Command, name: string, session: Session): void {
+  parent
+    .command(name)
+    .description("change settings of a container, and print its id; what is not given stays")
+    .argument("<container>", "name, id or unique start of an id")
+    .argument("[command...]", "what to run in it")
+    .passThroughOptions()
+    .option("-u, --user <user>", "user to run as, known in the container")
+    .option("-e, --env <key=value>", "set an environment variable, beside the others; repeatable", collect)
+    .option("-J, --jailparam <param>", "set a jail parameter, beside the others; repeatable", collect)
+    .option("--cpus <number>", "processors that it may use; '' for all")
+    .option("--memory <size>", "memory that it may use; '' for all")
+    .option("--pids <number>", "processes that it may have; '' for any number")
+    .option("-P, --persist <bool>", "spare the container from prune", parseBool)
+    .option("--restart <policy>", RESTART_POLICIES)
+    .option("--name <name>", "another name")
+    .addHelpText("after", "\nExample:\n  klee container update --restart always web")
+    .action(
+      session.action(async (reference: string, words: string[], options: UpdateOptions) => {
+        const { jailparam, ...rest } = options;
+        const request: UpdateContainer = { ...rest, command: innerCommand(words), jailParams: jailparam };
+        if (request.command.length === 0 && Object.keys(options).length === 0)
+          throw new UsageError("nothing to change: give an option or a command");
+        const { id, name, running } = await session.withKlee((klee) => klee.containers.update(reference, request));
+        session.print(id);
+        if (running && countsLater(request))
+          session.report(`container ${name} runs on as it was started: the changes count from its next start on`);
+        return 0;
+      }),
+    );
+}
+
+/** Is something to change that a run under way was started with? */
+function countsLater({
+  command,
+  persist: _persist,
+  restart: _restart,
+  name: _name,
+  ...rest
+}: UpdateContainer): boolean {
+  return command.length > 0 || Object.values(rest).some((value) => value !== undefined);
+}
