@@ -36,7 +36,7 @@ test("what is given changes, the rest stays", gate, () => {
   const { persist, restart_policy, user, cmd, name } = containerOf("d");
   assert.deepEqual([persist, restart_policy, user, name], [true, "always", "root", "d"]);
   assert.deepEqual(cmd, ["sh", "-c", 'echo "$B $(id -u)"']);
-  update("--restart", "no", "--persist=no", "d");
+  update("d", "--restart", "no", "--persist=no");
   assert.match(ok("start", "d"), /^3 0$/m);
   ok("rmc", "d");
 });

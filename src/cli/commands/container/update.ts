@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { UpdateContainer } from "../../../kleene/model.ts";
 import { UsageError } from "../../exit-status.ts";
 import type { Session } from "../../session.ts";
-import { collect, innerCommand, parseBool } from "../options.ts";
+import { collect, parseBool } from "../options.ts";
 import { RESTART_POLICIES } from "./create.ts";
 
 interface UpdateOptions {
@@ -23,8 +23,8 @@ export function update(parent: Command, name: string, session: Session): void {
     .command(name)
     .description("change settings of a container, and print its id; what is not given stays")
     .argument("<container>", "name, id or unique start of an id")
-    .argument("[command...]", "what to run in it")
-    .passThroughOptions()
+    // Options are read wherever they stand: behind the container's name they are no part of a command.
+    .argument("[new-command...]", "what to run in it; after -- if it has options")
     .option("-u, --user <user>", "user to run as, known in the container")
     .option("-e, --env <key=value>", "set an environment variable, beside the others; repeatable", collect)
     .option("-J, --jailparam <param>", "set a jail parameter, beside the others; repeatable", collect)
@@ -38,7 +38,7 @@ export function update(parent: Command, name: string, session: Session): void {
     .action(
       session.action(async (reference: string, words: string[], options: UpdateOptions) => {
         const { jailparam, ...rest } = options;
-        const request: UpdateContainer = { ...rest, command: innerCommand(words), jailParams: jailparam };
+        const request: UpdateContainer = { ...rest, command: words, jailParams: jailparam };
         if (request.command.length === 0 && Object.keys(options).length === 0)
           throw new UsageError("nothing to change: give an option or a command");
         const { id, name, running } = await session.withKlee((klee) => klee.containers.update(reference, request));
