@@ -235,23 +235,14 @@ export interface CreateContainer {
   readonly name?: string | undefined;
 }
 
-/** What is to change of a container; undefined stays as it is. */
-export interface UpdateContainer {
-  /** Empty: as it is. */
-  readonly command: readonly string[];
-  readonly user?: string | undefined;
-  /** Each in place of the variable of its name. */
-  readonly env?: readonly string[] | undefined;
-  /** Each in place of the parameter of its name, or of its `no` form. */
-  readonly jailParams?: readonly string[] | undefined;
-  /** Limits as in CreateContainer; empty: none. */
-  readonly cpus?: string | undefined;
-  readonly memory?: string | undefined;
-  readonly pids?: string | undefined;
-  readonly persist?: boolean | undefined;
-  readonly restart?: string | undefined;
-  readonly name?: string | undefined;
-}
+/**
+ * What is to change of a container; undefined, and an empty command, stay as they are. Each variable and each jail
+ * parameter takes the place of that of its name, or of the parameter's `no` form; an empty limit is none.
+ */
+export type UpdateContainer = Pick<
+  CreateContainer,
+  "command" | "user" | "env" | "jailParams" | "cpus" | "memory" | "pids" | "persist" | "restart" | "name"
+>;
 
 export interface WindowSize {
   readonly rows: number;

@@ -27,7 +27,6 @@ import { attachTo } from "./attach.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
 import { removeConsole } from "./console.ts";
 import { createContainer, deleteContainer } from "./create.ts";
-import { takeDownAfter } from "./end.ts";
 import { isLockable, lockPath, withContainer } from "./lock.ts";
 import { readLog, removeLog } from "./log.ts";
 import { FOR_EVER_MS, readRecord, removeRecord, waitForStatus } from "./record.ts";
@@ -46,7 +45,6 @@ type ListedRow = readonly [
   name: string,
   cmd: string,
   created: string,
-  execution: string | null,
   imageId: string,
   imageName: string,
   imageTag: string,
@@ -189,25 +187,22 @@ export class Containers {
   }
 
   /**
-   * Running containers and those that are to start again, or all of them, newest first. One that ended with its
-   * supervisor is taken down first.
+   * Running containers and those that are to start again, or all of them, newest first.
    */
   async list({ all }: { readonly all: boolean }): Promise<ContainerListing[]> {
     const { store, host } = this.#context;
     // One value: of a thousand containers, those of all columns take four times as long to come out of the addon.
     const found = await store.get(
       `SELECT json_group_array(
-                json_array(container.id, container.name, container.cmd, container.created, container.execution,
+                json_array(container.id, container.name, container.cmd, container.created,
                            container.image_id, image.name, image.tag)
                 ORDER BY container.created DESC) AS rows
        FROM container JOIN image ON image.id = container.image_id`,
     );
     const rows: readonly ListedRow[] = JSON.parse(found === undefined ? "[]" : text(found, "rows"));
     const running = host.jails.running();
-    for (const [id, , , , execution] of rows)
-      if (execution !== null && !running.has(id)) await takeDownAfter(this.#context, id, execution);
     const restarting = new Set((await pendingRestarts(store)).map(({ object }) => object));
-    const listings = rows.map(([id, name, cmd, created, , imageId, imageName, imageTag]): ContainerListing => {
+    const listings = rows.map(([id, name, cmd, created, imageId, imageName, imageTag]): ContainerListing => {
       const image = imageName === "" ? imageId : `${imageName}:${imageTag}`;
       const jid = running.get(id);
       const stopped = restarting.has(id) ? "restarting" : "stopped";

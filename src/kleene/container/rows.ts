@@ -58,12 +58,9 @@ export async function insertContainer(statements: Statements, container: StoredC
   }
 }
 
-/**
- * Writes what can be changed of a container.
- * @param rename its name, too: another command may change that alone at any time.
- */
-export async function setSettings(statements: Statements, container: StoredContainer, rename: boolean): Promise<void> {
-  await statements.run(
+/** Writes what can be changed of a container, but its name. */
+export function setSettings(statements: Statements, container: StoredContainer): Promise<void> {
+  return statements.run(
     "UPDATE container SET cmd = ?, env = ?, user = ?, jail_param = ?, persist = ?, restart_policy = ?, limits = ? WHERE id = ?",
     JSON.stringify(container.cmd),
     JSON.stringify(container.env),
@@ -74,7 +71,6 @@ export async function setSettings(statements: Statements, container: StoredConta
     JSON.stringify(container.limits),
     container.id,
   );
-  if (rename) await setName(statements, container.id, container.name);
 }
 
 /** @throws {KleeError} CONFLICT when another container has it. */

@@ -6,7 +6,7 @@ import { parseLimit } from "./limits.ts";
 import { replaceParameters } from "./parameters.ts";
 import { cancelRestart } from "./restart.ts";
 import { parseRestartPolicy, startsAgain } from "./restart-policy.ts";
-import { type StoredContainer, setSettings } from "./rows.ts";
+import { type StoredContainer, setName, setSettings } from "./rows.ts";
 
 /**
  * Changes what was asked for, and nothing else; a run under way goes on as it was started. The caller holds the lock.
@@ -34,7 +34,9 @@ export async function updateContainer(
   host.jails.parseParameters(updated.jailParam, container.id);
   host.jails.checkLimits(updated.limits);
   await store.transaction(async (statements) => {
-    await setSettings(statements, updated, request.name !== undefined);
+    await setSettings(statements, updated);
+    // A rename does not wait for the lock, so a name that was not asked for may be out of date.
+    if (request.name !== undefined) await setName(statements, container.id, request.name);
     if (!startsAgain(updated.restartPolicy, 0, undefined)) await cancelRestart({ store: statements, host }, container);
   });
   return updated;

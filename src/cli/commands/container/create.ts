@@ -6,11 +6,12 @@ import type { Session } from "../../session.ts";
 import { collect, innerCommand } from "../options.ts";
 import { addConnectionOptions } from "./start.ts";
 
+/** What --restart takes, for the help of its commands. */
 export const RESTART_POLICIES =
   "no; on-startup: start it after each boot of the host; on-failure[:n]: again when its command failed, at most n " +
   "times in a row; always: both, however it ended";
 
-interface CreateOptions {
+export interface CreateOptions {
   readonly user?: string;
   readonly env?: readonly string[];
   readonly mount?: readonly string[];

@@ -3,19 +3,12 @@ import type { UpdateContainer } from "../../../kleene/model.ts";
 import { UsageError } from "../../exit-status.ts";
 import type { Session } from "../../session.ts";
 import { collect, parseBool } from "../options.ts";
-import { RESTART_POLICIES } from "./create.ts";
+import { type CreateOptions, RESTART_POLICIES } from "./create.ts";
 
-interface UpdateOptions {
-  readonly user?: string;
-  readonly env?: readonly string[];
-  readonly jailparam?: readonly string[];
-  readonly cpus?: string;
-  readonly memory?: string;
-  readonly pids?: string;
-  readonly persist?: boolean;
-  readonly restart?: string;
-  readonly name?: string;
-}
+type UpdateOptions = Pick<
+  CreateOptions,
+  "user" | "env" | "jailparam" | "cpus" | "memory" | "pids" | "persist" | "restart" | "name"
+>;
 
 /** Adds `update`: change settings of a container. */
 export function update(parent: Command, name: string, session: Session): void {
