@@ -133,13 +133,13 @@ pub struct Window {
 
 /// Later messages from klee.
 #[derive(Debug, Deserialize, PartialEq)]
-#[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Command {
     Signal {
         number: i32,
     },
-    /// The last message: klee has done all it wanted to do. One that dies does not send it.
-    Release,
+    /// The container, which has ended, is taken down. Who dies or leaves before that does not say so.
+    TakenDown,
 }
 
 /// Messages to klee.

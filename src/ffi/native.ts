@@ -132,9 +132,11 @@ export interface Supervised {
   readonly exited: Promise<SupervisedExit>;
   /** Sends a signal to the process. Nothing happens when it has ended. */
   signal(number: number): void;
+  /** Tells the supervisor that the container has been taken down after its end: it need not do it. */
+  takenDown(): void;
   /**
    * Ends the connection: this process is done with the other, which goes on. A supervisor whose container has ended
-   * waits for this before it takes the container down. Repeating is no error.
+   * waits for this, and takes the container down unless it was told that it need not. Repeating is no error.
    */
   close(): void;
 }
@@ -271,10 +273,10 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
         console,
         exited,
         signal: (number) => supervisor.send(JSON.stringify({ command: "signal", number })),
+        takenDown: () => supervisor.send(JSON.stringify({ command: "taken-down" })),
         close: () => {
           if (closed) return;
           closed = true;
-          supervisor.send(JSON.stringify({ command: "release" }));
           supervisor.close();
           if (console !== undefined) closeConsole(console);
         },

@@ -159,7 +159,10 @@ export class Jail {
     writeFileSync(join(this.cgroup, "cgroup.kill"), "1");
     if (!(await waitCgroupEmpty(this.cgroup, 5000))) throw new Error(`${this.cgroup} does not become empty`);
     for (const path of ["init", "payload", ""]) rmdirSync(join(this.cgroup, path));
-    for (const supervised of this.#supervised) supervised.close();
+    for (const supervised of this.#supervised) {
+      supervised.takenDown();
+      supervised.close();
+    }
     try {
       rmdirSync(this.group);
     } catch {

@@ -8,13 +8,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// The klee that asked for this container or process. It may be gone at any time, which changes nothing for them.
 pub struct Client {
     socket: Option<OwnedFd>,
-    /// It said that it was about to go.
-    pub released: bool,
+    /// It said that it has taken the container down.
+    pub took_down: bool,
 }
 
 impl Client {
     pub fn new(socket: OwnedFd) -> Self {
-        Self { socket: Some(socket), released: false }
+        Self { socket: Some(socket), took_down: false }
     }
 
     pub fn spec(&self) -> Outcome<Spec> {
@@ -24,7 +24,7 @@ impl Client {
         serde_json::from_slice(&json).map_err(|error| Failure::refusal("spec", "", &error.to_string()))
     }
 
-    #[cfg(any(target_os = "freebsd", feature = "sim"))]
+    #[cfg(not(any(target_os = "freebsd", feature = "sim")))]
     pub fn is_there(&self) -> bool {
         self.socket.is_some()
     }
@@ -52,7 +52,7 @@ impl Client {
         };
         match (serde_json::from_slice(&json), signal) {
             (Ok(Command::Signal { number }), Some(signal)) => signal(number),
-            (Ok(Command::Release), _) => self.released = true,
+            (Ok(Command::TakenDown), _) => self.took_down = true,
             _ => {}
         }
     }

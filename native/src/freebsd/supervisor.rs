@@ -96,10 +96,8 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Libr
         pause = (pause * 2).min(LAST_LOOK_MS);
     }
     watch.flush();
-    // A client that heard of the end has taken the container down before it said that it was about to go.
-    let heard = watch.client.is_there();
     client.wait_gone();
-    let done = heard && client.released;
+    let done = client.took_down;
     takedown::take_down(run, || !done && jail.id_of(&spec.container).is_none_or(|jid| jid == host.jid))
 }
 

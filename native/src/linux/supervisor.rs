@@ -115,13 +115,14 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
     }
     watch.flush();
     drop(layer);
+    let heard = client.is_there();
     client.wait_gone();
-    let released = client.released;
+    let cut_off = heard && !client.took_down;
     takedown::take_down(run, || match fs::metadata(&host.cgroup).map(|metadata| metadata.ino()) {
         // The container was started anew meanwhile: that is another directory of the same name.
         Ok(found) => found == identity,
-        // Whoever removed the directory is doing the rest, too, unless it was the client, and it was killed.
-        Err(_) => !released,
+        // Whoever removed the directory is doing the rest, too, unless it was the client, and it was killed meanwhile.
+        Err(_) => cut_off,
     })
 }
 

@@ -149,6 +149,7 @@ class RunningExecution implements Execution {
   readonly #process: JailProcess;
   /** The execution that started the run of which this one is a part. */
   readonly #run: string | undefined;
+  #detached = false;
 
   constructor(context: Context, id: string, containerId: string, run: string | undefined, process: JailProcess) {
     this.id = id;
@@ -173,6 +174,7 @@ class RunningExecution implements Execution {
   }
 
   detach(): void {
+    this.#detached = true;
     this.#process.release();
   }
 
@@ -190,8 +192,10 @@ class RunningExecution implements Execution {
     }
   }
 
-  /** Takes the container down, unless it still runs. */
-  #takeDown(context: Context): Promise<void> {
-    return takeDownAfter(context, this.containerId, this.#run);
+  /** Takes the container down, unless it still runs, or this process is about to go: then its supervisor does. */
+  async #takeDown(context: Context): Promise<void> {
+    if (this.#detached) return;
+    await takeDownAfter(context, this.containerId, this.#run);
+    this.#process.takenDown();
   }
 }

@@ -204,7 +204,9 @@ export interface JailProcess {
   readonly terminal: HostTerminal | undefined;
   readonly exited: Promise<JailProcessExit>;
   signal(number: number): void;
-  /** Tells the supervisor that this process no longer looks after the container, and stops keeping it awake. */
+  /** Tells the supervisor that the container has been taken down after its end: it need not do it. */
+  takenDown(): void;
+  /** Leaves the container's end to the supervisor, unless it was told otherwise, and stops keeping this process awake. */
   release(): void;
 }
 

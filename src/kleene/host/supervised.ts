@@ -67,6 +67,10 @@ class SupervisedProcess implements JailProcess {
     this.#supervised.signal(number);
   }
 
+  takenDown(): void {
+    this.#supervised.takenDown();
+  }
+
   release(): void {
     this.#supervised.close();
   }

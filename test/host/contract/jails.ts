@@ -1,13 +1,28 @@
 import assert from "node:assert/strict";
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import type { CommandSpec, JailProcess, JailSpec } from "../../../src/kleene/host/host.ts";
+import { waitUntil } from "../../support/machine.ts";
 import type { World } from "./world.ts";
 
 const id = "aaaabbbbcccc";
 const SIGKILL = 9;
 const DEADLINE_MS = 5000;
+
+/** Of the processes of this machine. */
+function commandLines(): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      } catch {
+        // It ended meanwhile.
+        return "";
+      }
+    });
+}
 
 /** What the domain relies on in every host's `Jails` and `Storage`. */
 export function jailsContract({ host, root, rootFilesystem }: World): void {
@@ -108,6 +123,33 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
     await jails.remove(id);
     assert.equal(jails.running().has(id), false);
     await first.exited.catch(() => undefined);
+  });
+
+  test("who goes after the end leaves the rest to the supervisor, unless it has done it", async () => {
+    const done = join(root, "teardown");
+    const watched = { ...spec(), teardown: ["/bin/sh", "-c", `echo >${done}`] };
+    const supervised = (): boolean => commandLines().some((line) => line.includes(id) || line.includes(done));
+    const first = track(await jails.start(watched, command("true")));
+    assert.equal((await first.exited).jailEmpty, true);
+    assert.equal(existsSync(done), false);
+    first.release();
+    waitUntil(() => !supervised(), "the end of the supervisor");
+    assert.equal(existsSync(done), true);
+    rmSync(done);
+    await jails.remove(id);
+    const second = track(await jails.start(watched, command("true")));
+    await second.exited;
+    await jails.remove(id);
+    second.takenDown();
+    second.release();
+    waitUntil(() => !supervised(), "the end of the second supervisor");
+    assert.equal(existsSync(done), false);
+    const third = track(await jails.start(watched, command("true")));
+    await third.exited;
+    await jails.remove(id);
+    third.release();
+    waitUntil(() => !supervised(), "the end of the third supervisor");
+    assert.equal(existsSync(done), true, "it was cut off after it had removed the jail");
   });
 
   test("a persistent jail stays without a process", async () => {
