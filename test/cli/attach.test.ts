@@ -115,6 +115,25 @@ test(
   },
 );
 
+test("what starts again by policy has a terminal, or an open input, again", gate, async () => {
+  for (const connection of ["-dt", "-di"]) {
+    const line = "read line; echo got:$line; [ $line = end ] && exit 0; exit 3";
+    ok("run", connection, "--restart", "on-failure", "--name", "again", "box", "sh", "-c", line);
+    for (const word of ["one", "two", "end"]) {
+      await eventually(
+        () => isRunning("again"),
+        () => `the run that reads ${word}`,
+      );
+      const klee = user(["attach", "again"], connection === "-dt");
+      await sleep(300);
+      klee.type(`${word}\n`);
+      assert.equal(await klee.ended, word === "end" ? 0 : 3);
+    }
+    assert.match(ok("logs", "again"), /got:one\s[\s\S]*got:two\s[\s\S]*got:end\s/);
+    ok("rmc", "-f", "again");
+  }
+});
+
 test("the terminal gets the size of whoever attaches", gate, async () => {
   ok("run", "-dit", "--name", "w", "box", "sh", "-c", "stty size; while read line; do stty size; done");
   const klee = user(["attach", "w"]);

@@ -6,7 +6,7 @@ import { cgroupMounts } from "../../src/ffi/linux/cgroup.ts";
 import { listMounts } from "../../src/ffi/linux/mount.ts";
 import { needs } from "../support/gate.ts";
 import { parentCgroup, settled } from "../support/inventory.ts";
-import { Machine } from "../support/machine.ts";
+import { Machine, waitUntil } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox");
@@ -41,7 +41,7 @@ test("processes: what is beyond the limit cannot be started, by exec neither", g
   ok("rmc", "-f", "few", "full");
 });
 
-test("a changed limit counts from the next start on, and '' takes it away", gate, () => {
+test("a limit that is changed while it stands still counts from the next start on, and '' takes it away", gate, () => {
   const forks = "sleep 0.1 >/dev/null 2>&1 & ".repeat(4);
   ok("create", "--pids", "3", "--cpus", "0.5", "--name", "more", "box", "sh", "-c", forks);
   assert.notEqual(machine.klee(["start", "more"]).status, 0);
@@ -50,6 +50,48 @@ test("a changed limit counts from the next start on, and '' takes it away", gate
   ok("container", "update", "--pids", "", "more");
   assert.deepEqual(JSON.parse(ok("isc", "more")).container.limits, { cpus: 0.5, memory: null, pids: null });
   ok("rmc", "-f", "more");
+});
+
+test("a limit that is changed while it runs counts at once", gate, () => {
+  const forks = ["exec", "live", "sh", "-c", "sleep 0.1 & sleep 0.1 & wait"];
+  const { stdout } = machine.klee(["run", "-d", "--name", "live", "box", "sh", "-c", "sleep 1000 & wait"]);
+  const id = stdout.slice(0, 12);
+  assert.equal(machine.klee(forks).status, 0);
+  const update = machine.klee(["container", "update", "--pids", "3", "--cpus", "0.5", "live"]);
+  assert.deepEqual([update.status, update.stdout.trim(), update.stderr], [0, id, ""]);
+  assert.match(machine.klee(forks).stderr, /Cannot fork|can't fork/, "those that ran before count");
+  const cpu = groupOf(id, "cpu");
+  const quota = () => readFileSync(join(cpu.path, cpu.unified ? "cpu.max" : "cpu.cfs_quota_us"), "utf8").split(" ")[0];
+  assert.equal(quota()?.trim(), "50000");
+  ok("container", "update", "--pids", "9", "--cpus", "", "live");
+  assert.equal(machine.klee(forks).status, 0);
+  assert.equal(quota()?.trim(), cpu.unified ? "max" : "-1");
+  ok("container", "update", "--pids", "", "live");
+  assert.deepEqual(JSON.parse(ok("isc", "live")).container.limits, { cpus: null, memory: null, pids: null });
+  ok("stop", "live");
+  assert.equal(existsSync(cpu.path), false);
+  ok("rmc", "live");
+});
+
+test("memory that it may no longer have: more and none at once; less than it uses", gate, () => {
+  const hold = 'x=$(head -c 32m /dev/zero | tr "\\0" a); echo held; sleep 1000; true';
+  const { stdout } = machine.klee(["run", "-d", "--memory", "200m", "--name", "big", "box", "sh", "-c", hold]);
+  const { path, unified } = groupOf(stdout.slice(0, 12), "memory");
+  const limit = () => readFileSync(join(path, unified ? "memory.max" : "memory.limit_in_bytes"), "utf8").trim();
+  waitUntil(() => ok("logs", "big") === "held\n", "the memory to be taken");
+  for (const amount of ["300m", "100m", "400m"]) {
+    ok("container", "update", "--memory", amount, "big");
+    assert.equal(limit(), String(Number(amount.slice(0, -1)) * 2 ** 20));
+  }
+  const before = [limit(), JSON.parse(ok("isc", "big")).container];
+  const { status, stderr } = machine.klee(["container", "update", "--memory", "4m", "--name", "small", "big"]);
+  if (unified) assert.equal(ok("wait", "small").trim(), "137");
+  else {
+    assert.equal(status, 1);
+    assert.match(stderr, /^klee: cannot change the limits of .*, which uses more memory .*: write \S+: EBUSY .*\n$/);
+    assert.deepEqual([limit(), JSON.parse(ok("isc", "big")).container], before, "nothing has changed");
+  }
+  ok("rmc", "-f", stdout.slice(0, 12));
 });
 
 test("memory: who takes more is killed, and nobody else", gate, () => {

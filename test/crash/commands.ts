@@ -89,6 +89,11 @@ export function changingCommands(machine: Site): ChangingCommand[] {
       args: ["container", "update", "--restart", "always", "-e", "A=1", "c"],
       prepare: createStarted,
     },
+    {
+      name: "container update, limits",
+      args: ["container", "update", "--pids", "40", "c"],
+      prepare: createStarted,
+    },
     { name: "container prune", args: ["container", "prune", "-f"], prepare: create },
     { name: "image create dir", args: ["image", "create", "dir", small, "-t", "extra"] },
     { name: "image create tar", args: ["image", "create", "tar", `${small}.tar`, "-t", "extra"] },

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import type { Limits } from "../../src/kleene/model.ts";
 import { type Row, Store } from "../../src/kleene/store/store.ts";
 import type { SimulatedHost } from "../support/simulated-host.ts";
 
@@ -64,6 +65,11 @@ async function disagreements(host: SimulatedHost): Promise<string[]> {
             ...compare("dataset of an image", datasets("image"), images),
           ]
         : []),
+      ...compare(
+        "limit",
+        state.limits,
+        containers.filter(({ id }) => running.includes(String(id))).flatMap(pidsLimitOf),
+      ),
       ...mounted.filter((path) => !running.some((id) => path.includes(id))).map((path) => `left: mount ${path}`),
       ...(await store.all("SELECT * FROM operation")).map((row) => `left: operation ${row.kind} ${row.object}`),
       ...below("locks")
@@ -76,6 +82,12 @@ async function disagreements(host: SimulatedHost): Promise<string[]> {
 }
 
 const ids = (rows: readonly Row[]): string[] => rows.map(({ id }) => String(id));
+
+/** The rule of a container whose processes alone are limited. */
+function pidsLimitOf({ id, limits }: Row): string[] {
+  const { pids } = JSON.parse(String(limits)) as Limits;
+  return typeof pids === "number" ? [`jail:${id}:maxproc:deny=${pids}`] : [];
+}
 
 const addressesOf = (endpoint: Row): string[] =>
   [String(endpoint.ip_address), String(endpoint.ip_address6)].filter((address) => address !== "");

@@ -250,6 +250,8 @@ for (const { name, machine, dataset } of storages)
       const rule = (rest: string) => `jail:${stdout.slice(0, 12)}:${rest}`;
       const wanted = ["pcpu:deny=150", "memoryuse:deny=67108864", "maxproc:deny=20"].map(rule);
       assert.deepEqual([...host.state().limits].sort(), wanted.sort());
+      klee("container", "update", "--pids", "9", "--memory", "", "small");
+      assert.deepEqual([...host.state().limits].sort(), ["maxproc:deny=9", "pcpu:deny=150"].map(rule), "at once");
       klee("rmc", "-f", "small");
       assert.deepEqual(host.state().limits, []);
     });

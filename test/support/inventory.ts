@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { cgroupMounts, childrenOf, processesOf } from "../../src/ffi/linux/cgroup.ts";
 import { listMounts } from "../../src/ffi/linux/mount.ts";
+import type { Limits } from "../../src/kleene/model.ts";
 import { addressToNumber, storedSubnet } from "../../src/kleene/network/subnet.ts";
 import { type Row, Store } from "../../src/kleene/store/store.ts";
 import type { Machine } from "./machine.ts";
@@ -30,6 +31,7 @@ async function disagreements(machine: Machine): Promise<string[]> {
       ...strayCgroups(running),
       ...strayGroups(running),
       ...straySupervisors(running),
+      ...containers.filter(({ id }) => running.has(String(id))).flatMap(wrongLimit),
       ...interfaces(machine, networks, used),
       ...rules(
         machine,
@@ -125,6 +127,27 @@ function strayGroups(running: ReadonlySet<string>): string[] {
       .filter((id) => !running.has(id) && !earlier.has(id) && !isForeign(join(parent, id)))
       .map((id) => `left: cgroup ${join(parent, id)}`),
   );
+}
+
+/** Of processes: the one of the three whose number the kernel takes as it is. */
+function wrongLimit({ id, limits }: Row): string[] {
+  const wanted = (JSON.parse(String(limits)) as Limits).pids ?? undefined;
+  const unified = pidsMax(join(parentCgroup(), String(id)));
+  // Version 2 counts pid 1 as well.
+  const found = unified === undefined ? legacyPidsMax(String(id)) : unified - 1;
+  return wanted === found ? [] : [`limit of container ${id}: ${found} processes instead of ${wanted}`];
+}
+
+const legacyPidsMax = (id: string): number | undefined =>
+  listMounts()
+    .filter(({ type, superOptions }) => type === "cgroup" && superOptions.includes("pids"))
+    .map(({ mountPoint }) => pidsMax(join(mountPoint, "klee", id)))[0];
+
+/** Undefined where there is no limit. */
+function pidsMax(path: string): number | undefined {
+  const file = join(path, "pids.max");
+  const text = existsSync(file) ? readFileSync(file, "utf8").trim() : "max";
+  return text === "max" ? undefined : Number(text);
 }
 
 function straySupervisors(running: ReadonlySet<string>): string[] {

@@ -87,6 +87,16 @@ export function setControl(path: string, file: string, value: number | string): 
   attempt("write", control, [], () => writeFileSync(control, String(value)));
 }
 
+/**
+ * Moves a process with all its threads into a cgroup of its hierarchy, cgroup.procs.
+ *
+ * @returns false when it has ended.
+ * @throws {SyscallError} ENOENT when there is no such cgroup.
+ */
+export function moveProcess(pid: number, path: string): boolean {
+  return attempt("write", `${path}/cgroup.procs`, ["ESRCH"], () => writeFileSync(`${path}/cgroup.procs`, String(pid)));
+}
+
 /** Controllers that a cgroup can give to its children, cgroup.controllers; none when there is no such cgroup. */
 export function controllersOf(path: string): string[] {
   const list = ifPresent(() => readFileSync(`${path}/cgroup.controllers`, "utf8")) ?? "";

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { hostFailure, KleeError } from "../errors.ts";
 import type { HostConsole } from "../host/host.ts";
@@ -17,8 +16,9 @@ export function attachTo(context: Context, { id, name, output }: StoredContainer
       const { terminal, close } = openConsole(context, name, id, path);
       return { containerId: id, terminal, output: undefined, type: undefined, exited, close };
     }
-    case "log": {
-      const console = existsSync(path) ? openConsole(context, name, id, path) : undefined;
+    case "log":
+    case "log and input": {
+      const console = output === "log and input" ? openConsole(context, name, id, path) : undefined;
       // Asked before the log is read: what is written after that belongs to this run.
       const ended = exited().catch(() => undefined);
       const written = readLog(context, id, { follow: true, tail: 0 }, ended);

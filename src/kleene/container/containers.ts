@@ -270,8 +270,8 @@ export class Containers {
   }
 
   /**
-   * Changes settings of a container; what is not given stays. Name, restart policy and `persist` count at once, the rest
-   * from the next start on.
+   * Changes settings of a container; what is not given stays. Name, limits, restart policy and `persist` count at once,
+   * the rest from the next start on.
    * @throws {KleeError} as `create`.
    */
   async update(reference: string, request: UpdateContainer): Promise<Container> {

@@ -24,14 +24,16 @@ export interface StoredContainer {
   readonly restarts: number | undefined;
   /** When the last run began, Unix time in milliseconds. */
   readonly started: number;
-  /** Where the output of the last run's first process goes. */
+  /** What the last run's first process is connected to. */
   readonly output: RunOutput;
   /** Execution that started the run under way; undefined when the container is to be stopped. */
   readonly execution: string | undefined;
 }
 
-/** A terminal of its own, the log, or where its starter was told to write. */
-export type RunOutput = "terminal" | "log" | "starter";
+/** A terminal of its own; the log, and an input for those who attach; the log alone; or what its starter said. */
+export type RunOutput = (typeof outputs)[number];
+
+const outputs = ["terminal", "log and input", "log", "starter"] as const;
 
 export async function insertContainer(statements: Statements, container: StoredContainer): Promise<void> {
   try {
@@ -146,7 +148,7 @@ export function storedContainer(row: Row): StoredContainer {
   };
 }
 
-const isOutput = (output: string): output is RunOutput => ["terminal", "log", "starter"].includes(output);
+const isOutput = (output: string): output is RunOutput => outputs.some((one) => one === output);
 
 const isDriver = (driver: string): driver is NetworkDriver => ["ipnet", "host", "disabled"].includes(driver);
 

@@ -74,7 +74,7 @@ export async function startContainer(
         mounts,
         logPath: output === "starter" ? undefined : logPath(context, id),
         console:
-          output === "terminal" || (output === "log" && options.input === true)
+          output === "terminal" || output === "log and input"
             ? { socket: consolePath(context, id), starter: options.log !== true }
             : undefined,
         recordPath: recordPath(context, id),
@@ -91,9 +91,10 @@ export async function startContainer(
   );
 }
 
-function outputOf({ log, stdio }: ExecutionOptions): RunOutput {
+function outputOf({ log, input, stdio }: ExecutionOptions): RunOutput {
   if (stdio.terminal !== undefined) return "terminal";
-  return log === true ? "log" : "starter";
+  if (log !== true) return "starter";
+  return input === true ? "log and input" : "log";
 }
 
 /** A terminal's output is written to the log by the supervisor, while nobody else is to show it. */

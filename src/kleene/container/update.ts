@@ -1,6 +1,9 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context.ts";
+import { carryOut } from "../context.ts";
 import { checkName } from "../identity.ts";
 import type { Limits, UpdateContainer } from "../model.ts";
+import type { Statements } from "../store/store.ts";
 import { checkEnvironment, replaceVariables } from "./environment.ts";
 import { parseLimit } from "./limits.ts";
 import { replaceParameters } from "./parameters.ts";
@@ -9,8 +12,10 @@ import { parseRestartPolicy, startsAgain } from "./restart-policy.ts";
 import { type StoredContainer, setName, setSettings } from "./rows.ts";
 
 /**
- * Changes what was asked for, and nothing else; a run under way goes on as it was started. The caller holds the lock.
- * @throws {KleeError} INVALID or UNSUPPORTED for what `create` would refuse; CONFLICT for a taken name.
+ * Changes what was asked for, and nothing else; a run under way gets the limits and goes on as it was started else. The
+ * caller holds the lock.
+ * @throws {KleeError} INVALID or UNSUPPORTED for what `create` would refuse; CONFLICT for a taken name; HOST for limits
+ *   that the kernel refuses now. Nothing has changed then.
  */
 export async function updateContainer(
   context: Context,
@@ -33,13 +38,36 @@ export async function updateContainer(
   };
   host.jails.parseParameters(updated.jailParam, container.id);
   host.jails.checkLimits(updated.limits);
-  await store.transaction(async (statements) => {
+  const write = async (statements: Statements): Promise<void> => {
     await setSettings(statements, updated);
     // A rename does not wait for the lock, so a name that was not asked for may be out of date.
     if (request.name !== undefined) await setName(statements, container.id, request.name);
     if (!startsAgain(updated.restartPolicy, 0, undefined)) await cancelRestart({ store: statements, host }, container);
-  });
+  };
+  if (isDeepStrictEqual(updated.limits, container.limits) || !host.jails.isRunning(container.id))
+    await store.transaction(write);
+  else
+    await carryOut(context, "update container", container.id, write, (_, undo) => {
+      undo.push(() =>
+        store.transaction(async (statements) => {
+          await setSettings(statements, container);
+          if (request.name !== undefined) await setName(statements, container.id, container.name);
+        }),
+      );
+      undo.push(() => applyLimits(context, container));
+      applyLimits(context, updated);
+    });
   return updated;
+}
+
+/** Gives a container that runs the limits that the store has. Its lock is held. */
+export function applyLimits({ host }: Context, { id, limits }: StoredContainer): void {
+  try {
+    if (host.jails.isRunning(id)) host.jails.changeLimits(id, limits);
+  } catch (error) {
+    // It may have ended meanwhile.
+    if (host.jails.isRunning(id)) throw error;
+  }
 }
 
 function updatedLimits(limits: Limits, { cpus, memory, pids }: UpdateContainer): Limits {

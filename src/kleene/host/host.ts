@@ -242,6 +242,11 @@ export interface Jails {
    * @throws {KleeError} UNSUPPORTED, with what it lacks.
    */
   checkLimits(limits: Limits): void;
+  /**
+   * Gives a running jail these limits in place of those it has. What it uses beyond them already, it may keep.
+   * @throws {KleeError} UNSUPPORTED; HOST when the kernel refuses, as less memory than it can make free.
+   */
+  changeLimits(id: string, limits: Limits): void;
   /** Makes the jail and starts its first command. All is undone when that fails. */
   start(spec: JailSpec, first: CommandSpec): Promise<JailProcess>;
   /**

@@ -12,6 +12,7 @@ export type OperationKind =
   | "stop container"
   | "restart container"
   | "remove container"
+  | "update container"
   | "connect container"
   | "disconnect container";
 

@@ -10,8 +10,9 @@ import { removeRecord } from "../container/record.ts";
 import { resumeRestart } from "../container/restart.ts";
 import { containerById, type StoredContainer } from "../container/rows.ts";
 import { takeDown } from "../container/takedown.ts";
+import { applyLimits } from "../container/update.ts";
 import type { Context } from "../context.ts";
-import { KleeError } from "../errors.ts";
+import { KleeError, messageOf } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { removeDownload } from "../image/fetch.ts";
 import type { Network } from "../model.ts";
@@ -100,6 +101,16 @@ async function settle(context: Context, operation: Operation): Promise<string | 
       });
       return undefined;
     }
+    case "update container":
+      await locked(context, object, async (container) => {
+        try {
+          applyLimits(context, container);
+        } catch (error) {
+          // No reason to keep every other command from its work: the next start has them.
+          context.warn(messageOf(error));
+        }
+      });
+      return undefined;
     case "restart container":
       return undefined;
   }

@@ -5,9 +5,13 @@ import { containerById, type StoredContainer, setRestarts, storedContainer } fro
 import { startContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
+import type { ExecutionOptions, WindowSize } from "../model.ts";
 import { endOperation, pendingRestarts } from "../store/operations.ts";
 
 /** Containers that klee starts by itself, detached: with the host, and again after they ended. */
+
+/** A terminal's size until somebody attaches, who has one. */
+const WINDOW: WindowSize = { rows: 24, columns: 80 };
 
 /**
  * Starts the containers that start with the host and do not run, the oldest first. One that cannot be started keeps no
@@ -70,8 +74,14 @@ export async function startAgain(context: Context, containerId: string, row: num
   });
 }
 
+/** As it was started last: with a terminal, or an open input, for those who attach. */
 async function startDetached(context: Context, container: StoredContainer, restarts: number): Promise<void> {
-  const stdio = { stdin: "null", stdout: "null", stderr: "null" } as const;
-  const options = { stdio, log: true, onWarning: context.warn };
+  const { output } = container;
+  const options: ExecutionOptions = {
+    stdio: { stdin: "null", stdout: "null", stderr: "null", terminal: output === "terminal" ? WINDOW : undefined },
+    log: true,
+    input: output === "log and input",
+    onWarning: context.warn,
+  };
   (await startContainer(context, container, { command: [] }, options, restarts)).detach();
 }

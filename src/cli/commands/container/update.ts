@@ -43,9 +43,12 @@ export function update(parent: Command, name: string, session: Session): void {
     );
 }
 
-/** Is something to change that a run under way was started with? */
+/** Is something to change that a run under way was started with, and keeps? */
 function countsLater({
   command,
+  cpus: _cpus,
+  memory: _memory,
+  pids: _pids,
   persist: _persist,
   restart: _restart,
   name: _name,

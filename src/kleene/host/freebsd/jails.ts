@@ -6,7 +6,7 @@ import type { CommandSpec, HostConsole, JailAddresses, JailParameters, JailProce
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
 import { openConsole, startSupervised, supervisorRun } from "../supervised.ts";
-import { checkLimits, removeLimits, setLimits } from "./limits.ts";
+import { changeLimits, checkLimits, removeLimits, setLimits } from "./limits.ts";
 import { JAIL_RULESET, mountAll, mountpointsBelow, unmountAll } from "./mounts.ts";
 import { freebsdParameters } from "./parameters.ts";
 import { describeProcesses, processesIn, waitEmpty } from "./processes.ts";
@@ -29,6 +29,14 @@ export class FreebsdJails implements Jails {
 
   checkLimits(limits: Limits): void {
     checkLimits(limits);
+  }
+
+  changeLimits(id: string, limits: Limits): void {
+    try {
+      changeLimits(id, limits);
+    } catch (error) {
+      throw hostFailure(`cannot change the limits of container ${id}`, error);
+    }
   }
 
   async start(spec: JailSpec, first: CommandSpec): Promise<JailProcess> {

@@ -28,6 +28,12 @@ export function setLimits(jail: string, limits: Limits): void {
   }
 }
 
+/** Gives a jail these limits in place of those it has. */
+export function changeLimits(jail: string, limits: Limits): void {
+  removeLimits(jail);
+  setLimits(jail, limits);
+}
+
 /** Idempotent. */
 export function removeLimits(jail: string): void {
   if (!accounts()) return;

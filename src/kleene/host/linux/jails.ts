@@ -1,3 +1,4 @@
+import { SyscallError } from "../../../ffi/errno.ts";
 import { cgroupUsage } from "../../../ffi/linux/cgroup.ts";
 import type { LinuxJail, SupervisorRun, SupervisorSpec } from "../../../ffi/native.ts";
 import { waitCgroupEmpty } from "../../../ffi/native.ts";
@@ -27,6 +28,16 @@ export class LinuxJails implements Jails {
 
   checkLimits(limits: Limits): void {
     this.#limits.check(limits);
+  }
+
+  changeLimits(id: string, limits: Limits): void {
+    try {
+      this.#limits.change(id, limits);
+    } catch (error) {
+      const full = error instanceof SyscallError && error.code === "EBUSY";
+      const why = full ? ", which uses more memory than that; stop it first, or give it more" : "";
+      throw hostFailure(`cannot change the limits of container ${id}${why}`, error);
+    }
   }
 
   async start(spec: JailSpec, first: CommandSpec): Promise<JailProcess> {

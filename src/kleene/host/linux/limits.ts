@@ -1,7 +1,15 @@
 import { existsSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { SyscallError } from "../../../ffi/errno.ts";
-import { controllersOf, legacyHierarchy, makeCgroup, removeCgroup, setControl } from "../../../ffi/linux/cgroup.ts";
+import {
+  controllersOf,
+  legacyHierarchy,
+  makeCgroup,
+  moveProcess,
+  ownProcessesOf,
+  removeCgroup,
+  setControl,
+} from "../../../ffi/linux/cgroup.ts";
 import { KleeError } from "../../errors.ts";
 import type { Limits } from "../../model.ts";
 import type { Confinement } from "./confinement/confinement.ts";
@@ -22,27 +30,34 @@ interface Setting {
   readonly optional?: boolean;
 }
 
+/** What sets a limit, or with null takes it away. */
+type Settings = Readonly<Record<Limit, (amount: number | null) => Setting[]>>;
+
+const microseconds = (cpus: number): number => Math.round(cpus * PERIOD_US);
+
 /** Version 2, on the directory of the whole container, whose pid 1 counts as well; no swap beside the memory. */
-const settings2: Readonly<Record<Limit, (amount: number) => Setting[]>> = {
-  cpus: (cpus) => [{ file: "cpu.max", value: `${Math.round(cpus * PERIOD_US)} ${PERIOD_US}` }],
+const settings2: Settings = {
+  cpus: (cpus) => [{ file: "cpu.max", value: `${cpus === null ? "max" : microseconds(cpus)} ${PERIOD_US}` }],
   memory: (bytes) => [
-    { file: "memory.max", value: bytes },
-    { file: "memory.swap.max", value: 0, optional: true },
+    { file: "memory.max", value: bytes ?? "max" },
+    { file: "memory.swap.max", value: bytes === null ? "max" : 0, optional: true },
   ],
-  pids: (pids) => [{ file: "pids.max", value: pids + 1 }],
+  pids: (pids) => [{ file: "pids.max", value: pids === null ? "max" : pids + 1 }],
 };
 
 /** Version 1, on a directory of all processes but pid 1. */
-const settings1: Readonly<Record<Limit, (amount: number) => Setting[]>> = {
+const settings1: Settings = {
   cpus: (cpus) => [
     { file: "cpu.cfs_period_us", value: PERIOD_US },
-    { file: "cpu.cfs_quota_us", value: Math.round(cpus * PERIOD_US) },
+    { file: "cpu.cfs_quota_us", value: cpus === null ? -1 : microseconds(cpus) },
   ],
   memory: (bytes) => [
-    { file: "memory.limit_in_bytes", value: bytes },
-    { file: "memory.memsw.limit_in_bytes", value: bytes, optional: true },
+    // Memory with swap is never less than without.
+    { file: "memory.memsw.limit_in_bytes", value: -1, optional: true },
+    { file: "memory.limit_in_bytes", value: bytes ?? -1 },
+    { file: "memory.memsw.limit_in_bytes", value: bytes ?? -1, optional: true },
   ],
-  pids: (pids) => [{ file: "pids.max", value: pids }],
+  pids: (pids) => [{ file: "pids.max", value: pids ?? "max" }],
 };
 
 /**
@@ -50,9 +65,9 @@ const settings1: Readonly<Record<Limit, (amount: number) => Setting[]>> = {
  * systemd, to one of version 1, in which a container then has a directory as well.
  */
 export class CgroupLimits {
-  readonly #confinement: Pick<Confinement, "cgroupRoot" | "pathOf">;
+  readonly #confinement: Pick<Confinement, "cgroupRoot" | "pathOf" | "processes">;
 
-  constructor(confinement: Pick<Confinement, "cgroupRoot" | "pathOf">) {
+  constructor(confinement: Pick<Confinement, "cgroupRoot" | "pathOf" | "processes">) {
     this.#confinement = confinement;
   }
 
@@ -74,21 +89,38 @@ export class CgroupLimits {
    */
   set(id: string, limits: Limits): void {
     this.check(limits);
-    const unified = this.#confinement.pathOf(id);
+    for (const limit of limitNames) if (limits[limit] !== null) this.#set(id, limit, limits[limit]);
+  }
+
+  /**
+   * Changes the limits of a container that runs. Its lock is held, so that nobody starts a process in it meanwhile.
+   * @throws {SyscallError}
+   */
+  change(id: string, limits: Limits): void {
+    this.check(limits);
     for (const limit of limitNames) {
-      const amount = limits[limit];
-      if (amount === null) continue;
-      const controller = controllers[limit];
-      if (this.#isUnified(controller)) {
-        for (const parent of [this.#confinement.cgroupRoot, dirname(unified)])
-          setControl(parent, "cgroup.subtree_control", `+${controller}`);
-        setAll(unified, settings2[limit](amount));
-      } else {
-        const directory = `${legacyHierarchy(controller)}/${this.#nameOf(id)}`;
-        makeWithParent(directory);
-        setAll(directory, settings1[limit](amount));
-      }
+      const directory = this.#set(id, limit, limits[limit]);
+      if (directory !== undefined) moveAll(() => this.#confinement.processes(id), directory);
     }
+  }
+
+  /** Returns the directory in a hierarchy of version 1 that had to be made: nobody is in it. */
+  #set(id: string, limit: Limit, amount: number | null): string | undefined {
+    const controller = controllers[limit];
+    if (this.#isUnified(controller)) {
+      const directory = this.#confinement.pathOf(id);
+      if (amount !== null)
+        for (const parent of [this.#confinement.cgroupRoot, dirname(directory)])
+          setControl(parent, "cgroup.subtree_control", `+${controller}`);
+      setAll(directory, settings2[limit](amount), amount === null);
+      return undefined;
+    }
+    const hierarchy = legacyHierarchy(controller);
+    if (hierarchy === undefined) return undefined;
+    const directory = `${hierarchy}/${this.#nameOf(id)}`;
+    const isNew = amount !== null && makeWithParent(directory);
+    setAll(directory, settings1[limit](amount), amount === null);
+    return isNew ? directory : undefined;
   }
 
   /** A container's directories in hierarchies of version 1. */
@@ -117,17 +149,28 @@ export class CgroupLimits {
   }
 }
 
-function setAll(directory: string, settings: readonly Setting[]): void {
+/** @param ifThere where a file is missing, there is no limit to take away. */
+function setAll(directory: string, settings: readonly Setting[], ifThere: boolean): void {
   for (const { file, value, optional = false } of settings)
-    if (!optional || existsSync(`${directory}/${file}`)) setControl(directory, file, value);
+    if (!(optional || ifThere) || existsSync(`${directory}/${file}`)) setControl(directory, file, value);
 }
 
-function makeWithParent(directory: string): void {
+/** Moves a container's processes into a directory, until one look finds nobody outside: they may fork meanwhile. */
+function moveAll(processes: () => number[], directory: string): void {
+  for (;;) {
+    const inside = new Set(ownProcessesOf(directory));
+    const outside = processes().filter((pid) => !inside.has(pid));
+    if (outside.length === 0) return;
+    for (const pid of outside) moveProcess(pid, directory);
+  }
+}
+
+/** Returns false when the directory was there. */
+function makeWithParent(directory: string): boolean {
   for (;;) {
     makeCgroup(dirname(directory));
     try {
-      makeCgroup(directory);
-      return;
+      return makeCgroup(directory);
     } catch (error) {
       // Another klee removed the parent with its last container, between the two.
       if (!(error instanceof SyscallError && error.code === "ENOENT")) throw error;
