@@ -16,12 +16,21 @@ export class Changes {
     ended.then(end, end);
   }
 
-  async next(): Promise<void> {
+  /**
+   * Waits for the next one, for ever or as long as given.
+   * @returns false when there was none in that time, in milliseconds.
+   */
+  async next(timeoutMs?: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
     if (!this.#changed && !this.over)
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
+        if (timeoutMs !== undefined) timer = setTimeout(resolve, timeoutMs);
       });
+    clearTimeout(timer);
+    const changed = this.#changed || this.over;
     this.#changed = false;
+    return changed;
   }
 
   close(): void {

@@ -1,12 +1,14 @@
 import { strict as assert } from "node:assert";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { after, before, test } from "node:test";
 import { Store } from "../../src/kleene/store/store.ts";
+import { compiled } from "../support/compile.ts";
 import { needs } from "../support/gate.ts";
 import { kleeCommand, Machine, waitUntil } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox");
+const slowLog = compiled(new URL("slow-wal.c", import.meta.url), "gnu11", "-shared", "-fPIC");
 const machine = new Machine();
 const { ok } = machine;
 after(() => machine[Symbol.dispose]());
@@ -89,6 +91,21 @@ test("what happens is told as it happens, by whatever process, until nobody read
   child.stdout.destroy();
   ok("rmc", "loud");
   assert.equal(await ended, 0);
+});
+
+test("what the store shows a while after it was written is told as well", needs("root", "cc"), async () => {
+  const stream = machine.startKlee(["events", "--format", "json"]);
+  waitUntil(() => {
+    ok("image", "tag", "box", "other");
+    ok("image", "tag", "other", "box");
+    return stream.output() !== "";
+  }, "the stream");
+  const env = { ...machine.environment(), LD_PRELOAD: slowLog() };
+  assert.equal(spawnSync(process.execPath, [kleeCommand, "image", "tag", "box", "late"], { env }).status, 0);
+  waitUntil(() => brief(parse(stream.output())).includes("image tag late:latest"), "the event");
+  ok("image", "tag", "late", "box");
+  stream.child.kill("SIGTERM");
+  await stream.ended;
 });
 
 test("the last ten thousand are kept", gate, async () => {

@@ -2,9 +2,12 @@ import { Changes } from "../changes.ts";
 import type { Context } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import type { KleeEvent, ReadEvents } from "../model.ts";
-import { type Row, text } from "../store/store.ts";
+import { type Row, type Statements, text } from "../store/store.ts";
 
 /** Written by the database's triggers (store/migrations.ts), so that no change is left out and none is told that failed. */
+
+/** Nothing was written for so long, in milliseconds: a look that others have to wait for is in nobody's way. */
+const QUIET_MS = 20;
 
 /** What changed in the store, oldest first; with `follow`, for ever, as it happens. */
 export async function* readEvents(
@@ -16,14 +19,17 @@ export async function* readEvents(
   try {
     const from = since === undefined ? undefined : new Date(since).toISOString();
     let seen = from === undefined && follow ? await lastEvent(store) : 0;
-    for (;;) {
-      const rows = await store.all("SELECT * FROM event WHERE id > ? AND time >= ? ORDER BY id", seen, from ?? "");
+    const look = (statements: Statements): Promise<Row[]> =>
+      statements.all("SELECT * FROM event WHERE id > ? AND time >= ? ORDER BY id", seen, from ?? "");
+    for (let quiet = false; ; ) {
+      // What SQLite has written it shows a moment later, and of that nobody tells. Who has the write lock sees all of it.
+      const rows = quiet ? await store.transaction(look, false) : await look(store);
       for (const row of rows) {
         seen = Number(row.id);
         yield eventOf(row);
       }
       if (changes === undefined) return;
-      await changes.next();
+      quiet = !(await changes.next(quiet ? undefined : QUIET_MS));
     }
   } finally {
     changes?.close();
