@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import { carryOut } from "../context.ts";
-import { KleeError } from "../errors.ts";
+import { KleeError, messageOf } from "../errors.ts";
 import type { Stdio } from "../model.ts";
 import { environmentOf } from "./environment.ts";
 import { type StoredContainer, setRestarts } from "./rows.ts";
@@ -57,7 +57,9 @@ async function runStopCommand(context: Context, container: StoredContainer): Pro
     process.release();
   } catch (error) {
     const absent = ["COMMAND_NOT_FOUND", "COMMAND_NOT_EXECUTABLE", "NOT_FOUND"];
-    if (!(error instanceof KleeError && absent.includes(error.code))) throw error;
+    // As in a container that has as many processes as it may: it is stopped without.
+    if (!(error instanceof KleeError && absent.includes(error.code)))
+      context.warn(`stopped ${container.name} without its exec.stop: ${messageOf(error)}`);
   } finally {
     clearTimeout(timer);
   }

@@ -74,7 +74,10 @@ export class LinuxJails implements Jails {
       // It may have ended between the caller's look and this one.
       if (!(error instanceof KleeError) && !this.isRunning(id))
         throw new KleeError("NOT_FOUND", `container ${id} has ended`, { cause: error });
-      throw hostFailure(`cannot run a command in container ${id}`, error);
+      // cgroups(7), pids.max of version 2; version 1 lets the first process in.
+      const full = error instanceof SyscallError && error.code === "EAGAIN";
+      const why = full ? ", which has as many processes as it may; end some, or give it more" : "";
+      throw hostFailure(`cannot run a command in container ${id}${why}`, error);
     }
   }
 
