@@ -46,6 +46,8 @@ test("a limit that is changed while it stands still counts from the next start o
   const forks = "sleep 0.1 >/dev/null 2>&1 & ".repeat(4);
   ok("create", "--pids", "3", "--cpus", "0.5", "--name", "more", "box", "sh", "-c", forks);
   assert.notEqual(machine.klee(["start", "more"]).status, 0);
+  // Those that it could start keep it running.
+  waitUntil(() => !JSON.parse(ok("isc", "more")).container.running, "their end");
   ok("container", "update", "--pids", "9", "more");
   assert.equal(machine.klee(["start", "more"]).status, 0);
   ok("container", "update", "--pids", "", "more");

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { cgroupMounts, childrenOf, processesOf } from "../../src/ffi/linux/cgroup.ts";
-import { listMounts } from "../../src/ffi/linux/mount.ts";
+import { listMounts, type MountedFileSystem } from "../../src/ffi/linux/mount.ts";
 import type { Limits } from "../../src/kleene/model.ts";
 import { addressToNumber, storedSubnet } from "../../src/kleene/network/subnet.ts";
 import { type Row, Store } from "../../src/kleene/store/store.ts";
@@ -134,14 +134,19 @@ function wrongLimit({ id, limits }: Row): string[] {
   const wanted = (JSON.parse(String(limits)) as Limits).pids ?? undefined;
   const unified = pidsMax(join(parentCgroup(), String(id)));
   // Version 2 counts pid 1 as well.
-  const found = unified === undefined ? legacyPidsMax(String(id)) : unified - 1;
-  return wanted === found ? [] : [`limit of container ${id}: ${found} processes instead of ${wanted}`];
+  const found = unified === undefined ? pidsMax(legacyPids(String(id))) : unified - 1;
+  if (wanted !== found) return [`limit of container ${id}: ${found} processes instead of ${wanted}`];
+  if (wanted === undefined || unified !== undefined) return [];
+  const counted = processesOf(legacyPids(String(id)));
+  return processesOf(join(parentCgroup(), String(id), "payload"))
+    .filter((pid) => !counted.includes(pid))
+    .map((pid) => `limit of container ${id}: process ${pid} is not counted`);
 }
 
-const legacyPidsMax = (id: string): number | undefined =>
-  listMounts()
-    .filter(({ type, superOptions }) => type === "cgroup" && superOptions.includes("pids"))
-    .map(({ mountPoint }) => pidsMax(join(mountPoint, "klee", id)))[0];
+function legacyPids(id: string): string {
+  const isPids = ({ type, superOptions }: MountedFileSystem) => type === "cgroup" && superOptions.includes("pids");
+  return join(listMounts().find(isPids)?.mountPoint ?? "", "klee", id);
+}
 
 /** Undefined where there is no limit. */
 function pidsMax(path: string): number | undefined {

@@ -104,7 +104,7 @@ export class CgroupLimits {
     }
   }
 
-  /** Returns the directory in a hierarchy of version 1 that had to be made: nobody is in it. */
+  /** Returns the directory in a hierarchy of version 1, where the container's processes have to be moved. */
   #set(id: string, limit: Limit, amount: number | null): string | undefined {
     const controller = controllers[limit];
     if (this.#isUnified(controller)) {
@@ -118,9 +118,9 @@ export class CgroupLimits {
     const hierarchy = legacyHierarchy(controller);
     if (hierarchy === undefined) return undefined;
     const directory = `${hierarchy}/${this.#nameOf(id)}`;
-    const isNew = amount !== null && makeWithParent(directory);
+    if (amount !== null) makeWithParent(directory);
     setAll(directory, settings1[limit](amount), amount === null);
-    return isNew ? directory : undefined;
+    return amount === null ? undefined : directory;
   }
 
   /** A container's directories in hierarchies of version 1. */
@@ -165,12 +165,12 @@ function moveAll(processes: () => number[], directory: string): void {
   }
 }
 
-/** Returns false when the directory was there. */
-function makeWithParent(directory: string): boolean {
+function makeWithParent(directory: string): void {
   for (;;) {
     makeCgroup(dirname(directory));
     try {
-      return makeCgroup(directory);
+      makeCgroup(directory);
+      return;
     } catch (error) {
       // Another klee removed the parent with its last container, between the two.
       if (!(error instanceof SyscallError && error.code === "ENOENT")) throw error;
