@@ -34,6 +34,18 @@ before(() => {
   buildRoot(machine.folder("rootfs"), ["sh"]);
 });
 
+/** A klee that tells what happens, and has begun to. */
+function follower() {
+  const stream = machine.startKlee(["events", "--format", "json"]);
+  // It tells of what comes after it has begun: until then, this makes something come.
+  waitUntil(() => {
+    ok("image", "tag", "box", "other");
+    ok("image", "tag", "other", "box");
+    return stream.output() !== "";
+  }, "the stream");
+  return stream;
+}
+
 test("each change is told once, in order, with who it concerns", gate, () => {
   const began = new Date().toISOString();
   ok("image", "create", "dir", machine.folder("rootfs"), "-t", "box");
@@ -69,13 +81,7 @@ test("each change is told once, in order, with who it concerns", gate, () => {
 });
 
 test("what happens is told as it happens, by whatever process, until nobody reads", gate, async () => {
-  const stream = machine.startKlee(["events", "--format", "json"]);
-  // It tells of what comes after it has begun: until then, this makes something come.
-  waitUntil(() => {
-    ok("image", "tag", "box", "other");
-    ok("image", "tag", "other", "box");
-    return stream.output() !== "";
-  }, "the stream");
+  const stream = follower();
   ok("run", "-d", "--name", "loud", "box", "sh", "-c", "exit 4");
   waitUntil(() => brief(parse(stream.output())).includes("container end loud"), "the end");
   const told = parse(stream.output()).filter(({ type }) => type === "container");
@@ -94,12 +100,7 @@ test("what happens is told as it happens, by whatever process, until nobody read
 });
 
 test("what the store shows a while after it was written is told as well", needs("root", "cc"), async () => {
-  const stream = machine.startKlee(["events", "--format", "json"]);
-  waitUntil(() => {
-    ok("image", "tag", "box", "other");
-    ok("image", "tag", "other", "box");
-    return stream.output() !== "";
-  }, "the stream");
+  const stream = follower();
   const env = { ...machine.environment(), LD_PRELOAD: slowLog() };
   assert.equal(spawnSync(process.execPath, [kleeCommand, "image", "tag", "box", "late"], { env }).status, 0);
   waitUntil(() => brief(parse(stream.output())).includes("image tag late:latest"), "the event");

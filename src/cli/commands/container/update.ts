@@ -44,15 +44,6 @@ export function update(parent: Command, name: string, session: Session): void {
 }
 
 /** Is something to change that a run under way was started with, and keeps? */
-function countsLater({
-  command,
-  cpus: _cpus,
-  memory: _memory,
-  pids: _pids,
-  persist: _persist,
-  restart: _restart,
-  name: _name,
-  ...rest
-}: UpdateContainer): boolean {
-  return command.length > 0 || Object.values(rest).some((value) => value !== undefined);
+function countsLater({ command, user, env, jailParams }: UpdateContainer): boolean {
+  return command.length > 0 || [user, env, jailParams].some((value) => value !== undefined);
 }
