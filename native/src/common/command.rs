@@ -35,12 +35,11 @@ impl Program {
     }
 }
 
-/// Group rights first: without uid 0 they could not be changed any more.
-pub fn become_account(account: &Account) -> Outcome<()> {
+/// Group rights first: without uid 0 they could not be changed any more. `set_groups` gives the process its supplementary
+/// groups, setgroups(2).
+pub fn become_account(account: &Account, set_groups: impl Fn(&[libc::gid_t]) -> libc::c_int) -> Outcome<()> {
     let (uid, gid) = (account.uid, account.gid);
-    // SAFETY: pointer and length are of one live slice.
-    check(unsafe { libc::setgroups(account.groups.len() as _, account.groups.as_ptr()) }.into())
-        .at("setgroups", &account.name)?;
+    check(set_groups(&account.groups).into()).at("setgroups", &account.name)?;
     // SAFETY: no pointers.
     check(unsafe { libc::setresgid(gid, gid, gid) }.into()).at("setresgid", gid)?;
     // SAFETY: no pointers.

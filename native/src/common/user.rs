@@ -13,7 +13,8 @@ pub struct Account {
     pub name: String,
     pub uid: u32,
     pub gid: u32,
-    /// Supplementary groups.
+    /// Supplementary groups, the group itself first: up to FreeBSD 14 the first one is the effective group, which is then
+    /// set again, and would be lost were it another.
     pub groups: Vec<u32>,
     pub home: String,
     pub shell: String,
@@ -53,6 +54,7 @@ fn resolve(user: &str, passwd: &str, group: &str) -> Result<Account, &'static st
     let mut account = find_user(user, passwd).ok_or("no such user in the container's /etc/passwd")?;
     if let Some(wanted) = wanted_group {
         account.gid = find_group(wanted, group).ok_or("no such group in the container's /etc/group")?;
+        account.groups = vec![account.gid];
     } else {
         account.groups = groups_of(&account.name, account.gid, group);
     }
@@ -141,7 +143,7 @@ mod tests {
     #[test]
     fn a_given_group_replaces_all_others() {
         let account = resolve("web:log", PASSWD, GROUP).unwrap();
-        assert_eq!((account.gid, account.groups), (4, vec![]));
+        assert_eq!((account.gid, account.groups), (4, vec![4]));
         assert_eq!(resolve("12:34", PASSWD, GROUP).unwrap().gid, 34);
     }
 

@@ -15,8 +15,13 @@ impl Library {
     pub fn open(name: Option<&str>) -> Outcome<Self> {
         let Some(name) = name else {
             // Names of what it holds are found among the program's own from here on.
-            // SAFETY: a C string that outlives the call.
-            unsafe { libc::dlopen(c"libutil.so.9".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+            // Release 15 has the former, 14 the latter; an upgraded 15 has both, and is linked with its own.
+            for libutil in [c"libutil.so.10", c"libutil.so.9"] {
+                // SAFETY: a C string that outlives the call.
+                if !unsafe { libc::dlopen(libutil.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) }.is_null() {
+                    break;
+                }
+            }
             return Ok(Self(libc::RTLD_DEFAULT));
         };
         let path = CString::new(name).map_err(|_| Failure::refusal("dlopen", name, "a NUL is in its name"))?;
@@ -72,6 +77,15 @@ impl Library {
         // SAFETY: setlogin(2) is declared like this in unistd.h.
         self.required(c"setlogin").map(|address| unsafe {
             std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const libc::c_char) -> c_int>(address)
+        })
+    }
+
+    /// By name, since a program linked for 14 gets the call of 14 from the linker, on 15 as well: that one takes the first
+    /// group for the effective one, and leaves it out of the supplementary groups.
+    pub fn setgroups(self) -> Outcome<unsafe extern "C" fn(c_int, *const libc::gid_t) -> c_int> {
+        // SAFETY: setgroups(2) is declared like this in unistd.h.
+        self.required(c"setgroups").map(|address| unsafe {
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_int, *const libc::gid_t) -> c_int>(address)
         })
     }
 

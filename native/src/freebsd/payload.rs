@@ -52,7 +52,9 @@ fn enter_and_execute(library: Library, jail: Jail, command: &spec::Process, chan
     unsafe { libc::umask(0o022) };
     log_in(library, &account)?;
     enter_class(library, &account);
-    become_account(&account)?;
+    let set_groups = library.setgroups()?;
+    // SAFETY: pointer and length are of one live slice.
+    become_account(&account, |groups| unsafe { set_groups(groups.len() as libc::c_int, groups.as_ptr()) })?;
     close_on_exec()?;
     program.execute()
 }

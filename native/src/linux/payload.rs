@@ -59,7 +59,8 @@ fn enter_and_execute(
         check(unsafe { libc::fchown(0, account.uid, libc::gid_t::MAX) }.into()).at("fchown", "terminal")?;
     }
     let program = Program::new(&command.argv, &command.env, &account)?;
-    become_account(&account)?;
+    // SAFETY: pointer and length are of one live slice.
+    become_account(&account, |groups| unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })?;
     limit_own(capabilities).at("capset", &account.name)?;
     // SAFETY: no pointers.
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into()).at("prctl", "PR_SET_NO_NEW_PRIVS")?;

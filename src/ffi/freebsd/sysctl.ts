@@ -84,12 +84,24 @@ export function sysctlBytesAt(mib: Mib): Buffer {
   return readGrowing(mib.join("."), (room, size) => sysctl(name, mib.length, room, size, null, 0));
 }
 
-/** An integer variable of 32 or 64 bits. @throws {SyscallError} ENOENT; {FieldError} when it is none. */
+const INT64_SIZE = 8;
+
+/**
+ * An integer variable of 32 or 64 bits, or a truth value of one byte (1 or 0), which some that were integers have become.
+ * @throws {SyscallError} ENOENT; {FieldError} when it is none of these.
+ */
 export function sysctlInt(name: string): number {
   const bytes = sysctlBytes(name);
-  if (bytes.length === 4) return bytes.readInt32LE(0);
-  if (bytes.length === 8) return Number(bytes.readBigInt64LE(0));
-  throw new FieldError(`sysctl ${name} has ${bytes.length} bytes: not an integer`);
+  switch (bytes.length) {
+    case 1:
+      return bytes.readUInt8(0);
+    case INT_SIZE:
+      return bytes.readInt32LE(0);
+    case INT64_SIZE:
+      return Number(bytes.readBigInt64LE(0));
+    default:
+      throw new FieldError(`sysctl ${name} has ${bytes.length} bytes: not an integer`);
+  }
 }
 
 /** A variable's text. @throws {SyscallError} ENOENT when there is no such variable. */
@@ -97,9 +109,14 @@ export function sysctlString(name: string): string {
   return decodeCString(sysctlBytes(name));
 }
 
-/** Sets an integer variable of 32 bits. @throws {SyscallError} ENOENT, EPERM when it cannot be set. */
+/**
+ * Sets an integer variable, or a truth value, of whatever size the kernel has it in.
+ * @throws {SyscallError} ENOENT, EPERM when it cannot be set; {RangeError} for a value that does not fit.
+ */
 export function setSysctlInt(name: string, value: number): void {
-  const bytes = encodeMib([value]);
+  const bytes = Buffer.alloc(sysctlBytes(name).length);
+  if (bytes.length === INT64_SIZE) bytes.writeBigInt64LE(BigInt(value));
+  else bytes.writeIntLE(value, 0, bytes.length);
   syscall({ call: "sysctl", object: `${name}=${value}` }, () => sysctlbyname(name, null, null, bytes, bytes.length));
 }
 

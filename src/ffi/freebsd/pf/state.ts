@@ -84,6 +84,8 @@ export function stateKillList(wanted: Wanted): NvList {
     dst: endList("to" in wanted ? wanted.to : undefined),
     ifname: "",
     label: "",
+    // Release 15 refuses a request without it.
+    kill_match: false,
   };
 }
 

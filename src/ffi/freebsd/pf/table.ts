@@ -10,7 +10,6 @@ import {
   DIOCRINADEFINE,
   DIOCRSETADDRS,
   PFR_FLAG_ADDRSTOO,
-  PFR_FLAG_ATOMIC,
   PFR_TFLAG_PERSIST,
   pfiocTable,
   pfrAddr,
@@ -76,7 +75,7 @@ export function encodeTableDefinition(
 
 const changes = { add: DIOCRADDADDRS, delete: DIOCRDELADDRS, replace: DIOCRSETADDRS } as const;
 
-/** The call that adds, deletes or replaces addresses of a table. */
+/** The call that adds, deletes or replaces addresses of a table. All at once; PFR_FLAG_ATOMIC is refused by every release. */
 export function encodeTableChange(
   what: keyof typeof changes,
   anchor: string,
@@ -89,7 +88,6 @@ export function encodeTableChange(
     table,
     buffer: elements(addresses),
     esize: pfrAddr.size,
-    flags: PFR_FLAG_ATOMIC,
   });
 }
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
-import { flock, SyscallError, sysctl } from "../../../ffi/freebsd/index.ts";
+import { flock, sysctl } from "../../../ffi/freebsd/index.ts";
 import { lazy } from "../../../ffi/library.ts";
 import { launchLater } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
@@ -92,7 +92,7 @@ export class FreebsdHost implements Host {
   }
 
   advice(): string[] {
-    return [...missingLines(), ...localFiltering()];
+    return missingLines();
   }
 }
 
@@ -103,17 +103,6 @@ function missingLines(): string[] {
     .map((call) => `${call} "${ROOT}"`)
     .filter((line) => !text.split("\n").some((written) => written.trim().startsWith(line)))
     .map((line) => `${PF_CONF} lacks the line: ${line}`);
-}
-
-/** Connections of the host itself are translated only then; kernels before 13.3 have no such variable. */
-function localFiltering(): string[] {
-  try {
-    if (sysctl.sysctlInt("net.pf.filter_local") !== 0) return [];
-  } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENOENT") return [];
-    throw error;
-  }
-  return ["published ports do not work from the host itself; to change that: sysctl net.pf.filter_local=1"];
 }
 
 function cannotLock(error: unknown): never {
