@@ -226,7 +226,7 @@ describe("what a process may do", needs("root", "cgroup2", "overlay", "busybox")
   test("numbers without an entry, and a group", () =>
     withJail(async (jail) => {
       const { output } = await jail.run(["id"], { process: { user: "4000:log" } });
-      assert.equal(output, "uid=4000 gid=4(log)\n");
+      assert.equal(output, "uid=4000 gid=4(log) groups=4(log)\n");
     }));
 
   test("the environment is the given one, nothing of klee's", () =>

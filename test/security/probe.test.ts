@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -71,7 +71,13 @@ const isAbsent = (result: string, listed: string | undefined): boolean =>
   ABSENT.includes(result) && listed !== undefined && listed !== "allowed";
 
 test("what a process in a container must not do is refused, as docs/security.md lists it", gate, (t) => {
+  const nullDevice = (): unknown[] => {
+    const { mode, uid, gid } = statSync("/dev/null");
+    return [mode, uid, gid];
+  };
+  const before = nullDevice();
   const results = drivers.map(probe);
+  assert.deepEqual(nullDevice(), before, "the host's null device, which containers changed by their own");
   const found: Probe[] = [...(results[0]?.keys() ?? [])].map((key) => {
     const [group = "", what = ""] = key.split("\t");
     return { group, what, results: results.map((result) => result.get(key) ?? "-") };

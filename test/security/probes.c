@@ -407,6 +407,11 @@ static void files(void) {
     CALL("lower its own /proc/self/oom_score_adj", openAndWrite("/proc/self/oom_score_adj", "-1000"));
     CALL("read /proc/kcore", readSomething("/proc/kcore"));
     CALL("read /proc/keys", readSomething("/proc/keys"));
+    CALL("chmod what hides /proc/keys", chmod("/proc/keys", 0600));
+    CALL("chown what hides /proc/keys", chown("/proc/keys", 80, 80));
+    CALL("chmod an empty standard input", fchmod(0, 0606));
+    CALL("chown an empty standard input, by name", chown("/proc/self/fd/0", 80, 80));
+    CALL("chmod /dev/null", chmod("/dev/null", 0606));
     CALL("read /proc/timer_list", readSomething("/proc/timer_list"));
     CALL("read /proc/interrupts", readSomething("/proc/interrupts"));
     CALL("read /proc/kmsg", readSomething("/proc/kmsg"));

@@ -4,6 +4,7 @@
 mod jail;
 mod library;
 mod log;
+mod null;
 mod payload;
 mod signal;
 pub mod supervisor;

@@ -1,14 +1,16 @@
 //! The container's /dev: the devices of an unprivileged program, and nothing of the host's.
 
 use super::mount::{Detached, NODEV, NOEXEC, NOSUID, RootDirectory, make_directory, resolve_directory};
-use crate::common::sys::{check, text};
+use crate::common::sys::{check, duplicate_to, owned, text};
 use crate::failure::{At, Outcome};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Name, major and minor number: Documentation/admin-guide/devices.txt of the kernel.
 const NODES: [(&str, u32, u32); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+
+const NULL: libc::dev_t = libc::makedev(1, 3);
 
 const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
@@ -42,6 +44,39 @@ pub fn mount_devices(root: &RootDirectory) -> Outcome<()> {
     let shared = Detached::new("tmpfs", &[("mode", "1777"), ("size", "67108864")], NOSUID | NODEV | NOEXEC)
         .at("mount tmpfs", "/dev/shm")?;
     attach_below(&shared, directory, "shm").at("mount tmpfs", "/dev/shm")
+}
+
+/// Puts a null device of the container's own in the place of the host's where that is a standard descriptor of this
+/// process: of the host's, root in the container could change mode and owner. It needs no /dev, and is named nowhere.
+pub fn replace_null_devices() -> io::Result<()> {
+    let mut own = None;
+    for standard in 0..=2 {
+        if !is_null_device(standard)? {
+            continue;
+        }
+        let null = match own.take() {
+            Some(null) => null,
+            None => make_null()?,
+        };
+        duplicate_to(own.insert(null).as_fd(), standard)?;
+    }
+    Ok(())
+}
+
+fn make_null() -> io::Result<OwnedFd> {
+    let mount = Detached::new("tmpfs", &[("mode", "755"), ("size", "4096")], NOSUID | NOEXEC)?;
+    make_node(mount.as_fd(), "null", NULL)?;
+    let flags = libc::O_RDWR | libc::O_CLOEXEC;
+    // SAFETY: the name is a C string.
+    owned(unsafe { libc::openat(mount.as_fd().as_raw_fd(), c"null".as_ptr(), flags) }.into())
+}
+
+fn is_null_device(fd: RawFd) -> io::Result<bool> {
+    // SAFETY: stat is plain data; zero is a valid value for each field.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: stat outlives the call.
+    check(unsafe { libc::fstat(fd, &mut stat) }.into())?;
+    Ok(stat.st_mode & libc::S_IFMT == libc::S_IFCHR && stat.st_rdev == NULL)
 }
 
 fn attach_below(mount: &Detached, directory: BorrowedFd<'_>, name: &str) -> io::Result<()> {

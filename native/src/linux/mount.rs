@@ -63,7 +63,7 @@ impl RootDirectory {
             if directory || index + 1 < names.len() {
                 make_directory(parent.as_fd(), name)?;
             } else {
-                make_file(parent.as_fd(), name)?;
+                make_file(parent.as_fd(), name, 0o644)?;
             }
             walked.push('/');
         }
@@ -115,11 +115,12 @@ pub fn make_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     exists_is_fine(made.map(drop))
 }
 
-fn make_file(parent: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+/// An empty file; one that is there already is fine.
+pub fn make_file(parent: BorrowedFd<'_>, name: &str, mode: libc::mode_t) -> io::Result<()> {
     let name = text(name)?;
     let flags = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_WRONLY | libc::O_CLOEXEC;
     // SAFETY: name outlives the call.
-    let made = owned(unsafe { libc::openat(parent.as_raw_fd(), name.as_ptr(), flags, 0o644) }.into());
+    let made = owned(unsafe { libc::openat(parent.as_raw_fd(), name.as_ptr(), flags, mode) }.into());
     exists_is_fine(made.map(drop))
 }
 

@@ -3,13 +3,13 @@
 
 use super::device::mount_devices;
 use super::mount::{
-    Detached, NODEV, NOEXEC, NOSUID, RDONLY, RootDirectory, is_directory, make_root, mount, overlay_options, resolve,
+    Detached, NODEV, NOEXEC, NOSUID, RDONLY, RootDirectory, is_directory, make_file, make_root, mount, overlay_options,
+    resolve,
 };
-use crate::common::sys::open;
 use crate::failure::{At, Outcome};
 use crate::spec::{Bind, Jail};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Parts of /proc that tell of the host or act on it, hidden; as other container runtimes do.
 const HIDDEN: [&str; 14] = [
@@ -64,14 +64,14 @@ fn mount_bind(root: &RootDirectory, bind: &Bind) -> Outcome<()> {
 
 fn mount_proc(root: &RootDirectory) -> Outcome<()> {
     let target = root.own_directory("proc").at("open mount point", "/proc")?;
+    let empty = mount_empty_file(target.as_fd()).at("mount tmpfs", "/proc")?;
     let proc = Detached::new("proc", &[], NOSUID | NODEV | NOEXEC).at("mount proc", "/proc")?;
     proc.attach(target.as_fd()).at("mount proc", "/proc")?;
-    let null = open("/dev/null", libc::O_PATH).at("open", "/dev/null")?;
     for name in READ_ONLY {
         unless_absent(make_read_only(&proc, name)).at("mount read-only", format!("/proc/{name}"))?;
     }
     for name in HIDDEN {
-        unless_absent(hide(&proc, name, null.as_fd())).at("mount over", format!("/proc/{name}"))?;
+        unless_absent(hide(&proc, name, empty.as_fd())).at("mount over", format!("/proc/{name}"))?;
     }
     Ok(())
 }
@@ -83,16 +83,24 @@ fn make_read_only(proc: &Detached, name: &str) -> io::Result<()> {
     copy.attach(target.as_fd())
 }
 
-/// An empty, read-only directory over a directory, the null device over a file.
-fn hide(proc: &Detached, name: &str, null: BorrowedFd<'_>) -> io::Result<()> {
+/// An empty file of the container's own, read-only, to lie over others: what covered them must be no file of the host,
+/// whose mode and owner root in the container could change. Only an attached mount can be copied: it stays below /proc.
+fn mount_empty_file(target: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mount = Detached::new("tmpfs", &[("mode", "555"), ("size", "4096")], NOSUID | NODEV | NOEXEC)?;
+    make_file(mount.as_fd(), "empty", 0o444)?;
+    mount.set(RDONLY)?;
+    mount.attach(target)?;
+    resolve(mount.as_fd(), "empty")
+}
+
+/// An empty, read-only directory over a directory, an empty file over a file.
+fn hide(proc: &Detached, name: &str, empty: BorrowedFd<'_>) -> io::Result<()> {
     let target = resolve(proc.as_fd(), name)?;
     if is_directory(target.as_fd())? {
         let empty = Detached::new("tmpfs", &[("mode", "555"), ("size", "4096")], RDONLY | NOSUID | NODEV | NOEXEC)?;
         return empty.attach(target.as_fd());
     }
-    let null = Detached::clone_of_fd(null)?;
-    null.set(NOSUID | NOEXEC)?;
-    null.attach(target.as_fd())
+    Detached::clone_of_fd(empty)?.attach(target.as_fd())
 }
 
 /// Which of these files there are depends on the kernel's configuration.
