@@ -10,6 +10,8 @@ import {
 } from "../../src/ffi/freebsd/abi/interface.ts";
 import {
   DIOCADDRULE,
+  DIOCRADDADDRS,
+  DIOCRDELADDRS,
   DIOCRSETADDRS,
   DIOCXBEGIN,
   pfiocRule,
@@ -94,6 +96,11 @@ test("pf: wrong sizes of elements, stale tickets, and a rule outside of a transa
     assert.throws(() => send(DIOCRSETADDRS, pfiocTable.encode({ pfrio_table: table, pfrio_esize: 20 })), {
       code: "ESRCH",
     });
+    const PFR_FLAG_ATOMIC = 1;
+    for (const request of [DIOCRADDADDRS, DIOCRDELADDRS, DIOCRSETADDRS])
+      assert.throws(() => send(request, pfiocTable.encode({ pfrio_esize: 20, pfrio_flags: PFR_FLAG_ATOMIC })), {
+        code: "EINVAL",
+      });
     assert.throws(() => send(DIOCADDRULE, pfiocRule.encode({ anchor: "none" })), { code: "EINVAL" });
     assert.throws(() => send(DIOCADDRULE, pfiocRule.encode({ ticket: 99 })), { code: "EBUSY" });
   });

@@ -157,13 +157,20 @@ fn value(kernel: &Kernel, name: &str) -> Answer<Vec<u8>> {
         "hw.machine_arch" => text("amd64"),
         "kern.osrelease" => text(if kernel.machine.release >= 15 { "15.0-RELEASE" } else { "14.2-RELEASE" }),
         "kern.osreldate" => int(osreldate(kernel)),
-        "kern.racct.enable" => vec![u8::from(kernel.machine.racct), 0, 0, 0],
+        "kern.racct.enable" => truth(kernel, i32::from(kernel.machine.racct)),
         "security.jail.jailed" => int(i32::from(process::own_jail() != 0)),
         "kern.boot_id" => kernel.boot_id.to_vec(),
         "kern.boottime" => [kernel.boot_time.to_le_bytes(), 0_u64.to_le_bytes()].concat(),
         name if name.starts_with("security.jail.param.") => int(0),
+        "net.pf.filter_local" => truth(kernel, *kernel.sysctls.get(name).ok_or(ENOENT)?),
         name => int(*kernel.sysctls.get(name).ok_or(ENOENT)?),
     })
+}
+
+/// An integer that release 15 has made a truth value of one byte.
+fn truth(kernel: &Kernel, value: i32) -> Vec<u8> {
+    let bytes = value.to_le_bytes();
+    bytes[..if kernel.machine.release >= 15 { 1 } else { bytes.len() }].to_vec()
 }
 
 fn hostname(kernel: &Kernel) -> String {
@@ -178,7 +185,11 @@ pub fn write(kernel: &mut Kernel, mib: &[i32], new: &[u8]) -> Answer {
         return Err(EPERM);
     }
     let name = variables(kernel).into_iter().find(|one| one.mib == mib).ok_or(ENOENT)?.name;
-    let value = i32::from_le_bytes(new.try_into().map_err(|_| EINVAL)?);
+    // Exactly as long as it is, little-endian.
+    if new.len() != value(kernel, &name)?.len() || new.len() > 4 {
+        return Err(EINVAL);
+    }
+    let value = new.iter().rev().fold(0, |sum, byte| sum << 8 | i32::from(*byte));
     match kernel.sysctls.get_mut(&name) {
         Some(known) => {
             *known = value;

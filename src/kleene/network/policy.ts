@@ -5,6 +5,8 @@ import type { Family } from "./subnet.ts";
  * through are the same on all of them. Of a connection the first of these that fits decides; replies, and the errors
  * that belong to it, then pass.
  *
+ * 0. to an address of an exclusive network that nobody has at the moment, or from one: is refused, and never leaves the
+ *    host, whatever its routes say.
  * 1. from a container to itself, at any of its addresses: passes. So does what the host sends to a container.
  * 2. within a network that has `icc`, and by a {@link PolicyPair}: passes.
  * 3. to the gateway address of the own network: passes.

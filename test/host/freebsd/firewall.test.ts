@@ -4,13 +4,13 @@ import { after, test } from "node:test";
 import { DIOCXCOMMIT } from "../../../src/ffi/freebsd/abi/pf.ts";
 import { pf } from "../../../src/ffi/freebsd/index.ts";
 import { FreebsdFirewall } from "../../../src/kleene/host/freebsd/firewall.ts";
-import { anchorsOf, ROOT } from "../../../src/kleene/host/freebsd/rules.ts";
+import { anchorsOf, ROOT, UNHELD } from "../../../src/kleene/host/freebsd/rules.ts";
 import { containerPolicy, type Policy, policyOf } from "../../../src/kleene/network/policy.ts";
 import { SimulatedPf } from "../../support/simulated-pf.ts";
 import { custom, database, loopback, neighbour, sample, secluded, web } from "./sample.ts";
 
 const filter = new SimulatedPf(
-  { em0: ["198.51.100.1"], lo0: ["127.0.0.1"], kleene0: [], kleene1: [], em1: ["172.16.0.1"] },
+  { em0: ["198.51.100.1"], lo0: ["127.0.0.1"], kleene0: ["10.2.3.1", "10.2.3.2"], kleene1: [], em1: ["172.16.0.1"] },
   false,
 );
 after(() => filter[Symbol.dispose]());
@@ -30,7 +30,7 @@ function inKernel(): Map<string, unknown> {
         pf.tableNames(device, anchor).map((name) => [name, pf.tableAddresses(device, anchor, name).sort()]),
       ),
     });
-    return new Map([ROOT, ...within].sort().map((anchor) => [anchor, content(anchor)]));
+    return new Map([ROOT, UNHELD, ...within].sort().map((anchor) => [anchor, content(anchor)]));
   });
 }
 

@@ -92,8 +92,8 @@ const filter = new SimulatedPf({
   em0: ["198.51.100.1", "2001:db8::1"],
   em1: ["198.51.100.9"],
   lo0: ["127.0.0.1", "::1"],
-  kleene0: [],
-  kleene1: [],
+  kleene0: ["10.2.3.1", "fd00:2:3::1", "10.2.3.2"],
+  kleene1: ["10.4.0.1"],
 });
 after(() => filter[Symbol.dispose]());
 const firewall = new FreebsdFirewall();

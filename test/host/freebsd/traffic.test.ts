@@ -6,6 +6,7 @@ import { policyOf } from "../../../src/kleene/network/policy.ts";
 import { GATEWAY, GATEWAY6, OUTSIDE, OUTSIDE6 } from "../../support/machine.ts";
 import { follow, type Packet, SimulatedPf } from "../../support/simulated-pf.ts";
 import {
+  addressIn,
   containerAddress,
   describeCase,
   factsOf,
@@ -22,7 +23,12 @@ const loopbacks = { 4: "127.0.0.1", 6: "::1" } as const;
 const interfaces = {
   em0: [GATEWAY, GATEWAY6],
   lo0: ["127.0.0.1", "::1"],
-  ...Object.fromEntries([...setups.map(({ index }) => index), setups.length].map((index) => [`kleene${index}`, []])),
+  ...Object.fromEntries(
+    [...setups.map(({ index }) => index), setups.length].map((index) => [
+      `kleene${index}`,
+      ([4, 6] as const).flatMap((family) => [1, 2].map((number) => addressIn(index, family, number))),
+    ]),
+  ),
 };
 
 const isContainer = (peer: string): peer is "server" | "sibling" | "stranger" =>
@@ -93,5 +99,32 @@ test("the rules that klee loads into pf come to the verdict of every traffic cas
     else wrong.push(`${describeCase(one)}: ${got}, not ${expected}`);
   }
   console.log(`${right} of ${trafficCases.length}`);
+  assert.deepEqual(wrong, []);
+});
+
+test("an address that nobody has is reached by nobody, and nothing leaves from one", () => {
+  const wrong: string[] = [];
+  let tried = 0;
+  for (const setup of setups) {
+    const { networks, containers } = factsOf(setup, "em0");
+    firewall.load(policyOf(networks, containers));
+    loaded = setup.index;
+    for (const family of [4, 6] as const) {
+      const unheld = addressIn(setup.index, family, 99);
+      const senders = [1, 2].map((number) => addressIn(setup.index, family, number));
+      const ways = [
+        ...[...senders, addressIn(setups.length, family, 1), hosts[family]].map((source) => [source, unheld] as const),
+        [unheld, neighbours[family]] as const,
+      ];
+      for (const [source, destination] of ways)
+        for (const protocol of [pf.IPPROTO_TCP, pf.IPPROTO_UDP]) {
+          filter.forget();
+          tried += 1;
+          const packet = { direction: "out", interface: "em0", protocol, source, destination, port: 443 } as const;
+          if (filter.judge(packet).passed) wrong.push(`${JSON.stringify(setup)}: ${source} to ${destination}`);
+        }
+    }
+  }
+  console.log(`${tried - wrong.length} of ${tried} refused`);
   assert.deepEqual(wrong, []);
 });

@@ -40,6 +40,9 @@ impl Named {
     pub fn number(&self, name: &str) -> Answer<u64> {
         if let Value::Number(number) = self.get(name)? { Ok(*number) } else { Err(EINVAL) }
     }
+    pub fn flag(&self, name: &str) -> Answer<bool> {
+        if let Value::Bool(flag) = self.get(name)? { Ok(*flag) } else { Err(EINVAL) }
+    }
     pub fn text(&self, name: &str) -> Answer<&str> {
         if let Value::Text(text) = self.get(name)? { Ok(text) } else { Err(EINVAL) }
     }

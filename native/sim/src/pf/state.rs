@@ -110,6 +110,10 @@ pub fn kill(pf: &mut Pf, bytes: &mut [u8]) -> Answer {
 
 /// DIOCKILLSTATESNV: by id, or by an address that the connection has on the wire.
 pub fn kill_named(pf: &mut Pf, request: &Named) -> Answer<Named> {
+    // Those that match the killed ones stay: the model knows no matching states. Without the word the request is refused.
+    if request.flag("kill_match")? {
+        return Err(EINVAL);
+    }
     let compare = request.list("cmp")?;
     let id = compare.number("id")?;
     let family = request.number("af")? as i32;

@@ -25,7 +25,6 @@ const TICKET: usize = 1100;
 const PERSIST: u32 = 0x1;
 const USER_FLAGS: u32 = 0x43;
 const ADDRSTOO: u32 = 0x10;
-const ATOMIC: u32 = 0x1;
 
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Table {
@@ -112,6 +111,11 @@ fn requires_element(bytes: &[u8], size: usize) -> Answer {
     if bytes.get_u32(ELEMENT) as usize == size { Ok(()) } else { Err(ENODEV) }
 }
 
+/// Those that were seen to be taken; PFR_FLAG_ATOMIC, for one, is refused by every release where addresses change.
+fn requires_flags(bytes: &[u8], allowed: u32) -> Answer {
+    if bytes.get_u32(FLAGS) & !allowed == 0 { Ok(()) } else { Err(EINVAL) }
+}
+
 fn buffer(bytes: &[u8], size: usize) -> Answer<&'static mut [u8]> {
     // SAFETY: the caller's buffer has as many elements as it says.
     unsafe { at(bytes.get_u64(BUFFER), bytes.get_u32(SIZE) as usize * size) }
@@ -124,6 +128,7 @@ fn entries(bytes: &[u8]) -> Answer<Vec<Entry>> {
 /// DIOCRCLRTABLES
 pub fn clear(pf: &mut Pf, bytes: &mut [u8]) -> Answer {
     requires_element(bytes, 0)?;
+    requires_flags(bytes, 0)?;
     let path = padded_name(bytes, 0, PATH)?;
     let count = match pf.anchors.get_mut(&path) {
         Some(anchor) => std::mem::take(&mut anchor.tables).len(),
@@ -137,6 +142,7 @@ pub fn clear(pf: &mut Pf, bytes: &mut [u8]) -> Answer {
 /// DIOCRADDTABLES
 pub fn add(pf: &mut Pf, bytes: &mut [u8]) -> Answer {
     requires_element(bytes, TABLE)?;
+    requires_flags(bytes, 0)?;
     let mut added = 0;
     for element in buffer(bytes, TABLE)?.chunks_exact(TABLE) {
         let (path, name) = (padded_name(element, 0, PATH)?, padded_name(element, TABLE_NAME, NAME)?);
@@ -163,6 +169,7 @@ pub fn add(pf: &mut Pf, bytes: &mut [u8]) -> Answer {
 /// DIOCRGETTABLES
 pub fn list(pf: &Pf, bytes: &mut [u8]) -> Answer {
     requires_element(bytes, TABLE)?;
+    requires_flags(bytes, 0)?;
     let path = padded_name(bytes, 0, PATH)?;
     let anchor = pf.anchors.get(&path).ok_or(ENOENT)?;
     let count = anchor.tables.len();
@@ -186,9 +193,7 @@ fn named<'a>(pf: &'a mut Pf, bytes: &[u8]) -> Answer<&'a mut Table> {
 /// DIOCRADDADDRS, DIOCRDELADDRS, DIOCRSETADDRS
 pub fn change(pf: &mut Pf, request: u64, bytes: &mut [u8]) -> Answer {
     requires_element(bytes, ADDRESS)?;
-    if bytes.get_u32(FLAGS) & !ATOMIC != 0 {
-        return Err(EINVAL);
-    }
+    requires_flags(bytes, 0)?;
     let given = entries(bytes)?;
     let table = named(pf, bytes)?;
     let before = table.entries.len();
@@ -218,6 +223,7 @@ pub fn change(pf: &mut Pf, request: u64, bytes: &mut [u8]) -> Answer {
 /// DIOCRGETADDRS
 pub fn addresses(pf: &mut Pf, bytes: &mut [u8]) -> Answer {
     requires_element(bytes, ADDRESS)?;
+    requires_flags(bytes, 0)?;
     let entries = named(pf, bytes)?.entries.clone();
     if entries.len() <= bytes.get_u32(SIZE) as usize {
         for (entry, element) in entries.iter().zip(buffer(bytes, ADDRESS)?.chunks_exact_mut(ADDRESS)) {
@@ -231,6 +237,7 @@ pub fn addresses(pf: &mut Pf, bytes: &mut [u8]) -> Answer {
 /// DIOCRINADEFINE
 pub fn define(pf: &mut Pf, bytes: &mut [u8]) -> Answer {
     requires_element(bytes, ADDRESS)?;
+    requires_flags(bytes, ADDRSTOO)?;
     let (path, name) = (padded_name(bytes, 0, PATH)?, padded_name(bytes, TABLE_NAME, NAME)?);
     let given = entries(bytes)?;
     if name.is_empty() || (!given.is_empty() && bytes.get_u32(FLAGS) & ADDRSTOO == 0) {

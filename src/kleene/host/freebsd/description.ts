@@ -1,13 +1,14 @@
 import type { Policy } from "../../network/policy.ts";
 import { sayContainer, sayNetwork } from "../../network/policy-words.ts";
 import { anchorText } from "./pf-text.ts";
-import { anchorsOf, containersIn, natOf, pairsOf, portsOf, ROOT, within } from "./rules.ts";
+import { anchorsOf, containersIn, natOf, pairsOf, portsOf, ROOT, UNHELD, within } from "./rules.ts";
 
 /** The policy as commented pf.conf(5) text: each anchor with the rules and tables that are loaded into it. */
 export function describePolicy(policy: Policy): string {
   const { networks, endpoints } = policy;
   const meanings = new Map([
     [ROOT, "all containers"],
+    [UNHELD, "what comes from an address that nobody has"],
     ...networks.map((network) => [within(network.id), sayNetwork(network)] as const),
     ...networks.map(({ nat }) => [natOf(nat), `what leaves by ${nat} is translated`] as const),
     ...containersIn({ endpoints }).flatMap((id) => {

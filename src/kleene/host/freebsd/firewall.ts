@@ -4,7 +4,7 @@ import { type Policy, type PolicyChange, withdrawnAddresses } from "../../networ
 import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
 import { planChange, type TableStep } from "./rule-change.ts";
-import { anchorsOf, BRANCHES, ROOT } from "./rules.ts";
+import { anchorsOf, BRANCHES, ROOT, rootRules, UNHELD } from "./rules.ts";
 
 const HOW_TO_ENABLE = "enable it with `sysrc pf_enable=YES` and `service pf start`";
 
@@ -49,7 +49,7 @@ export class FreebsdFirewall implements Firewall {
   unload(): void {
     attempt("cannot remove the firewall rules", (device) => {
       pf.removeCalls(device, ROOT);
-      const anchors = [...ownAnchors(device), ROOT];
+      const anchors = [...ownAnchors(device), UNHELD, ROOT];
       pf.replaceAnchors(device, anchors.map(emptied));
       for (const anchor of anchors) pf.clearTables(device, anchor);
     });
@@ -60,7 +60,8 @@ export class FreebsdFirewall implements Firewall {
       return pf.withPf(
         (device) =>
           pf.isRunning(device) &&
-          pf.ruleCount(device, ROOT, "filter") > 0 &&
+          // Another version's rules have another number.
+          pf.ruleCount(device, ROOT, "filter") === rootRules.filter.length &&
           pf.missingCalls(device, ROOT).length === 0,
       );
     } catch (error) {

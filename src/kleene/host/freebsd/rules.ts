@@ -7,6 +7,7 @@ import type { Family } from "../../network/subnet.ts";
  * network or container is a table's elements, or an anchor of its own, so that one more changes nothing else:
  *
  *     klee                      what holds for all containers
+ *     klee/unheld               what comes from an address that nobody has
  *     klee/within/NETWORK       who may reach the network's containers
  *     klee/pairs/CONTAINER      connections between two addresses
  *     klee/ports/CONTAINER      published ports
@@ -16,6 +17,7 @@ import type { Family } from "../../network/subnet.ts";
  * loopback interface, and each time are judged; a dropped one of its own gives the sender EACCES at once.
  */
 export const ROOT = "klee";
+export const UNHELD = `${ROOT}/unheld`;
 export const within = (networkId: string): string => `${ROOT}/within/${networkId}`;
 export const pairsOf = (containerId: string): string => `${ROOT}/pairs/${containerId}`;
 export const portsOf = (containerId: string): string => `${ROOT}/ports/${containerId}`;
@@ -59,15 +61,30 @@ const fromOutside = {
   notInterface: true,
 } as const;
 
+/** What goes to an address of the host, a container's among them, goes by a loopback interface: this is all the rest. */
+const outward = { interface: LOOPBACKS, notInterface: true } as const;
+const nobody: pf.PfEnd = { address: SELF, not: true };
+
+/** Of what a container's subnet sends; translation comes before the filter, which would see another source. */
+const unheldRules: NonNullable<pf.PfAnchor["rules"]> = {
+  nat: [{ action: "no nat", ...outward, source: nobody }],
+  filter: [{ action: "block", direction: "out", quick: true, ...outward, source: nobody, label: "klee: withdrawn" }],
+};
+
 /** The root anchor's rules: rulesets by name. */
-const rootRules: NonNullable<pf.PfAnchor["rules"]> = {
-  nat: [{ action: "nat", anchorCall: "nat/*" }],
+export const rootRules = {
+  nat: [
+    { action: "nat", anchorCall: "unheld", ...from(CONTAINERS) },
+    { action: "nat", anchorCall: "nat/*" },
+  ],
   rdr: [
     { action: "no rdr", ...to(CONTAINERS) },
     { action: "rdr", anchorCall: "ports/*" },
   ],
   filter: [
     ...neighbours,
+    { action: "block", direction: "out", quick: true, ...outward, ...to(CONTAINERS), label: "klee: nobody has it" },
+    { action: "pass", ...from(CONTAINERS), anchorCall: "unheld" },
     { ...fromOutside, ...from(CONTAINERS), label: "klee: not from outside" },
     { action: "pass", anchorCall: "pairs/*" },
     { action: "pass", anchorCall: "within/*" },
@@ -80,7 +97,7 @@ const rootRules: NonNullable<pf.PfAnchor["rules"]> = {
     // Not the last word: a rule of the administrator's that follows may forbid it.
     { action: "pass", ...from(CONTAINERS), ...keep },
   ],
-};
+} as const satisfies NonNullable<pf.PfAnchor["rules"]>;
 
 const present = (address: string): boolean => address !== "";
 
@@ -241,6 +258,7 @@ export function anchorsOf(policy: Policy): pf.PfAnchor[] {
       rules: rootRules,
       tables: { [CONTAINERS]: addresses(networks), [INTERNAL]: addresses(networks.filter(({ internal }) => internal)) },
     },
+    { anchor: UNHELD, rules: unheldRules },
     ...networks.map((network) => ({
       ...networkAnchor(network),
       tables: { [MEMBERS]: addressesOf(network), [GUESTS]: [...new Set(guests.get(network.id) ?? [])] },

@@ -5,7 +5,8 @@ import { declarations, difference, type Elements, elementsOf, elementText } from
  * klee's policy as nft(8) text: one table, a constant number of rules, everything that varies in sets and maps.
  *
  * All containers share the host's stack, so their traffic is the host's own: what one sends passes `output`, what
- * reaches one from another host `input`, and between two containers both, over lo; never `forward`. A rule here can
+ * reaches one from another host `input`, and between two containers both, over lo; never `forward`, which is closed to
+ * their addresses. What goes to an address that a container has goes by lo, whatever the routes say. A rule here can
  * only take away: a packet that it accepts goes on to the tables of others, and what they drop stays dropped.
  */
 interface RuleText {
@@ -21,6 +22,7 @@ const chains: Readonly<Record<string, string>> = {
   local_redirect: "type nat hook output priority -100; policy accept;",
   output: "type filter hook output priority filter; policy accept;",
   input: "type filter hook input priority filter; policy accept;",
+  forward: "type filter hook forward priority filter; policy accept;",
   postrouting: "type nat hook postrouting priority srcnat; policy accept;",
 };
 
@@ -57,6 +59,16 @@ const rules: readonly RuleText[] = [
     text: `FAMILY daddr != @networksN fib daddr type local dnat FAMILY to ${PORT} map @locallyN`,
   },
 
+  {
+    chain: "output",
+    text: `oifname != "lo" FAMILY daddr @networksN ${REFUSE}`,
+    comment: "an address that no container has: never by whatever route there is",
+  },
+  {
+    chain: "output",
+    text: 'oifname != "lo" FAMILY saddr @networksN fib saddr type != local drop',
+    comment: "nor from one that a socket has kept",
+  },
   {
     chain: "output",
     text: "FAMILY saddr @networksN ct state established,related ct direction reply accept",
@@ -102,6 +114,9 @@ const rules: readonly RuleText[] = [
     comment: "published",
   },
   { chain: "input", text: 'iifname != "lo" FAMILY daddr @networksN drop', comment: "nothing else from outside" },
+
+  { chain: "forward", text: "FAMILY daddr @networksN drop", comment: "containers are on the host, not behind it" },
+  { chain: "forward", text: "FAMILY saddr @networksN drop" },
 
   {
     chain: "postrouting",
