@@ -1,5 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { PFI_IFLAG_SKIP, pfiocIface } from "../../src/ffi/freebsd/abi/pf.ts";
 import { pf } from "../../src/ffi/freebsd/index.ts";
+import { iowr } from "../../src/ffi/ioc.ts";
 import { openLibrary } from "../../src/ffi/library.ts";
 import { SIMULATOR, Simulator } from "./simulator.ts";
 
@@ -24,6 +26,8 @@ export interface Verdict {
   readonly packet: Packet;
 }
 
+/** An administrator's: klee has no use for it. */
+const DIOCSETIFFLAG = { cName: "DIOCSETIFFLAG", header: "net/pfvar.h", request: iowr("D", 89, pfiocIface) };
 const ANSWER_SIZE = 4096;
 const UP_LOOPBACK = 0x8049;
 const UP_ETHERNET = 0x8843;
@@ -75,7 +79,7 @@ export class SimulatedPf extends Judge implements Disposable {
         index: index + 1,
         driver: isLoopback(name) ? "lo" : "em",
         flags: isLoopback(name) ? UP_LOOPBACK : UP_ETHERNET,
-        groups: isLoopback(name) ? ["all", "lo"] : ["all"],
+        groups: ["all", ...(isLoopback(name) ? ["lo"] : []), ...(name.startsWith("kleene") ? ["klee"] : [])],
         addresses: addresses.map((ip) => ({ ip, prefix: ip.includes(":") ? 64 : 24 })),
       })),
     });
@@ -103,6 +107,12 @@ export class SimulatedPf extends Judge implements Disposable {
     pf.withPf((device) =>
       pf.replaceAnchors(device, [{ anchor: "", rules: { nat: [], rdr: [], filter: [], ...rules } }]),
     );
+  }
+
+  /** What `set skip on NAME` does when pf.conf is loaded. */
+  skip(name: string): void {
+    const argument = pfiocIface.encode({ pfiio_name: name, pfiio_flags: PFI_IFLAG_SKIP });
+    pf.withPf((device) => device.ioctl({ ioctl: DIOCSETIFFLAG, object: name, argument }));
   }
 
   [Symbol.dispose](): void {

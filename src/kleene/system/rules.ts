@@ -1,6 +1,7 @@
 import { attachmentsOf, policyContainer } from "../container/attachments.ts";
 import { storedContainer } from "../container/rows.ts";
 import type { Context } from "../context.ts";
+import { KleeError } from "../errors.ts";
 import { type Policy, type PolicyChange, type PolicyContainer, policyOf } from "../network/policy.ts";
 import { publishedBy } from "../network/published.ts";
 import { allNetworks, policyNetwork } from "../network/rows.ts";
@@ -36,7 +37,8 @@ export function reloadRules(context: Context): Promise<void> {
 
 /**
  * Where somebody took klee's rules away (`nft flush ruleset`), or changed them, all of them are loaded again first: no
- * container is ever reachable, or let out, without them.
+ * container is ever reachable, or let out, without them. What only goes, goes without: where the host's firewall is off, or
+ * was never there, a start that failed for it must leave nothing, nor must a container that ends.
  */
 async function changeRules(context: Context, change: PolicyChange): Promise<void> {
   const { firewall } = context.host;
@@ -47,8 +49,18 @@ async function changeRules(context: Context, change: PolicyChange): Promise<void
       // The kernel does not hold what it should. If the cause is another one, loading fails as well and says so.
     }
   }
-  firewall.load(await currentPolicy(context));
-  firewall.change(change);
+  const unlessOff = change.add === undefined ? ignoreUnsupported : (act: () => void): void => act();
+  const policy = await currentPolicy(context);
+  unlessOff(() => firewall.load(policy));
+  unlessOff(() => firewall.change(change));
+}
+
+function ignoreUnsupported(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (!(error instanceof KleeError && error.code === "UNSUPPORTED")) throw error;
+  }
 }
 
 /** The rules for all networks, and for the containers that are to run: from before they start to when they are down. */

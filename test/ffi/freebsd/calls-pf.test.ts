@@ -124,7 +124,7 @@ for (const release of [14, 15]) {
       assert.equal(stateCount(), 1);
       pf.killStates(device, ["10.2.3.2"]);
       assert.equal(stateCount(), 0);
-      pf.filterInterface(device, "kleene0");
+      pf.filterInterfaces(device, "kleene0");
       assert.equal(skipCleared(), 0x100);
     });
   });

@@ -115,6 +115,23 @@ test("when the administrator loads pf.conf the calls are missed, and added again
   assert.equal(firewall.loaded(), true);
 });
 
+test("`set skip on lo` at a load of pf.conf is seen, and taken back by the next change", () => {
+  const other = { direction: "in", interface: "kleene0", protocol: 6, source: "10.4.0.9", port: 22 } as const;
+  const isRefused = () => {
+    filter.forget();
+    return !filter.judge({ ...other, destination: "10.2.3.2" }).passed;
+  };
+  assert.equal(isRefused(), true);
+  for (const repair of [() => firewall.load(sample), () => firewall.change({ add: containerPolicy(web) })]) {
+    filter.skip("lo");
+    assert.equal(isRefused(), false, "another network's container gets in");
+    assert.equal(firewall.loaded(), false);
+    repair();
+    assert.equal(firewall.loaded(), true);
+    assert.equal(isRefused(), true);
+  }
+});
+
 test("nothing is left when the rules are removed", () => {
   firewall.unload();
   assert.equal(firewall.loaded(), false);

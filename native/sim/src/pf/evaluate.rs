@@ -118,7 +118,7 @@ fn set_key(packet: &mut Packet, key: &Key) {
 }
 
 impl Pf {
-    fn skips(&self, host: &Host, name: &str) -> bool {
+    pub(super) fn skips(&self, host: &Host, name: &str) -> bool {
         if self.filtered.contains(name) {
             return false;
         }

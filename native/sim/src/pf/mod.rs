@@ -118,6 +118,7 @@ const DIOCRINADEFINE: u64 = 0xc450_444d;
 const DIOCXBEGIN: u64 = 0xc010_4451;
 const DIOCXCOMMIT: u64 = 0xc010_4452;
 const DIOCXROLLBACK: u64 = 0xc010_4453;
+const DIOCIGETIFACES: u64 = 0xc028_4457;
 const DIOCSETIFFLAG: u64 = 0xc028_4459;
 const DIOCCLRIFFLAG: u64 = 0xc028_445a;
 
@@ -179,8 +180,9 @@ pub fn ioctl(pf: &mut Pf, host: &Host, request: u64, argument: u64) -> Answer {
         DIOCGETSTATES => state::list(pf, bytes),
         DIOCKILLSTATES => state::kill(pf, bytes),
         DIOCKILLSTATESNV => name_values::answer(bytes, |request| state::kill_named(pf, request)),
-        DIOCSETIFFLAG => state::skip(pf, bytes, true),
-        DIOCCLRIFFLAG => state::skip(pf, bytes, false),
+        DIOCSETIFFLAG => state::skip(pf, host, bytes, true),
+        DIOCCLRIFFLAG => state::skip(pf, host, bytes, false),
+        DIOCIGETIFACES => state::interfaces(pf, host, bytes),
         _ => Err(ENODEV),
     }
 }

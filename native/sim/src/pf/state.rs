@@ -1,9 +1,9 @@
 //! States: connections that pf remembers; and interfaces that it passes over.
 
-use super::Pf;
 use super::name_values::Named;
 use super::rule::octets;
-use crate::errno::{Answer, EINVAL};
+use super::{Host, Pf};
+use crate::errno::{Answer, EINVAL, ENODEV};
 use crate::interface::{AF_INET, AF_INET6};
 use crate::memory::{Bytes, BytesMut, at};
 use serde::{Deserialize, Serialize};
@@ -144,18 +144,52 @@ pub fn kill_named(pf: &mut Pf, request: &Named) -> Answer<Named> {
     Ok(vec![("killed".to_owned(), super::name_values::Value::Number(killed))].into())
 }
 
+/// Interfaces of this name, or in a group of it: no name of a group ends with a digit.
+fn meant<'a>(host: &'a Host, name: &'a str) -> impl Iterator<Item = &'a String> {
+    let group = !name.ends_with(|last: char| last.is_ascii_digit());
+    let fits = move |one: &&super::Interface| one.name == name || group && one.groups.iter().any(|own| own == name);
+    host.interfaces.iter().filter(fits).map(|one| &one.name)
+}
+
 /// DIOCSETIFFLAG, DIOCCLRIFFLAG
-pub fn skip(pf: &mut Pf, bytes: &[u8], on: bool) -> Answer {
+pub fn skip(pf: &mut Pf, host: &Host, bytes: &[u8], on: bool) -> Answer {
     let name = bytes.get_name(0, 16)?;
     if bytes.get_u32(36) & !PFI_IFLAG_SKIP != 0 {
         return Err(EINVAL);
     }
-    if on {
-        pf.filtered.remove(&name);
-        pf.skipped.insert(name);
-    } else {
-        pf.skipped.remove(&name);
-        pf.filtered.insert(name);
+    for name in meant(host, &name).chain([&name]) {
+        if on {
+            pf.filtered.remove(name);
+            pf.skipped.insert(name.clone());
+        } else {
+            pf.skipped.remove(name);
+            pf.filtered.insert(name.clone());
+        }
     }
+    Ok(())
+}
+
+/// DIOCIGETIFACES: struct pfi_kif of each, as far as name and flags. A count that exceeds the room is told all the same.
+pub fn interfaces(pf: &Pf, host: &Host, bytes: &mut [u8]) -> Answer {
+    const ELEMENT: usize = 216;
+    const ELEMENT_FLAGS: usize = 172;
+    let name = bytes.get_name(0, 16)?;
+    if bytes.get_u32(24) as usize != ELEMENT {
+        return Err(ENODEV);
+    }
+    let room = bytes.get_u32(28) as usize;
+    let names: Vec<&String> = if name.is_empty() {
+        host.interfaces.iter().map(|one| &one.name).collect()
+    } else {
+        meant(host, &name).collect()
+    };
+    // SAFETY: the caller's buffer has room for as many as it says.
+    let buffer = unsafe { at(bytes.get_u64(16), room * ELEMENT)? };
+    for (name, element) in names.iter().zip(buffer.chunks_exact_mut(ELEMENT)) {
+        element.fill(0);
+        element.put_name(0, 16, name)?;
+        element.put_u32(ELEMENT_FLAGS, if pf.skips(host, name) { PFI_IFLAG_SKIP } else { 0 });
+    }
+    bytes.put_u32(28, names.len() as u32);
     Ok(())
 }

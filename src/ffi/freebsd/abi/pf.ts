@@ -234,6 +234,12 @@ export const pfiocIface = struct("struct pfioc_iface", "net/pfvar.h", 40, {
   pfiio_flags: [36, i32],
 });
 
+/** What pf knows of an interface, or of a group of them; as far as klee reads it. */
+export const pfiKif = struct("struct pfi_kif", "net/pfvar.h", 216, {
+  pfik_name: [0, name],
+  pfik_flags: [172, u32],
+});
+
 const pf = (cName: string, number: number, type: { readonly size: number }) =>
   ioctl(cName, "net/pfvar.h", iowr("D", number, type));
 
@@ -260,4 +266,5 @@ export const DIOCRINADEFINE = pf("DIOCRINADEFINE", 77, pfiocTable);
 export const DIOCXBEGIN = pf("DIOCXBEGIN", 81, pfiocTrans);
 export const DIOCXCOMMIT = pf("DIOCXCOMMIT", 82, pfiocTrans);
 export const DIOCXROLLBACK = pf("DIOCXROLLBACK", 83, pfiocTrans);
+export const DIOCIGETIFACES = pf("DIOCIGETIFACES", 87, pfiocIface);
 export const DIOCCLRIFFLAG = pf("DIOCCLRIFFLAG", 90, pfiocIface);

@@ -13,6 +13,7 @@ export {
 } from "../abi/pf.ts";
 export type { PfAddress } from "./address.ts";
 export { isRunning, PfDevice, start, stop, withPf } from "./device.ts";
+export { filterInterfaces, skippedInterfaces } from "./interfaces.ts";
 export type { PfAction, PfEnd, PfPorts, PfRule, PfRuleset, PfTarget } from "./rule.ts";
 export {
   childAnchors,
@@ -23,7 +24,7 @@ export {
   removeCalls,
   ruleCount,
 } from "./ruleset.ts";
-export { filterInterface, killStates, type PfState, states } from "./state.ts";
+export { killStates, type PfState, states } from "./state.ts";
 export {
   addAddresses,
   clearTables,

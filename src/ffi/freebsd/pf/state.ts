@@ -1,4 +1,4 @@
-import { DIOCCLRIFFLAG, DIOCKILLSTATESNV, PFI_IFLAG_SKIP, pfiocIface } from "../abi/pf.ts";
+import { DIOCKILLSTATESNV } from "../abi/pf.ts";
 import { DIOCGETSTATES, DIOCKILLSTATES, pfiocStateKill, pfiocStates, pfsyncState } from "../abi/pf14.ts";
 import { AF_INET6 } from "../abi/socket.ts";
 import type { IoctlCall } from "../control.ts";
@@ -126,10 +126,4 @@ export function killStates(pf: PfDevice, addresses: readonly string[]): void {
       nvRequest(pf, DIOCKILLSTATESNV, object, stateKillList({ to: network }));
     }
   }
-}
-
-/** Has pf filter an interface that `set skip on` exempted, itself or by its group. */
-export function filterInterface(pf: PfDevice, name: string): void {
-  const argument = pfiocIface.encode({ pfiio_name: name, pfiio_flags: PFI_IFLAG_SKIP });
-  pf.ioctl({ ioctl: DIOCCLRIFFLAG, object: name, argument });
 }

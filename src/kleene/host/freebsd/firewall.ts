@@ -3,6 +3,7 @@ import { hostFailure, KleeError } from "../../errors.ts";
 import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
+import { GROUP } from "./interfaces.ts";
 import { planChange, type TableStep } from "./rule-change.ts";
 import { anchorsOf, BRANCHES, ROOT, rootRules, UNHELD } from "./rules.ts";
 
@@ -21,7 +22,7 @@ export class FreebsdFirewall implements Firewall {
       const stale = ownAnchors(device).filter((anchor) => !known.has(anchor));
       pf.replaceAnchors(device, [...wanted, ...stale.map(emptied)]);
       for (const anchor of stale) pf.clearTables(device, anchor);
-      filterInterfaces(device, policy);
+      pf.filterInterfaces(device, GROUP);
       pf.ensureCalls(device, ROOT);
     });
   }
@@ -41,7 +42,7 @@ export class FreebsdFirewall implements Firewall {
       }
       for (const step of plan.withdraw) remove(device, step);
       for (const anchor of plan.gone) pf.clearTables(device, anchor);
-      filterInterfaces(device, change.add ?? {});
+      if (change.add !== undefined) pf.filterInterfaces(device, GROUP);
       pf.killStates(device, withdrawnAddresses(change));
     });
   }
@@ -62,7 +63,9 @@ export class FreebsdFirewall implements Firewall {
           pf.isRunning(device) &&
           // Another version's rules have another number.
           pf.ruleCount(device, ROOT, "filter") === rootRules.filter.length &&
-          pf.missingCalls(device, ROOT).length === 0,
+          pf.missingCalls(device, ROOT).length === 0 &&
+          // `set skip on lo` means klee's interfaces, too, at each load of pf.conf.
+          pf.skippedInterfaces(device, GROUP).length === 0,
       );
     } catch (error) {
       if (isAbsent(error)) return false;
@@ -97,12 +100,6 @@ function remove(device: pf.PfDevice, { anchor, table, addresses }: TableStep): v
   } catch (error) {
     if (!(error instanceof SyscallError && error.code === "ESRCH")) throw error;
   }
-}
-
-/** An administrator's `set skip on lo` means klee's interfaces too, being of that group: of these pf forgets it. */
-function filterInterfaces(device: pf.PfDevice, { networks = [], endpoints = [] }: Partial<Policy>): void {
-  const concerned = [...networks, ...endpoints.map(({ network }) => network)].filter(({ exclusive }) => exclusive);
-  for (const name of new Set(concerned.map((network) => network.interface))) pf.filterInterface(device, name);
 }
 
 function requireRunning(device: pf.PfDevice): void {

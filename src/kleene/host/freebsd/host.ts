@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
-import { flock, sysctl } from "../../../ffi/freebsd/index.ts";
+import { flock, pf, sysctl } from "../../../ffi/freebsd/index.ts";
 import { lazy } from "../../../ffi/library.ts";
 import { launchLater } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
@@ -11,7 +11,7 @@ import { FreebsdFirewall } from "./firewall.ts";
 import { FreebsdInterfaces } from "./interfaces.ts";
 import { FreebsdJails } from "./jails.ts";
 import { identityOf, isAlive } from "./processes.ts";
-import { ROOT } from "./rules.ts";
+import { LOOPBACK, ROOT } from "./rules.ts";
 import { FreebsdStorage } from "./storage.ts";
 
 const DEFAULT_ROOT = "/var/db/klee";
@@ -92,7 +92,7 @@ export class FreebsdHost implements Host {
   }
 
   advice(): string[] {
-    return missingLines();
+    return [...missingLines(), ...skippedLoopback()];
   }
 }
 
@@ -103,6 +103,20 @@ function missingLines(): string[] {
     .map((call) => `${call} "${ROOT}"`)
     .filter((line) => !text.split("\n").some((written) => written.trim().startsWith(line)))
     .map((line) => `${PF_CONF} lacks the line: ${line}`);
+}
+
+/** By lo0 go connections to the host's own addresses, which are those of containers on bridges and on interfaces of yours. */
+function skippedLoopback(): string[] {
+  try {
+    if (pf.withPf((device) => pf.skippedInterfaces(device, LOOPBACK)).length === 0) return [];
+  } catch {
+    // Without pf there is more to say, and it is said elsewhere.
+    return [];
+  }
+  return [
+    `pf skips ${LOOPBACK}: containers in networks of type bridge and custom are not kept apart, and published ports do not ` +
+      `work from the host; in ${PF_CONF}, write \`pass quick on lo0\` after \`anchor "${ROOT}"\` in place of \`set skip on lo\``,
+  ];
 }
 
 function cannotLock(error: unknown): never {

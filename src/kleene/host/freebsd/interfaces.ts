@@ -4,7 +4,7 @@ import { hostFailure, KleeError } from "../../errors.ts";
 import type { HostInterface, InterfaceMaker, Interfaces, InterfaceType } from "../host.ts";
 
 /** Interfaces of klee are in this group, `ifconfig -g klee`, and have the network's id in their description. */
-const GROUP = "klee";
+export const GROUP = "klee";
 const MARK = "klee ";
 /** Drivers whose clones networks are made of; a bridge without members only holds addresses. */
 const drivers: Readonly<Record<InterfaceType, string>> = { loopback: "lo", bridge: "bridge" };

@@ -37,7 +37,7 @@ const PUBLISHED = "klee";
 /** Group of all loopback interfaces, those that klee makes among them. */
 const LOOPBACKS = "lo";
 /** The loopback interface by which packets to the host's own addresses go. */
-const LOOPBACK = "lo0";
+export const LOOPBACK = "lo0";
 /** All of the host's addresses, at the time of the packet. */
 const SELF: pf.PfAddress = { interface: "self" };
 /** Source ports of translated connections, those that pfctl(8) takes by default. */

@@ -1,0 +1,37 @@
+import { DIOCCLRIFFLAG, DIOCIGETIFACES, PFI_IFLAG_SKIP, pfiKif, pfiocIface } from "../abi/pf.ts";
+import type { IoctlCall } from "../control.ts";
+import type { PfDevice } from "./device.ts";
+
+/** Room for so many interfaces at first; how often the list is read again when it is longer. */
+const FIRST_ROOM = 64;
+const READ_ATTEMPTS = 8;
+
+/** The call that reads what pf knows of an interface, or of those of a group, with room for so many. */
+export function encodeInterfacesQuery(name: string, room: number): IoctlCall {
+  return {
+    ioctl: DIOCIGETIFACES,
+    object: name,
+    argument: pfiocIface.encode({ pfiio_name: name, pfiio_esize: pfiKif.size, pfiio_size: room }),
+    pointee: { at: pfiocIface.fields.pfiio_buffer[0], data: Buffer.alloc(room * pfiKif.size) },
+  };
+}
+
+/** Which of these interfaces `set skip on` exempts from filtering. @param name an interface's name, or a group's. */
+export function skippedInterfaces(pf: PfDevice, name: string): string[] {
+  for (let attempt = 1, room = FIRST_ROOM; ; attempt++) {
+    const { argument, pointee } = pf.ioctl(encodeInterfacesQuery(name, room));
+    const count = pfiocIface.decode(argument).pfiio_size;
+    if (count <= room || attempt === READ_ATTEMPTS) {
+      return Array.from({ length: Math.min(count, room) }, (_, index) => pfiKif.decode(pointee, index * pfiKif.size))
+        .filter(({ pfik_flags }) => (pfik_flags & PFI_IFLAG_SKIP) !== 0)
+        .map(({ pfik_name }) => pfik_name);
+    }
+    room = count;
+  }
+}
+
+/** Has pf filter an interface, or all of a group, that `set skip on` exempted. */
+export function filterInterfaces(pf: PfDevice, name: string): void {
+  const argument = pfiocIface.encode({ pfiio_name: name, pfiio_flags: PFI_IFLAG_SKIP });
+  pf.ioctl({ ioctl: DIOCCLRIFFLAG, object: name, argument });
+}
