@@ -2,7 +2,7 @@
 // With --test also what only the tests need, with --pack what the package holds for FreeBSD. Each part is done again only when its inputs have changed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -118,6 +118,19 @@ function installZig(release) {
   );
 }
 
+/** A second JavaScript runtime, the one that klee was first run with on FreeBSD; its packages hold the program itself. */
+function installBun(release) {
+  const name = { x64: "bun-linux-x64-baseline", arm64: "bun-linux-aarch64" }[process.arch];
+  if (name === undefined) return;
+  const target = `.setup/bun-${release}`;
+  const quiet = ["--no-save", "--no-package-lock", "--no-fund", "--no-audit", "--loglevel=error"];
+  once(`runtime-${release}`, [], [`${target}/bun`], () => {
+    mkdirSync(join(root, target), { recursive: true });
+    run("npm", ["install", "--prefix", target, ...quiet, `@oven/${name}@${release}`]);
+    renameSync(join(root, target, "node_modules/@oven", name, "bin/bun"), join(root, target, "bun"));
+  });
+}
+
 try {
   installDebianPackages();
   if (!onPath("cargo")) throw new Error("cargo is missing: install Rust (https://rustup.rs), version 1.80 or later");
@@ -150,6 +163,7 @@ try {
     );
   if (forPackage) installZig("0.15");
   if (forTests) installZig("0.16");
+  if (forTests) installBun("1.4.5");
   if (forPackage)
     once("freebsd", ["native"], ["native/freebsd-x64/klee.node", "native/freebsd-x64/klee-supervisor"], () =>
       run(process.execPath, ["native/freebsd.mjs", ".setup/zig-0.15/ziglang/zig"]),

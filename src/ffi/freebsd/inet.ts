@@ -1,5 +1,4 @@
-import { SocketAddress } from "node:net";
-import { encodeAddress, encodeQuad, isIPv6, parseQuad } from "../inet.ts";
+import { encodeAddress, encodeQuad, formatAddress, isIPv6, parseQuad } from "../inet.ts";
 import { FieldError, zeroed } from "../struct.ts";
 
 /** The 4 bytes of an IPv4 address in dotted form, network order. @throws {FieldError} when it is none. */
@@ -20,10 +19,9 @@ export function formatInet(address: Uint8Array): string {
   return address.join(".");
 }
 
-/** The shortest text of 16 bytes, as inet_ntop(3) writes it. */
+/** The shortest text of 16 bytes, in the form of RFC 5952. */
 export function formatInet6(address: Uint8Array): string {
-  const full = Buffer.from(address).toString("hex").match(/.{4}/g)?.join(":") ?? "";
-  return new SocketAddress({ address: full, family: "ipv6" }).address;
+  return formatAddress(address);
 }
 
 /** A netmask of `size` bytes. @throws {FieldError} when the prefix is longer than the address. */

@@ -49,11 +49,10 @@ class Removal {
     const what = shown(directory);
     if (naming(what, () => lstatSync(directory, { bigint: true })).dev !== this.#device)
       throw new Error(`${what} belongs to another file system; unmount it first`);
-    const entries = naming(what, () => readdirSync(directory, { encoding: "buffer", withFileTypes: true }));
-    for (const entry of entries) {
-      const path = at(directory, entry.name);
-      if (!entry.isDirectory()) naming(shown(path), () => unlinkSync(path));
-      else if (path.length > DEEPEST_BYTES && directory !== this.#root) this.#moveUp(path);
+    for (const name of naming(what, () => readdirSync(directory, { encoding: "buffer" }))) {
+      const path = at(directory, name);
+      if (naming(shown(path), () => unlinkUnlessDirectory(path))) continue;
+      if (path.length > DEEPEST_BYTES && directory !== this.#root) this.#moveUp(path);
       else this.#remove(path);
     }
   }
@@ -70,6 +69,21 @@ class Removal {
 const shown = (path: Buffer): string => quoted(path.toString("latin1"));
 
 const at = (directory: Buffer, name: Buffer): Buffer => Buffer.concat([directory, SEPARATOR, name]);
+
+/**
+ * Not every runtime tells the types of entries whose names are bytes: which one is a directory the kernel says.
+ * @returns false for a directory, which stays.
+ */
+function unlinkUnlessDirectory(path: Buffer): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch (error) {
+    // EISDIR on Linux, EPERM on FreeBSD, as for a file that must not be changed.
+    if (!lstatOrNone(path)?.isDirectory()) throw error;
+    return false;
+  }
+}
 
 function lstatOrNone(path: Buffer): BigIntStats | undefined {
   return lstatSync(path, { bigint: true, throwIfNoEntry: false });
