@@ -2,7 +2,7 @@
 // With --test also what only the tests need, with --pack what the package holds for FreeBSD. Each part is done again only when its inputs have changed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -125,6 +125,7 @@ function installBun(release) {
   const target = `.setup/bun-${release}`;
   const quiet = ["--no-save", "--no-package-lock", "--no-fund", "--no-audit", "--loglevel=error"];
   once(`runtime-${release}`, [], [`${target}/bun`], () => {
+    rmSync(join(root, target), { recursive: true, force: true });
     mkdirSync(join(root, target), { recursive: true });
     run("npm", ["install", "--prefix", target, ...quiet, `@oven/${name}@${release}`]);
     renameSync(join(root, target, "node_modules/@oven", name, "bin/bun"), join(root, target, "bun"));

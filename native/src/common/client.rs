@@ -4,6 +4,10 @@ use crate::failure::{At, Failure, Outcome};
 use crate::spec::{Command, Event, Spec};
 use crate::wire;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+/// How long a client has to take its container down, once it was told of the end. On a busy machine that takes a while.
+const LEAVING: Duration = Duration::from_secs(5);
 
 /// The klee that asked for this container or process. It may be gone at any time, which changes nothing for them.
 pub struct Client {
@@ -57,9 +61,20 @@ impl Client {
         }
     }
 
+    /// Waits until it has left, but not for ever: one that is stopped, or hangs, keeps its container's addresses from
+    /// nobody. Should it take the container down later, after all, it finds that done.
     pub fn wait_gone(&mut self) {
-        while self.socket.is_some() {
-            self.serve(None);
+        let deadline = Instant::now() + LEAVING;
+        while let Some(socket) = &self.socket {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut polled = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            // SAFETY: one pollfd, which outlives the call.
+            match unsafe { libc::poll(&mut polled, 1, left.as_millis() as libc::c_int) } {
+                0 => self.socket = None,
+                // A signal came.
+                -1 if Instant::now() < deadline => {}
+                _ => self.serve(None),
+            }
         }
     }
 }
