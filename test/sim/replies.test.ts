@@ -6,7 +6,7 @@ import { RECORDED_CALLS, type Reply, readReplies, SYS } from "../ffi/freebsd/rep
 import { Simulator } from "../support/simulator.ts";
 import { replays } from "./replay.ts";
 
-const simulator = new Simulator({ real: false, pf: false, modules: ["if_epair", "nullfs", "pf"] });
+const simulator = new Simulator({ release: 12, real: false, pf: false, modules: ["if_epair", "nullfs", "pf"] });
 after(() => simulator[Symbol.dispose]());
 simulator.use();
 
@@ -45,6 +45,8 @@ test("the simulator answers as the recorded kernel did: results, errors, bytes a
     compared += replayInJail(replies.slice(index, end));
     index = end;
   }
-  t.diagnostic(`${compared} of ${RECORDED_CALLS} recorded calls answered the same`);
+  t.diagnostic(
+    `replayed ${compared} of ${RECORDED_CALLS} calls of 12.1; the others are of functions that klee does not call`,
+  );
   assert.equal(compared, 96);
 });

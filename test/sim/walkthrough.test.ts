@@ -19,8 +19,8 @@ const id = /^[0-9a-f]{12}$/;
 const storages: readonly { readonly name: string; readonly machine: SimulatedMachine; readonly dataset: RegExp }[] = [
   { name: "directories", machine: ordinaryMachine, dataset: /\/store\/containers\/[0-9a-f]{12}\/root$/ },
   {
-    name: "directories, release 15",
-    machine: { ...ordinaryMachine, release: 15 },
+    name: "directories, release 12.1",
+    machine: { ...ordinaryMachine, release: 12 },
     dataset: /\/store\/containers\/[0-9a-f]{12}\/root$/,
   },
   {

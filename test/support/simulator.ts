@@ -8,10 +8,13 @@ import { waitUntil } from "./machine.ts";
 const NATIVE = fileURLToPath(new URL("../../native/target/sim", import.meta.url));
 export const SIMULATOR = join(NATIVE, "libfreebsd_sim.so");
 
+export type SimulatedRelease = 12 | 14 | 15;
+
 /** The machine as it boots; `native/sim/src/kernel.rs` has the same shape. All is optional. */
 export interface SimulatedMachine {
-  /** 14 unless told. */
-  readonly release?: 14 | 15;
+  /** What KLEE_SIM_RELEASE says, or else 15, unless told: 12 is 12.1, 14 is 14.2, 15 is 15.1. */
+  readonly release?: SimulatedRelease;
+  readonly hostname?: string;
   readonly interfaces?: readonly SimulatedInterface[];
   /** Name of the interface of the default route. */
   readonly default4?: string;
@@ -24,6 +27,8 @@ export interface SimulatedMachine {
   /** The host's devfs rulesets are loaded. */
   readonly devfs?: boolean;
   readonly modules?: readonly string[];
+  /** Directories that are there beside this system's, where mounts are not real. */
+  readonly directories?: readonly string[];
   /** Mounts, roots and signals are real ones of this system; else only the model knows of them. */
   readonly real?: boolean;
 }
@@ -37,6 +42,8 @@ export interface SimulatedInterface {
   readonly addresses: readonly { readonly ip: string; readonly prefix: number; readonly broadcast?: string }[];
 }
 
+const RELEASE = Number.parseInt(process.env.KLEE_SIM_RELEASE ?? "15", 10);
+
 /** A simulated kernel of its own, and the environment by which processes see it. Dispose of it after use. */
 export class Simulator implements Disposable {
   readonly directory: string;
@@ -44,7 +51,7 @@ export class Simulator implements Disposable {
 
   constructor(machine: SimulatedMachine = {}) {
     this.directory = mkdtempSync(join(tmpdir(), "klee-sim-"));
-    writeFileSync(join(this.directory, "machine.json"), JSON.stringify(machine));
+    writeFileSync(join(this.directory, "machine.json"), JSON.stringify({ release: RELEASE, ...machine }));
     this.environment = { KLEE_HOST: "freebsd", KLEE_LIBC: SIMULATOR, KLEE_NATIVE: NATIVE, KLEE_SIM: this.directory };
   }
 

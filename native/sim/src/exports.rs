@@ -1,22 +1,18 @@
 //! The C functions, as FreeBSD's libc, libzfs_core and libnvpair declare them. Numbers in `errno` are FreeBSD's.
-//!
-//! Descriptors are real ones of the system below, so that they can be told from others and are closed at exit; what each
-//! stands for is known to the process that opened it.
 
 // Every function here is called with pointers that its prototype in FreeBSD's manual pages asks for.
 #![allow(clippy::missing_safety_doc)]
 
+use crate::descriptor::{Object, forget, fresh, jail_of, object_of};
 use crate::errno::{
-    Answer, EAFNOSUPPORT, EBADF, EEXIST, EINVAL, ENODEV, ENOENT, ENOTTY, EPERM, EPROTONOSUPPORT, Errno,
+    Answer, EAFNOSUPPORT, EBADF, EEXIST, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTTY, EPERM, EPROTONOSUPPORT, Errno,
 };
 use crate::kernel::{Kernel, enter};
 use crate::memory::{Bytes, BytesMut, at};
 use crate::nvlist::{List, Value};
 use crate::options::Options;
 use crate::{devfs, interface, jail, mount, nvlist, pf, process, rctl, sysctl, zfs};
-use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
-use std::sync::{LazyLock, Mutex, MutexGuard};
 
 const SOCK_DGRAM: c_int = 2;
 const SOCK_STREAM: c_int = 1;
@@ -24,20 +20,6 @@ const SOCK_CLOEXEC: c_int = 0x1000_0000;
 const O_RDWR: c_int = 2;
 const O_CLOEXEC: c_int = 0x0010_0000;
 const PF_DEVICE: &str = "/dev/pf";
-
-/// What a descriptor of this process stands for.
-#[derive(Clone, Copy)]
-enum Object {
-    Socket(i32),
-    Pf,
-    Devfs,
-}
-
-static OBJECTS: LazyLock<Mutex<HashMap<c_int, Object>>> = LazyLock::new(Mutex::default);
-
-fn objects() -> MutexGuard<'static, HashMap<c_int, Object>> {
-    OBJECTS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
 
 fn set_errno(Errno(number): Errno) {
     // SAFETY: the address is this thread's own.
@@ -72,17 +54,6 @@ unsafe fn text(pointer: *const c_char) -> Answer<String> {
     }
     // SAFETY: the caller passes a C string.
     unsafe { CStr::from_ptr(pointer) }.to_str().map(str::to_owned).map_err(|_| EINVAL)
-}
-
-/// A descriptor of nothing else.
-fn fresh(object: Object) -> Answer<c_int> {
-    // SAFETY: a C string; the descriptor belongs to the caller.
-    let fd = unsafe { libc::syscall(libc::SYS_memfd_create, c"freebsd-sim".as_ptr(), libc::MFD_CLOEXEC) } as c_int;
-    if fd < 0 {
-        return Err(below());
-    }
-    objects().insert(fd, object);
-    Ok(fd)
 }
 
 #[unsafe(no_mangle)]
@@ -131,7 +102,10 @@ pub unsafe extern "C" fn open(path: *const c_char, flags: c_int, _mode: c_int) -
 
 #[unsafe(no_mangle)]
 pub extern "C" fn close(fd: c_int) -> c_int {
-    objects().remove(&fd);
+    if let Some(Object::Jail { jid, owns: true }) = forget(fd) {
+        // It may have ended by itself.
+        let _ = enter("close", |kernel| jail::remove(kernel, jid));
+    }
     // SAFETY: no pointers; whoever opened it means it to be closed.
     done(if unsafe { libc::syscall(libc::SYS_close, fd) } == 0 { Ok(()) } else { Err(below()) })
 }
@@ -140,8 +114,7 @@ pub extern "C" fn close(fd: c_int) -> c_int {
 pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
     let argument = argument as u64;
     done(enter(&format!("ioctl {request:#x}"), |kernel| {
-        let object = objects().get(&fd).copied();
-        match object {
+        match object_of(fd) {
             // SAFETY: the caller's argument is what the request asks for.
             Some(Object::Socket(family)) => unsafe { interface::ioctl(kernel, family, request, argument) },
             Some(Object::Pf) => {
@@ -150,6 +123,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
             }
             // SAFETY: as above.
             Some(Object::Devfs) => unsafe { devfs::ioctl(kernel, request, argument) },
+            Some(Object::Jail { .. }) => Err(ENOTTY),
             // SAFETY: no memory but the caller's own is concerned.
             None if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 => Err(EBADF),
             None => Err(ENOTTY),
@@ -205,6 +179,27 @@ pub extern "C" fn jail_attach(jid: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn jail_remove(jid: c_int) -> c_int {
     done(enter("jail_remove", |kernel| jail::remove(kernel, jid)))
+}
+
+/// Of release 15, as the next one.
+#[unsafe(no_mangle)]
+pub extern "C" fn jail_attach_jd(fd: c_int) -> c_int {
+    done(enter("jail_attach_jd", |kernel| {
+        requires_descriptors(kernel)?;
+        jail::attach(kernel, jail_of(fd)?)
+    }))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn jail_remove_jd(fd: c_int) -> c_int {
+    done(enter("jail_remove_jd", |kernel| {
+        requires_descriptors(kernel)?;
+        jail::remove(kernel, jail_of(fd)?)
+    }))
+}
+
+fn requires_descriptors(kernel: &Kernel) -> Answer {
+    if kernel.machine.release >= jail::DESCRIPTORS_SINCE { Ok(()) } else { Err(ENOSYS) }
 }
 
 #[unsafe(no_mangle)]

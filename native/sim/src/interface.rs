@@ -275,7 +275,7 @@ pub unsafe fn ioctl(kernel: &mut Kernel, family: i32, request: u64, argument: u6
         SIOCSIFVNET | SIOCSIFRVNET => {
             let jid = bytes.get_i32(16);
             if !kernel.jails.iter().any(|one| one.jid == jid && one.has_vnet()) {
-                return Err(EINVAL);
+                return Err(ENXIO);
             }
             let (from, to) = if request == SIOCSIFVNET { (vnet, jid) } else { (jid, vnet) };
             let one = named(kernel, &name, from)?;

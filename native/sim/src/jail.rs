@@ -1,5 +1,6 @@
 //! Jails, jail_set(2): parameters as the kernel checks them, in its order.
 
+use crate::descriptor::{Object, fresh, jail_of};
 use crate::errno::{Answer, EADDRINUSE, EEXIST, EINVAL, ENOENT, ENOTDIR, EPERM, Errno};
 use crate::kernel::Kernel;
 use crate::options::{Option as Entry, Options};
@@ -13,6 +14,10 @@ const JAIL_CREATE: i32 = 1;
 const JAIL_UPDATE: i32 = 2;
 const JAIL_ATTACH: i32 = 4;
 const JAIL_DYING: i32 = 8;
+const JAIL_USE_DESC: i32 = 0x10;
+const JAIL_GET_DESC: i32 = 0x40;
+const JAIL_OWN_DESC: i32 = 0x80;
+pub const DESCRIPTORS_SINCE: u32 = 15;
 /// `disable`, `new`, `inherit`
 const JAIL_SYS: std::ops::RangeInclusive<i32> = 0..=2;
 const JAIL_SYS_DISABLE: i32 = 0;
@@ -409,12 +414,23 @@ pub fn get(kernel: &mut Kernel, options: &mut Options, flags: i32) -> Answer<i32
 }
 
 fn try_get(kernel: &Kernel, options: &mut Options, flags: i32) -> Result<i32, Refusal> {
-    if flags & !JAIL_DYING != 0 {
+    let by_descriptor = JAIL_USE_DESC | JAIL_GET_DESC | JAIL_OWN_DESC;
+    let known = if kernel.machine.release >= DESCRIPTORS_SINCE { JAIL_DYING | by_descriptor } else { JAIL_DYING };
+    let asked = flags & by_descriptor;
+    // One of them at a time: no other use was seen.
+    if flags & !known != 0 || asked & asked.wrapping_sub(1) != 0 {
         return Err(EINVAL.into());
     }
     let dying = flags & JAIL_DYING != 0;
     let number = |name: &str| options.find(name).map(Entry::int).transpose();
-    let (key, jail) = if let Some(last) = number("lastjid")? {
+    let descriptor = number("desc")?;
+    if descriptor.is_some() != (asked != 0) {
+        return Err(EINVAL.into());
+    }
+    let (key, jail) = if let (JAIL_USE_DESC, Some(fd)) = (asked, descriptor) {
+        let jid = jail_of(fd)?;
+        ("desc", find(kernel, dying, &jid.to_string(), |one| one.jid == jid)?)
+    } else if let Some(last) = number("lastjid")? {
         let mut after: Vec<&Jail> =
             kernel.jails.iter().filter(|one| one.jid > last && (dying || one.dying_until.is_none())).collect();
         after.sort_by_key(|one| one.jid);
@@ -431,7 +447,13 @@ fn try_get(kernel: &Kernel, options: &mut Options, flags: i32) -> Result<i32, Re
         return refuse(ENOENT, "no jail specified");
     };
     let jid = jail.jid;
-    for option in options.0.iter_mut().filter(|one| one.name != key && one.name != "errmsg") {
+    if asked != 0 && asked != JAIL_USE_DESC {
+        let fd = fresh(Object::Jail { jid, owns: asked == JAIL_OWN_DESC })?;
+        for option in options.0.iter_mut().filter(|one| one.name == "desc") {
+            option.answer(&fd.to_le_bytes(), true)?;
+        }
+    }
+    for option in options.0.iter_mut().filter(|one| one.name != key && one.name != "errmsg" && one.name != "desc") {
         let Some((name, kind, negative)) = parameter(&option.name) else {
             return refuse(EINVAL, format!("unknown parameter: {}", option.name));
         };
@@ -459,7 +481,7 @@ fn give(kernel: &Kernel, option: &mut Entry, jail: &Jail, name: &str, kind: Kind
                 "path" => text(&jail.path),
                 _ => text(jail.texts.get(name).map_or("", String::as_str)),
             };
-            option.answer(&value, false)
+            option.answer_text(&value)
         }
         Kind::Bool => {
             let value = if name == "dying" { jail.dying_until.is_some() } else { jail.bools.get(name) == Some(&true) };
@@ -515,7 +537,13 @@ pub fn remove(kernel: &mut Kernel, jid: i32) -> Answer {
     }
     reap(kernel);
     let real = kernel.machine.real;
+    // What has no process, and no socket of one, goes at once.
+    let at_once = kernel.machine.release >= DESCRIPTORS_SINCE;
     let jail = kernel.jails.iter_mut().find(|one| one.jid == jid).ok_or(EINVAL)?;
+    if at_once && (!real || process::members(jail).is_empty()) {
+        kernel.jails.retain(|one| one.jid != jid);
+        return Ok(());
+    }
     if jail.dying_until.is_none() {
         jail.dying_until = Some(now() + DYING.as_millis() as u64);
         if real {

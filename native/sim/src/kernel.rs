@@ -22,9 +22,10 @@ use std::sync::Mutex;
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Machine {
-    /// 14 or 15: requests and flags differ.
+    /// 12 (12.1), 14 (14.2) or 15 (15.1): requests and flags differ.
     pub release: u32,
     pub interfaces: Vec<Interface>,
+    pub hostname: String,
     /// Name of the interface that the default route leads to, by family.
     pub default4: Option<String>,
     pub default6: Option<String>,
@@ -34,10 +35,12 @@ pub struct Machine {
     pub racct: bool,
     /// Datasets by name, with their mount points.
     pub datasets: BTreeMap<String, String>,
-    /// devfs(8) has loaded the host's rulesets, up to number 4, devfsrules_jail.
+    /// devfs(8) has loaded the host's rulesets, devfsrules_jail among them.
     pub devfs: bool,
     /// Kernel modules that are loaded, besides pf.
     pub modules: BTreeSet<String>,
+    /// Directories that are there beside those of the system below, where mounts are not real.
+    pub directories: BTreeSet<String>,
     /// Mounts, roots and signals are real ones of the system below; else only the model knows of them.
     pub real: bool,
 }
@@ -46,6 +49,7 @@ impl Default for Machine {
     fn default() -> Self {
         Self {
             release: 14,
+            hostname: "freebsd".into(),
             interfaces: vec![Interface::loopback("lo0", 1)],
             default4: None,
             default6: None,
@@ -54,6 +58,7 @@ impl Default for Machine {
             datasets: BTreeMap::new(),
             devfs: true,
             modules: ["if_epair", "nullfs", "zfs"].map(String::from).into(),
+            directories: BTreeSet::new(),
             real: true,
         }
     }
@@ -96,7 +101,12 @@ impl Kernel {
             modules: machine.modules.clone(),
             sysctls: crate::sysctl::at_boot(),
             limits: Vec::new(),
-            rulesets: if machine.devfs { (1..=4).map(|number| (number, 1)).collect() } else { BTreeMap::new() },
+            // Release 15 has one more, for jails with a network of their own.
+            rulesets: if machine.devfs {
+                (1..=if machine.release >= 15 { 5 } else { 4 }).map(|number| (number, 1)).collect()
+            } else {
+                BTreeMap::new()
+            },
             pf: Pf::default(),
             machine,
         };

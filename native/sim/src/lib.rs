@@ -2,6 +2,7 @@
 //! the real kernel did (the recorded replies are its tests), refuses what that would refuse, and shares its state with
 //! other processes. See `kernel` for the state and `exports` for the functions.
 
+pub mod descriptor;
 pub mod devfs;
 pub mod errno;
 pub mod exports;

@@ -73,14 +73,14 @@ pub fn nmount(kernel: &mut Kernel, options: &mut Options, flags: i32) -> Answer 
     if flags & !(MNT_RDONLY | MNT_NOEXEC | MNT_NOSUID | MNT_IGNORE) != 0 {
         return Err(EINVAL);
     }
-    let path = directory(&given, kernel.machine.real)?;
+    let path = directory(&given, &kernel.machine)?;
     let stray = |name: &str| !known.contains(&name) && !["fstype", "fspath", "errmsg"].contains(&name);
     if let Some(name) = options.0.iter().map(|option| option.name.clone()).find(|name| stray(name)) {
         options.say(&format!("mount option <{name}> is unknown"));
         return Err(EINVAL);
     }
     let source = match kind.as_str() {
-        "nullfs" => directory(&text("target").or_else(|_| text("from"))?, kernel.machine.real)?,
+        "nullfs" => directory(&text("target").or_else(|_| text("from"))?, &kernel.machine)?,
         "zfs" => text("from")?,
         kind => kind.to_owned(),
     };
@@ -110,11 +110,11 @@ pub fn nmount(kernel: &mut Kernel, options: &mut Options, flags: i32) -> Answer 
 }
 
 /// An absolute path as the kernel knows it.
-fn directory(path: &str, real: bool) -> Answer<String> {
+fn directory(path: &str, machine: &Machine) -> Answer<String> {
     if !path.starts_with('/') {
         return Err(EINVAL);
     }
-    if !real {
+    if !machine.real && machine.directories.contains(path) {
         return Ok(path.into());
     }
     let found = fs::canonicalize(path).map_err(|_| ENOENT)?;

@@ -89,6 +89,16 @@ impl Option {
         if self.bytes().len() == 4 { Ok(self.bytes().get_i32(0)) } else { Err(EINVAL) }
     }
 
+    /// Gives a string: where there is room for it the length stays what it was, vfs_setopts of the kernel.
+    pub fn answer_text(&mut self, data: &[u8]) -> Answer {
+        let Some(room) = &mut self.value else { return self.answer(data, false) };
+        if room.len() < data.len() {
+            return Err(EINVAL);
+        }
+        room[..data.len()].copy_from_slice(data);
+        Ok(())
+    }
+
     /// Gives a value: its length alone to a null pointer. An array may have more room than it needs, a number may not.
     pub fn answer(&mut self, data: &[u8], exact: bool) -> Answer {
         if let Some(room) = &mut self.value {

@@ -60,6 +60,14 @@ pub fn add(kernel: &mut Kernel, rule: &str) -> Answer {
     Ok(())
 }
 
+/// `SUBJECT:NAME:RESOURCE:ACTION`, of which the end may be missing, and any part empty.
+fn requires_filter(filter: &str) -> Answer {
+    let mut parts = filter.split(':');
+    let known = |part: Option<&str>, all: &[&str]| part.is_none_or(|part| part.is_empty() || all.contains(&part));
+    let subject = known(parts.next(), &["jail", "process", "user", "loginclass"]);
+    if subject && known(parts.nth(1), &RESOURCES) { Ok(()) } else { Err(EINVAL) }
+}
+
 fn matches(rule: &str, filter: &str) -> bool {
     let wanted = filter.split([':', '=']);
     wanted.zip(rule.split([':', '='])).all(|(wanted, part)| wanted.is_empty() || wanted == part)
@@ -67,6 +75,7 @@ fn matches(rule: &str, filter: &str) -> bool {
 
 pub fn remove(kernel: &mut Kernel, filter: &str) -> Answer {
     usable(kernel)?;
+    requires_filter(filter)?;
     let before = kernel.limits.len();
     kernel.limits.retain(|rule| !matches(rule, filter));
     if kernel.limits.len() == before { Err(ESRCH) } else { Ok(()) }
@@ -74,6 +83,7 @@ pub fn remove(kernel: &mut Kernel, filter: &str) -> Answer {
 
 pub fn rules(kernel: &Kernel, filter: &str) -> Answer<String> {
     usable(kernel)?;
+    requires_filter(filter)?;
     Ok(kernel.limits.iter().filter(|rule| matches(rule, filter)).cloned().collect::<Vec<_>>().join(","))
 }
 

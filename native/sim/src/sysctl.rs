@@ -44,7 +44,11 @@ pub fn at_boot() -> BTreeMap<String, i32> {
 }
 
 pub fn osreldate(kernel: &Kernel) -> i32 {
-    if kernel.machine.release >= 15 { 1_500_068 } else { 1_402_000 }
+    match kernel.machine.release {
+        12 => 1_201_000,
+        14 => 1_402_000,
+        _ => 1_501_000,
+    }
 }
 
 struct Variable {
@@ -155,7 +159,11 @@ fn value(kernel: &Kernel, name: &str) -> Answer<Vec<u8>> {
     Ok(match name {
         "kern.hostname" => text(&hostname(kernel)),
         "hw.machine_arch" => text("amd64"),
-        "kern.osrelease" => text(if kernel.machine.release >= 15 { "15.0-RELEASE" } else { "14.2-RELEASE" }),
+        "kern.osrelease" => text(match kernel.machine.release {
+            12 => "12.1-RELEASE",
+            14 => "14.2-RELEASE",
+            _ => "15.1-RELEASE",
+        }),
         "kern.osreldate" => int(osreldate(kernel)),
         "kern.racct.enable" => truth(kernel, i32::from(kernel.machine.racct)),
         "security.jail.jailed" => int(i32::from(process::own_jail() != 0)),
@@ -176,7 +184,7 @@ fn truth(kernel: &Kernel, value: i32) -> Vec<u8> {
 fn hostname(kernel: &Kernel) -> String {
     match kernel.jails.iter().find(|one| one.jid == process::own_jail()) {
         Some(jail) => jail.texts.get("host.hostname").cloned().unwrap_or_default(),
-        None => "freebsd".into(),
+        None => kernel.machine.hostname.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ import { needs } from "../support/gate.ts";
 import { enterMountNamespace } from "../support/namespaces.ts";
 import { buildRoot } from "../support/rootfs.ts";
 import { ordinaryMachine } from "../support/simulated-machine.ts";
-import { type SimulatedMachine, Simulator } from "../support/simulator.ts";
+import { type SimulatedMachine, type SimulatedRelease, Simulator } from "../support/simulator.ts";
 import { interfacesContract } from "./contract/interfaces.ts";
 import { jailsContract } from "./contract/jails.ts";
 import { processesContract } from "./contract/processes.ts";
@@ -47,9 +47,12 @@ function makeWorld(machine: SimulatedMachine): World {
   };
 }
 
-describe("the FreeBSD host keeps the contract, on the simulator", needs("root", "busybox"), () => {
-  const world = makeWorld(ordinaryMachine);
-  describe("interfaces", () => interfacesContract(world));
-  describe("jails", () => jailsContract(world));
-  describe("processes", () => processesContract(world));
-});
+/** The contract of hosts, kept by the FreeBSD one on a simulated kernel of this release. */
+export function freebsdContract(release: SimulatedRelease): void {
+  describe(`the FreeBSD host keeps the contract, on the simulator of ${release}`, needs("root", "busybox"), () => {
+    const world = makeWorld({ ...ordinaryMachine, release });
+    describe("interfaces", () => interfacesContract(world));
+    describe("jails", () => jailsContract(world));
+    describe("processes", () => processesContract(world));
+  });
+}

@@ -1,0 +1,54 @@
+//! What the descriptors of this process stand for.
+//!
+//! They are real ones of the system below, so that they can be told from others and are closed at exit.
+
+use crate::errno::{Answer, EBADF, EINVAL, Errno};
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, MutexGuard};
+
+#[derive(Clone, Copy)]
+pub enum Object {
+    Socket(i32),
+    Pf,
+    Devfs,
+    /// A jail's, of release 15; an owning one takes the jail with it when it is closed.
+    Jail {
+        jid: i32,
+        owns: bool,
+    },
+}
+
+static OBJECTS: LazyLock<Mutex<HashMap<i32, Object>>> = LazyLock::new(Mutex::default);
+
+fn objects() -> MutexGuard<'static, HashMap<i32, Object>> {
+    OBJECTS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// A descriptor of nothing else.
+pub fn fresh(object: Object) -> Answer<i32> {
+    // SAFETY: a C string; the descriptor belongs to the caller.
+    let fd = unsafe { libc::syscall(libc::SYS_memfd_create, c"freebsd-sim".as_ptr(), libc::MFD_CLOEXEC) } as i32;
+    if fd < 0 {
+        return Err(Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(EINVAL.0)));
+    }
+    objects().insert(fd, object);
+    Ok(fd)
+}
+
+pub fn object_of(fd: i32) -> Option<Object> {
+    objects().get(&fd).copied()
+}
+
+/// The jail that a descriptor is of.
+pub fn jail_of(fd: i32) -> Answer<i32> {
+    match object_of(fd) {
+        Some(Object::Jail { jid, .. }) => Ok(jid),
+        Some(_) => Err(EINVAL),
+        None => Err(EBADF),
+    }
+}
+
+/// It is about to be closed: what it stood for.
+pub fn forget(fd: i32) -> Option<Object> {
+    objects().remove(&fd)
+}

@@ -1,0 +1,3 @@
+import { freebsdContract } from "./freebsd-contract.ts";
+
+freebsdContract(15);
