@@ -109,6 +109,14 @@ export class SimulatedPf extends Judge implements Disposable {
     );
   }
 
+  /** Connections whose sockets were dropped: `LOCAL PORT to FOREIGN PORT`. */
+  dropped(): readonly string[] {
+    const path = `${this.#simulator.directory}/state.json`;
+    const write = openLibrary("freebsd-sim", [SIMULATOR]).func("int sim_state(const char *path)");
+    if (write(path) !== 0) throw new Error("the simulator does not tell its state");
+    return (JSON.parse(readFileSync(path, "utf8")) as { readonly dropped: readonly string[] }).dropped;
+  }
+
   /** What `set skip on NAME` does when pf.conf is loaded. */
   skip(name: string): void {
     const argument = pfiocIface.encode({ pfiio_name: name, pfiio_flags: PFI_IFLAG_SKIP });

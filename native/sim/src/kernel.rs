@@ -83,6 +83,9 @@ pub struct Kernel {
     /// devfs(5) rulesets: number to how many rules it has.
     pub rulesets: BTreeMap<u16, u32>,
     pub pf: Pf,
+    /// Connections of sockets that were dropped, net.inet.tcp.drop: `LOCAL PORT to FOREIGN PORT`.
+    #[serde(default)]
+    pub dropped: Vec<String>,
 }
 
 impl Kernel {
@@ -108,6 +111,7 @@ impl Kernel {
                 BTreeMap::new()
             },
             pf: Pf::default(),
+            dropped: Vec::new(),
             machine,
         };
         if kernel.machine.pf {

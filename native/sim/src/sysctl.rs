@@ -7,6 +7,7 @@ use crate::kernel::Kernel;
 use crate::memory::BytesMut;
 use crate::process::{self, Process};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 const CTL_SYSCTL: i32 = 0;
 const CTL_KERN: i32 = 1;
@@ -68,6 +69,7 @@ fn variables(kernel: &Kernel) -> Vec<Variable> {
         ("kern.boot_id", CTLTYPE_OPAQUE, ""),
         ("kern.racct.enable", CTLTYPE_INT, "I"),
         ("security.jail.jailed", CTLTYPE_INT, "I"),
+        ("net.inet.tcp.drop", CTLTYPE_OPAQUE, ""),
         ("hw.machine_arch", CTLTYPE_STRING, "A"),
         ("kern.proc.pid", CTLTYPE_NODE, "N"),
         ("kern.proc.args", CTLTYPE_NODE, "N"),
@@ -193,6 +195,9 @@ pub fn write(kernel: &mut Kernel, mib: &[i32], new: &[u8]) -> Answer {
         return Err(EPERM);
     }
     let name = variables(kernel).into_iter().find(|one| one.mib == mib).ok_or(ENOENT)?.name;
+    if name == "net.inet.tcp.drop" {
+        return drop_connection(kernel, new);
+    }
     // Exactly as long as it is, little-endian.
     if new.len() != value(kernel, &name)?.len() || new.len() > 4 {
         return Err(EINVAL);
@@ -204,6 +209,33 @@ pub fn write(kernel: &mut Kernel, mib: &[i32], new: &[u8]) -> Answer {
             Ok(())
         }
         None => Err(EPERM),
+    }
+}
+
+/// Two sockaddr_storage, the foreign end and the local one, of a connection that pf knows of: the model has no sockets.
+fn drop_connection(kernel: &mut Kernel, new: &[u8]) -> Answer {
+    const STORAGE: usize = 128;
+    if new.len() < 2 * STORAGE {
+        return Err(ENOMEM);
+    }
+    let (foreign, local) = (socket_address(&new[..STORAGE])?, socket_address(&new[STORAGE..])?);
+    if foreign.0.is_ipv4() != local.0.is_ipv4() {
+        return Err(EINVAL);
+    }
+    if !kernel.pf.has_connection(local, foreign) {
+        return Err(ESRCH);
+    }
+    let text = |(ip, port): (IpAddr, u16)| format!("{ip} {port}");
+    kernel.dropped.push(format!("{} to {}", text(local), text(foreign)));
+    Ok(())
+}
+
+fn socket_address(bytes: &[u8]) -> Answer<(IpAddr, u16)> {
+    let port = u16::from_be_bytes([bytes[2], bytes[3]]);
+    match (bytes[0], i32::from(bytes[1])) {
+        (16, AF_INET) => Ok((<[u8; 4]>::try_from(&bytes[4..8]).map_err(|_| EINVAL)?.into(), port)),
+        (28, AF_INET6) => Ok((<[u8; 16]>::try_from(&bytes[8..24]).map_err(|_| EINVAL)?.into(), port)),
+        _ => Err(EINVAL),
     }
 }
 

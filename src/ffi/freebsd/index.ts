@@ -55,4 +55,5 @@ export * as process from "./process.ts";
 export * as rctl from "./rctl.ts";
 export * as route from "./route.ts";
 export * as sysctl from "./sysctl.ts";
+export * as tcp from "./tcp.ts";
 export * as zfs from "./zfs.ts";

@@ -120,6 +120,11 @@ export function setSysctlInt(name: string, value: number): void {
   syscall({ call: "sysctl", object: `${name}=${value}` }, () => sysctlbyname(name, null, null, bytes, bytes.length));
 }
 
+/** Sets a variable to these bytes, without asking what it was. @throws {SyscallError} ENOENT, EPERM, what its maker says. */
+export function setSysctlBytes(name: string, bytes: Buffer): void {
+  syscall({ call: "sysctl", object: name }, () => sysctlbyname(name, null, null, bytes, bytes.length));
+}
+
 function mibOf(name: string): number[] {
   const mib = Buffer.alloc(CTL_MAXNAME * INT_SIZE);
   const count = sizeCell(CTL_MAXNAME);

@@ -104,8 +104,14 @@ test("connections of an address that is withdrawn end; those of one that stays d
   assert.equal(states(), 2);
   firewall.change({ remove: containerPolicy(web), add: containerPolicy(web) });
   assert.equal(states(), 2);
+  assert.deepEqual(filter.dropped(), []);
   firewall.change({ remove: containerPolicy(web) });
   assert.equal(states(), 1);
+  assert.deepEqual(
+    filter.dropped(),
+    ["203.0.113.5 443 to 10.2.3.1 40000", "10.2.3.1 40000 to 203.0.113.5 443"],
+    "either end may be the host's",
+  );
 });
 
 test("when the administrator loads pf.conf the calls are missed, and added again", () => {

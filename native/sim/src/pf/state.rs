@@ -78,6 +78,16 @@ impl State {
     }
 }
 
+impl Pf {
+    /// Has it a connection between two ends, as the sockets of the host see them?
+    pub fn has_connection(&self, one: (IpAddr, u16), other: (IpAddr, u16)) -> bool {
+        self.states.iter().any(|state| {
+            let ends = (state.stack.from, state.stack.to);
+            ends == (one, other) || ends == (other, one)
+        })
+    }
+}
+
 /// DIOCGETSTATES
 pub fn list(pf: &Pf, bytes: &mut [u8]) -> Answer {
     let needed = pf.states.len() * STATE;

@@ -16,8 +16,19 @@ export interface PfState {
   readonly protocol: number;
   /** Its addresses, of 4 or 16 bytes: as they are on the wire, and as they are in the host's stack. */
   readonly addresses: readonly Buffer[];
+  /** The two ends as the host's own sockets have them, before translation: the one that was sent to first. */
+  readonly ends: readonly [PfStateEnd, PfStateEnd];
 }
 
+/** An end of a connection. */
+export interface PfStateEnd {
+  /** 4 or 16 bytes. */
+  readonly address: Buffer;
+  readonly port: number;
+}
+
+/** Of a state's two keys, the one as the host's sockets see it: PF_SK_STACK, net/pfvar.h. */
+const STACK = 1;
 const sizes = { 4: 4, 6: 16 } as const;
 /** Room for this part more states than were counted, since connections come meanwhile. */
 const SLACK = 1 / 4;
@@ -37,6 +48,10 @@ export function decodeStates(list: Buffer): PfState[] {
   return Array.from({ length: Math.floor(list.length / pfsyncState.size) }, (_, index) => {
     const state = pfsyncState.decode(list, index * pfsyncState.size);
     const family = state.af === AF_INET6 ? 6 : 4;
+    const end = (number: 0 | 1): PfStateEnd => ({
+      address: (state.key[STACK]?.addr[number] ?? Buffer.alloc(0)).subarray(0, sizes[family]),
+      port: state.key[STACK]?.port[number] ?? 0,
+    });
     return {
       id: state.id,
       creator: state.creatorid,
@@ -44,6 +59,7 @@ export function decodeStates(list: Buffer): PfState[] {
       protocol: state.proto,
       // What follows an IPv4 address is whatever was in the kernel's memory.
       addresses: state.key.flatMap(({ addr }) => addr).map((bytes) => bytes.subarray(0, sizes[family])),
+      ends: [end(0), end(1)],
     };
   });
 }
@@ -108,15 +124,19 @@ function kill(pf: PfDevice, state: PfState): void {
  * Ends all connections in which one of the addresses takes part, before or after translation. pf itself finds a
  * translated connection by its outer addresses alone: therefore all are read, and ended by their ids. Where the kernel
  * does not list them (15 without COMPAT_FREEBSD14), those are ended that pf finds.
+ *
+ * @param before is told of each that was listed, before it ends.
  */
-export function killStates(pf: PfDevice, addresses: readonly string[]): void {
+export function killStates(pf: PfDevice, addresses: readonly string[], before?: (state: PfState) => void): void {
   if (addresses.length === 0) return;
   const networks = addresses.map(parseNetwork);
   const key = (family: 4 | 6, bytes: Buffer): string => `${family} ${bytes.toString("hex", 0, sizes[family])}`;
   const wanted = new Set(networks.map(({ family, bytes }) => key(family, bytes)));
   try {
     for (const state of states(pf)) {
-      if (state.addresses.some((bytes) => wanted.has(key(state.family, bytes)))) kill(pf, state);
+      if (!state.addresses.some((bytes) => wanted.has(key(state.family, bytes)))) continue;
+      before?.(state);
+      kill(pf, state);
     }
   } catch (error) {
     if (!isUnknownRequest(error)) throw error;

@@ -1,4 +1,4 @@
-import { pf, SyscallError } from "../../../ffi/freebsd/index.ts";
+import { pf, SyscallError, tcp } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
@@ -43,7 +43,7 @@ export class FreebsdFirewall implements Firewall {
       for (const step of plan.withdraw) remove(device, step);
       for (const anchor of plan.gone) pf.clearTables(device, anchor);
       if (change.add !== undefined) pf.filterInterfaces(device, GROUP);
-      pf.killStates(device, withdrawnAddresses(change));
+      pf.killStates(device, withdrawnAddresses(change), endSockets);
     });
   }
 
@@ -100,6 +100,13 @@ function remove(device: pf.PfDevice, { anchor, table, addresses }: TableStep): v
   } catch (error) {
     if (!(error instanceof SyscallError && error.code === "ESRCH")) throw error;
   }
+}
+
+/** Sockets outlive the loss of their address: both ends may be the host's. Their peers hear of it while pf lets them. */
+function endSockets({ protocol, ends: [one, other] }: pf.PfState): void {
+  if (protocol !== pf.IPPROTO_TCP) return;
+  tcp.dropConnection(one, other);
+  tcp.dropConnection(other, one);
 }
 
 function requireRunning(device: pf.PfDevice): void {
