@@ -69,6 +69,21 @@ test("what cannot be started: 127, 126, 125, and nothing half-made stays", gate,
   assert.deepEqual(cgroups(), []);
 });
 
+test("exec.start is the command, stop.timeout and exec.timeout bound a stop, others say what to use", gate, () => {
+  const stubborn = "trap '' TERM; while :; do sleep 1; done";
+  ok("run", "-d", "--name", "now", "-J", "exec.nostop", "-J", "stop.timeout=0", "-J", `exec.start=${stubborn}`, "box");
+  ok("run", "-d", "--name", "hangs", "-J", "exec.stop=sleep 1000", "-J", "exec.timeout=1", "box", "sleep", "1000");
+  const begin = Date.now();
+  ok("stop", "now");
+  const stopped = Date.now();
+  assert.ok(stopped - begin < 8000, "without SIGTERM, at once");
+  ok("stop", "hangs");
+  // Its first process, as init, does not hear SIGTERM: ten seconds more.
+  assert.ok(Date.now() - stopped < 18_000, "exec.stop has one second");
+  refused(["run", "-J", "exec.consolelog=/x", "box", "true"], 125, /exec\.consolelog is not available.*'klee logs'/);
+  removeAll();
+});
+
 /** Containers' cgroups, but for those that were here before. */
 function cgroups(): string[] {
   const listed = spawnSync("find", ["/sys/fs/cgroup", "-maxdepth", "3", "-path", "*/klee/*", "-type", "d"], {

@@ -156,12 +156,14 @@ for (const { name, machine, dataset } of storages)
     test("the raw socket parameter, and one that only the kernel knows", () => {
       klee(
         ...["run", "-d", "-l", "host", "-J", "allow.raw_sockets", "-J", "allow.mlock", "-J", "securelevel=2"],
+        ...["-J", "sysvshm=new", "-J", "allow.mount.tmpfs"],
         ...["--name", "free", "FreeBSD", "sleep", "1000"],
       );
       const jail = living().find(({ texts }) => texts["host.hostname"] !== first && texts["host.hostname"] !== "");
       const free = living().find(({ bools }) => bools["allow.raw_sockets"]);
       assert.ok(jail !== undefined && free !== undefined);
       assert.deepEqual([free.bools["allow.mlock"], free.ints.securelevel, free.ints.ip4], [true, 2, 2]);
+      assert.deepEqual([free.bools["allow.mount.tmpfs"], free.ints.sysvshm], [true, 1]);
       const refused = host.klee(["run", "-J", "allow.nosuch", "FreeBSD", "true"]);
       assert.equal(refused.status, 125);
       assert.match(refused.stderr, /jail parameter allow\.nosuch is not available on FreeBSD/);

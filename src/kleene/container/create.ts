@@ -11,6 +11,7 @@ import { parsePublish } from "../network/publish.ts";
 import { networkOf } from "../network/rows.ts";
 import { atOnce, list, type Statements } from "../store/store.ts";
 import { checkEnvironment } from "./environment.ts";
+import { jailCommand } from "./jail-command.ts";
 import { parseLimits } from "./limits.ts";
 import { lockPath, makeLock } from "./lock.ts";
 import { insertMounts, parseMount, refuseRepeated } from "./mounts.ts";
@@ -33,7 +34,8 @@ export async function createContainer(context: Context, request: CreateContainer
   const mounts = (request.mounts ?? []).map((mount) => parseMount(id, mount));
   refuseRepeated(mounts);
   const jailParam = replaceParameters(DEFAULT_PARAMETERS, request.jailParams ?? []);
-  host.jails.parseParameters(jailParam, id);
+  const { execStart } = host.jails.parseParameters(jailParam, id);
+  const ownCommand = request.command.length > 0 || execStart === "" ? request.command : jailCommand(execStart);
   host.checkSystem();
   host.jails.checkLimits(limits);
   const ports = placeRequests(wantedPorts, host);
@@ -54,7 +56,7 @@ export async function createContainer(context: Context, request: CreateContainer
         id,
         name,
         imageId: image.id,
-        cmd: request.command.length > 0 ? request.command : image.cmd,
+        cmd: ownCommand.length > 0 ? ownCommand : image.cmd,
         env: [...image.env, ...(request.env ?? [])],
         user: request.user || image.user,
         jailParam,

@@ -5,6 +5,7 @@ import { checkName } from "../identity.ts";
 import type { Limits, UpdateContainer } from "../model.ts";
 import type { Statements } from "../store/store.ts";
 import { checkEnvironment, replaceVariables } from "./environment.ts";
+import { jailCommand } from "./jail-command.ts";
 import { parseLimit } from "./limits.ts";
 import { replaceParameters } from "./parameters.ts";
 import { cancelRestart } from "./restart.ts";
@@ -25,18 +26,21 @@ export async function updateContainer(
   const { host, store } = context;
   if (request.name !== undefined) checkName("container", request.name);
   checkEnvironment(request.env ?? []);
+  const jailParam = replaceParameters(container.jailParam, request.jailParams ?? []);
+  const { execStart } = host.jails.parseParameters(jailParam, container.id);
+  const startsOtherwise = execStart !== host.jails.parseParameters(container.jailParam, container.id).execStart;
+  const kept = startsOtherwise && execStart !== "" ? jailCommand(execStart) : container.cmd;
   const updated: StoredContainer = {
     ...container,
     name: request.name ?? container.name,
-    cmd: request.command.length > 0 ? request.command : container.cmd,
+    cmd: request.command.length > 0 ? request.command : kept,
     env: replaceVariables(container.env, request.env ?? []),
     user: request.user || container.user,
-    jailParam: replaceParameters(container.jailParam, request.jailParams ?? []),
+    jailParam,
     persist: request.persist ?? container.persist,
     limits: updatedLimits(container.limits, request),
     restartPolicy: request.restart === undefined ? container.restartPolicy : parseRestartPolicy(request.restart),
   };
-  host.jails.parseParameters(updated.jailParam, container.id);
   host.jails.checkLimits(updated.limits);
   const write = async (statements: Statements): Promise<void> => {
     await setSettings(statements, updated);

@@ -142,6 +142,9 @@ export interface Directory {
   readonly mountpoint: string;
 }
 
+/** A parameter as a kernel takes it; jailsys ones as what they say. */
+export type OtherParameter = string | number | boolean | { readonly sys: "new" | "inherit" | "disable" };
+
 /** Typed form of a container's `-J` parameters. */
 export interface JailParameters {
   readonly rawSockets: boolean;
@@ -149,12 +152,18 @@ export interface JailParameters {
   readonly persist: boolean;
   readonly mountDevfs: boolean;
   readonly execClean: boolean;
+  /** The command of a container that is made without one. Empty: none. */
+  readonly execStart: string;
   /** Empty: none. */
   readonly execStop: string;
+  /** How long exec.stop may take; 0: as long as it wants. */
+  readonly execTimeoutMs: number;
+  /** How long processes have to go after SIGTERM; 0: none is sent. */
+  readonly stopTimeoutMs: number;
   /** Undefined: the container's own user. */
   readonly jailUser: string | undefined;
   /** Further parameters of this host, as its kernel takes them. */
-  readonly others: Readonly<Record<string, string | number | boolean>>;
+  readonly others: Readonly<Record<string, OtherParameter>>;
 }
 
 export interface JailAddresses {

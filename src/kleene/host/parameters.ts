@@ -1,20 +1,27 @@
 import { KleeError } from "../errors.ts";
-import type { JailParameters } from "./host.ts";
+import type { JailParameters, OtherParameter } from "./host.ts";
+import { whyRefused } from "./refused.ts";
 
 /** A parameter of a host's own: how its value is written, and the kernel's type of it. */
-export type ParameterKind = "boolean" | "text" | "number";
+export type ParameterKind = "boolean" | "text" | "number" | "jailsys";
 
 /** The parameters that a host has besides the ones every host has, by name: undefined when it has none such. */
 export type HostParameters = (name: string) => ParameterKind | undefined;
 
-/** The jail(8) parameters that every host has: `boolean` ones have a `no` form, `text` ones a value. */
+/** jail.conf(5): how long exec.stop, and processes after SIGTERM, have. Unlike jail(8), klee never waits without an end. */
+const DEFAULT_SECONDS = 10;
+
+/** The jail(8) parameters that every host has: `boolean` ones have a `no` form, `text` and `seconds` ones a value. */
 const common = {
   "allow.raw_sockets": "boolean",
   "host.hostname": "text",
   persist: "boolean",
   "mount.devfs": "boolean",
   "exec.clean": "boolean",
+  "exec.start": "text",
   "exec.stop": "text",
+  "exec.timeout": "seconds",
+  "stop.timeout": "seconds",
   "exec.jail_user": "text",
 } as const;
 type Name = keyof typeof common;
@@ -34,26 +41,28 @@ export function parseParameters(
   host: string,
   hostParameters: HostParameters,
 ): JailParameters {
-  const values = new Map<Name, string | boolean>();
-  const others: Record<string, string | number | boolean> = {};
+  const values = new Map<Name, string | boolean | number>();
+  const others: Record<string, OtherParameter> = {};
   for (const parameter of parameters) {
     const { name, kind, negated, value } = split(parameter, host, hostParameters);
-    if (isCommon(name))
-      values.set(
-        name,
-        kind === "boolean" ? readBoolean(parameter, negated, value) : readText(parameter, name, negated, value),
-      );
-    else others[name] = readOther(parameter, name, kind, negated, value);
+    if (kind === "seconds") values.set(name as Name, readSeconds(parameter, name, negated, value));
+    else if (!isCommon(name)) others[name] = readOther(parameter, name, kind, negated, value);
+    else if (kind === "boolean") values.set(name, readBoolean(parameter, negated, value));
+    else values.set(name, readText(parameter, name, negated, value));
   }
   const flag = (name: Name): boolean | undefined => values.get(name) as boolean | undefined;
   const text = (name: Name): string | undefined => values.get(name) as string | undefined;
+  const milliseconds = (name: Name): number => 1000 * ((values.get(name) as number | undefined) ?? DEFAULT_SECONDS);
   return {
     rawSockets: flag("allow.raw_sockets") ?? false,
     hostname: text("host.hostname") ?? defaultHostname,
     persist: flag("persist") ?? false,
     mountDevfs: flag("mount.devfs") ?? false,
     execClean: flag("exec.clean") ?? true,
+    execStart: text("exec.start") ?? "",
     execStop: text("exec.stop") ?? "",
+    execTimeoutMs: milliseconds("exec.timeout"),
+    stopTimeoutMs: milliseconds("stop.timeout"),
     jailUser: text("exec.jail_user"),
     others,
   };
@@ -61,7 +70,7 @@ export function parseParameters(
 
 interface Parameter {
   readonly name: string;
-  readonly kind: ParameterKind;
+  readonly kind: ParameterKind | "seconds";
   readonly negated: boolean;
   readonly value: string | undefined;
 }
@@ -71,7 +80,7 @@ function split(parameter: string, host: string, hostParameters: HostParameters):
   const [, name = "", rawValue] = match ?? [];
   if (match === null) throw malformed(parameter, "give NAME or NAME=VALUE");
   const value = rawValue === undefined ? undefined : unquote(rawValue.trim());
-  const kindOf = (wanted: string): ParameterKind | undefined =>
+  const kindOf = (wanted: string): ParameterKind | "seconds" | undefined =>
     isCommon(wanted) ? common[wanted] : hostParameters(wanted);
   const kind = kindOf(name);
   if (kind !== undefined) return { name, kind, negated: false, value };
@@ -79,7 +88,9 @@ function split(parameter: string, host: string, hostParameters: HostParameters):
   const positive = name.replace(/(^|\.)no([^.]*)$/, "$1$2");
   const negatedKind = kindOf(positive);
   if (negatedKind !== undefined) return { name: positive, kind: negatedKind, negated: true, value };
-  throw new KleeError("UNSUPPORTED", `jail parameter ${name} is not available on ${host}`);
+  const why = whyRefused(name) ?? whyRefused(positive);
+  const reason = why === undefined ? "" : `: ${why}`;
+  throw new KleeError("UNSUPPORTED", `jail parameter ${name} is not available on ${host}${reason}`);
 }
 
 function readOther(
@@ -88,11 +99,22 @@ function readOther(
   kind: ParameterKind,
   negated: boolean,
   value: string | undefined,
-): string | number | boolean {
+): OtherParameter {
   if (kind === "boolean") return readBoolean(parameter, negated, value);
   if (negated || value === undefined || value.includes("\0")) throw malformed(parameter, `give ${name}=VALUE`);
   if (kind === "text") return value;
+  if (kind === "jailsys") {
+    if (value === "new" || value === "inherit" || value === "disable") return { sys: value };
+    throw malformed(parameter, "the value is new, inherit or disable");
+  }
   if (!/^-?\d{1,9}$/.test(value)) throw malformed(parameter, "the value is a number");
+  return Number(value);
+}
+
+function readSeconds(parameter: string, name: string, negated: boolean, value: string | undefined): number {
+  if (negated || value === undefined) throw malformed(parameter, `give ${name}=SECONDS`);
+  // Milliseconds of more do not fit into a timer.
+  if (!/^\d{1,6}$/.test(value)) throw malformed(parameter, "the value is a number of seconds, 999999 at most");
   return Number(value);
 }
 
@@ -105,7 +127,7 @@ function readBoolean(parameter: string, negated: boolean, value: string | undefi
 }
 
 function readText(parameter: string, name: Name, negated: boolean, value: string | undefined): string {
-  if (negated && value === undefined && name === "exec.stop") return "";
+  if (negated && value === undefined && (name === "exec.stop" || name === "exec.start")) return "";
   if (negated || value === undefined || value.includes("\0")) throw malformed(parameter, `give ${name}=VALUE`);
   if (name === "host.hostname" && !/^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?$/.test(value))
     throw malformed(parameter, "a host name has letters, digits, '.' and '-', 64 at most");

@@ -22,8 +22,9 @@ const kernelParameters = lazy((): ReadonlyMap<string, ParameterKind> => {
 function kindOf(type: number, format: string): ParameterKind | undefined {
   if (format === "B") return "boolean";
   if (format === "A") return "text";
+  if (format === "E,jailsys") return "jailsys";
   return format === "I" && type === sysctl.CTLTYPE_INT ? "number" : undefined;
 }
 
-/** All that jail(8) has of the kernel's: `allow.*`, `enforce_statfs`, `devfs_ruleset`, `securelevel`, `children.max`. */
+/** All that jail(8) has of the kernel's: `allow.*`, `enforce_statfs`, `devfs_ruleset`, `securelevel`, `sysvshm`, `children.max`. */
 export const freebsdParameters: HostParameters = (name) => kernelParameters().get(name);
