@@ -65,6 +65,12 @@ export function addressesOf(attachments: readonly Attachment[]): JailAddresses {
   };
 }
 
+/** The same in one list. */
+export function allAddresses(attachments: readonly Attachment[]): string[] {
+  const { ipv4, ipv6 } = addressesOf(attachments);
+  return [...ipv4, ...ipv6];
+}
+
 /** A container's published ports as `klee container inspect` shows them. */
 export function publicPorts(ports: readonly PublishedOn[], attachments: readonly Attachment[]): PublishedPort[] {
   const { ipv4, ipv6 } = addressesOf(attachments);

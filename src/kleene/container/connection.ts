@@ -9,7 +9,15 @@ import { publishedBy } from "../network/published.ts";
 import { networkOf } from "../network/rows.ts";
 import { text } from "../store/store.ts";
 import { type ChangeRules, withRules } from "../system/rules.ts";
-import { type Attachment, addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import {
+  type Attachment,
+  addressesOf,
+  aliasesOf,
+  allAddresses,
+  attachmentsOf,
+  makerOf,
+  policyContainer,
+} from "./attachments.ts";
 import { withContainer } from "./lock.ts";
 import { containerById, type StoredContainer } from "./rows.ts";
 
@@ -93,7 +101,7 @@ export async function withdrawEndpoint(context: Context, endpointId: string): Pr
 
 /**
  * Removes an endpoint: first the container loses the address, then the rules and the connections, then the interface,
- * and only then may others have it. Idempotent. The caller holds the container's lock.
+ * then what connected in between, and only then may others have it. Idempotent. The caller holds the container's lock.
  */
 async function withdraw(context: Context, container: StoredContainer, endpointId: string): Promise<void> {
   const { store, host } = context;
@@ -106,6 +114,7 @@ async function withdraw(context: Context, container: StoredContainer, endpointId
       await exchange(context, container, change, before, after);
       const { endpoint, network } = gone;
       host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+      host.firewall.endConnections(allAddresses([gone]));
     }
     await store.transaction((statements) => disconnect(statements, endpointId));
   });

@@ -3,13 +3,13 @@ import { containerPolicy } from "../network/policy.ts";
 import { publishedBy } from "../network/published.ts";
 import { atOnce } from "../store/store.ts";
 import { withRules } from "../system/rules.ts";
-import { aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import { aliasesOf, allAddresses, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { readRecord } from "./record.ts";
 import { endExecution, outlivesBoot, type StoredContainer } from "./rows.ts";
 
 /**
- * Makes the kernel forget a container: processes, jail, rules, aliases, in this order, so that an address is free only
- * when nothing uses it any more. Idempotent. The caller holds the container's lock.
+ * Makes the kernel forget a container: processes, jail, rules, aliases, what connected in between, in this order, so
+ * that an address is free only when nothing uses it any more. Idempotent. The caller holds the container's lock.
  */
 export async function takeDown(context: Context, container: StoredContainer): Promise<void> {
   const { host, store } = context;
@@ -26,6 +26,7 @@ export async function takeDown(context: Context, container: StoredContainer): Pr
     await change({ remove: policy, unconnected: !sockets && ports.length === 0 });
     for (const { endpoint, network } of attachments)
       host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+    host.firewall.endConnections(allAddresses(attachments));
     await end();
   });
 }

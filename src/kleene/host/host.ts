@@ -105,6 +105,11 @@ export interface Firewall {
    * their next holder inherits none.
    */
   change(change: PolicyChange): void;
+  /**
+   * Ends the connections of addresses that the host has no longer. Where connections outlive the rules that let them
+   * begin, one may have begun after the rules were changed and before the address went.
+   */
+  endConnections(addresses: readonly string[]): void;
   /** Removes klee's rules altogether. */
   unload(): void;
   /** Are klee's rules in the kernel? */

@@ -86,7 +86,8 @@ export interface PortRange {
  * are redirected to `containerPort` at `target`, the first host port to the first container port and so on. That holds
  * - from outside: for what arrives by `interface` to an address that this interface has; where `interface` is empty,
  *   for what arrives by any interface to any of the host's own addresses.
- * - from the host and its containers: to any of the host's own addresses, 127.0.0.1 and ::1 included.
+ * - from the host and its containers: to any of the host's own addresses, 127.0.0.1 included. ::1 is redirected as well;
+ *   what a FreeBSD host's connections to it then meet is described in docs/networking.md.
  * - where `address` is set: to this address alone, from outside as from the host.
  */
 export interface PolicyPort {

@@ -114,6 +114,23 @@ test("connections of an address that is withdrawn end; those of one that stays d
   );
 });
 
+test("a connection that begins after the rules went ends when the address is withdrawn", () => {
+  firewall.change({ remove: containerPolicy(web) });
+  const before = filter.dropped().length;
+  filter.judge({
+    direction: "out",
+    interface: "em0",
+    protocol: 6,
+    source: "10.2.3.1",
+    destination: "203.0.113.5",
+    port: 443,
+  });
+  assert.equal(states(), 2);
+  firewall.endConnections(["10.2.3.1"]);
+  assert.equal(states(), 1, "of 10.2.3.2, which stays");
+  assert.equal(filter.dropped().length, before + 2);
+});
+
 test("when the administrator loads pf.conf the calls are missed, and added again", () => {
   filter.reloadMain();
   assert.equal(firewall.loaded(), false);

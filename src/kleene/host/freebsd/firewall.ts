@@ -47,6 +47,15 @@ export class FreebsdFirewall implements Firewall {
     });
   }
 
+  /** pf asks no rule about packets of a state, and its states may be older than the rules and the loss of an address. */
+  endConnections(addresses: readonly string[]): void {
+    try {
+      pf.withPf((device) => pf.killStates(device, addresses, endSockets));
+    } catch (error) {
+      if (!isAbsent(error)) throw hostFailure(`cannot end the connections of ${addresses.join(", ")}`, error);
+    }
+  }
+
   unload(): void {
     attempt("cannot remove the firewall rules", (device) => {
       pf.removeCalls(device, ROOT);

@@ -40,6 +40,9 @@ export class LinuxFirewall implements Firewall {
     if (!change.unconnected) this.#forget(withdrawnAddresses(change));
   }
 
+  /** The rules see every packet, those of connections that had begun before included. */
+  endConnections(): void {}
+
   unload(): void {
     if (this.#ruleCount() > 0) this.#run("cannot remove the firewall rules", unloadText(this.#table));
   }
