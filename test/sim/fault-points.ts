@@ -1,33 +1,19 @@
-/** Every call of FreeBSD's kernel that fails, or that klee or its supervisor is killed at, on the simulator. */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, type TestContext, test } from "node:test";
 import type { Klee } from "../../src/kleene/klee.ts";
 import { BYSTANDER, type ChangingCommand, changingCommands, clear, furnish, isTold } from "../crash/commands.ts";
 import { seed } from "../hostile/seed.ts";
 import { needs } from "../support/gate.ts";
 import { SimulatedHost } from "../support/simulated-host.ts";
 import { ordinaryMachine } from "../support/simulated-machine.ts";
+import type { SimulatedRelease } from "../support/simulator.ts";
 import { settled } from "./inventory.ts";
 
-const BUDGET_MS = 20_000;
+/** For each of the two tests. */
+const BUDGET_MS = 15_000;
 const all = process.env.KLEE_SOAK_SECONDS !== undefined;
-const gate = needs("root", "busybox");
-const host = new SimulatedHost({
-  ...ordinaryMachine,
-  datasets: { zroot: "none", "zroot/ROOT": "none", "zroot/ROOT/default": "/" },
-});
-process.env.KLEE_ROOT = host.root;
-let klee: Klee;
-
-before(async () => {
-  klee = await furnish(host);
-});
-after(async () => {
-  await klee.close();
-  host[Symbol.dispose]();
-});
 
 interface Point {
   readonly command: ChangingCommand;
@@ -39,7 +25,7 @@ interface Point {
 const programOf = ({ victim }: ChangingCommand): string => (victim === "supervisor" ? "klee-supervisor" : "node");
 
 /** The calls of the command's process, or of its supervisor, when nothing fails. */
-async function pointsOf(command: ChangingCommand): Promise<Point[]> {
+async function pointsOf(host: SimulatedHost, klee: Klee, command: ChangingCommand): Promise<Point[]> {
   await command.prepare?.(klee);
   const log = join(host.directory, "calls");
   writeFileSync(log, "");
@@ -60,7 +46,12 @@ async function pointsOf(command: ChangingCommand): Promise<Point[]> {
 }
 
 /** What is wrong after a command that was stopped at a point. */
-async function trial({ command, program, number }: Point, fault: string): Promise<string[]> {
+async function trial(
+  host: SimulatedHost,
+  klee: Klee,
+  { command, program, number }: Point,
+  fault: string,
+): Promise<string[]> {
   await command.prepare?.(klee);
   const { status, stderr } = host.klee(command.args, { KLEE_SIM_FAULT: `${number}:${fault}:${program}` });
   const wrong = /\n\s+at |TypeError|RangeError/.test(stderr) ? [`stack trace: ${stderr}`] : [];
@@ -79,18 +70,19 @@ async function trial({ command, program, number }: Point, fault: string): Promis
   return [...wrong, ...(await settled(host)).map((line) => `after removal, ${line}`)];
 }
 
-/** Those of all commands; both tests try them. */
-let points: readonly Point[] | undefined;
-
-async function enumerate(): Promise<Point[]> {
-  const all: Point[] = [];
-  for (const command of changingCommands(host)) all.push(...(await pointsOf(command)));
-  return all;
+/** The points of all commands. */
+async function enumerate(host: SimulatedHost, klee: Klee): Promise<Point[]> {
+  const points: Point[] = [];
+  for (const command of changingCommands(host)) points.push(...(await pointsOf(host, klee, command)));
+  return points;
 }
 
 /** Tries each point, or as many as the time allows, evenly spread. */
-async function survey(faults: readonly string[]): Promise<{ tried: number; points: number; failures: string[] }> {
-  points ??= await enumerate();
+async function survey(
+  points: readonly Point[],
+  faults: readonly string[],
+  attempt: (point: Point, fault: string) => Promise<string[]>,
+): Promise<{ tried: number; failures: string[] }> {
   const started = Date.now();
   const failures: string[] = [];
   let tried = 0;
@@ -101,7 +93,7 @@ async function survey(faults: readonly string[]): Promise<{ tried: number; point
     const point = points[(seed + round * step) % points.length];
     const fault = faults[round % faults.length];
     if (point === undefined || fault === undefined) break;
-    const wrong = await trial(point, fault);
+    const wrong = await attempt(point, fault);
     tried += 1;
     if (wrong.length > 0)
       failures.push(
@@ -111,7 +103,7 @@ async function survey(faults: readonly string[]): Promise<{ tried: number; point
         ].join("\n    "),
       );
   }
-  return { tried, points: points.length, failures };
+  return { tried, failures };
 }
 
 function coprime(size: number, from: number): number {
@@ -121,16 +113,44 @@ function coprime(size: number, from: number): number {
   return step;
 }
 
-test("a call of FreeBSD's that fails is survived, or undone and told in one line", gate, async (t) => {
-  const { tried, points, failures } = await survey(["ENOMEM", "EIO", "EPERM", "EBUSY"]);
-  t.diagnostic(`failing calls ${tried - failures.length} of ${tried} clean (${points} in all, KLEE_TEST_SEED=${seed})`);
-  assert.ok(tried > 0);
-  assert.deepEqual(failures, []);
-});
+/**
+ * Tests of every call of FreeBSD's kernel that fails, or that klee or its supervisor is killed at, on the simulator of a
+ * release.
+ */
+export function testFaultPoints(release: SimulatedRelease, name: string): void {
+  const gate = needs("root", "busybox");
+  const host = new SimulatedHost({
+    ...ordinaryMachine,
+    release,
+    datasets: { zroot: "none", "zroot/ROOT": "none", "zroot/ROOT/default": "/" },
+  });
+  process.env.KLEE_ROOT = host.root;
+  let klee: Klee;
+  /** Both tests try the same ones. */
+  let points: readonly Point[] | undefined;
 
-test("killed at a call of FreeBSD's, or after it, a command leaves nothing that does not agree", gate, async (t) => {
-  const { tried, points, failures } = await survey(["kill", "killed-after"]);
-  t.diagnostic(`kill points ${tried - failures.length} of ${tried} clean (${points} in all, KLEE_TEST_SEED=${seed})`);
-  assert.ok(tried > 0);
-  assert.deepEqual(failures, []);
-});
+  before(async () => {
+    klee = await furnish(host);
+  });
+  after(async () => {
+    await klee.close();
+    host[Symbol.dispose]();
+  });
+
+  const attempt = async (what: string, faults: readonly string[], t: TestContext): Promise<void> => {
+    points ??= await enumerate(host, klee);
+    const { tried, failures } = await survey(points, faults, (point, fault) => trial(host, klee, point, fault));
+    const clean = `${tried - failures.length} of ${tried} clean`;
+    t.diagnostic(`${what} of ${name}: ${clean} (${points.length} in all, KLEE_TEST_SEED=${seed})`);
+    assert.ok(tried > 0);
+    assert.deepEqual(failures, []);
+  };
+
+  test(`${name}: a call of FreeBSD's that fails is survived, or undone and told in one line`, gate, (t) =>
+    attempt("failing calls", ["ENOMEM", "EIO", "EPERM", "EBUSY"], t),
+  );
+
+  test(`${name}: killed at a call of FreeBSD's, or after it, a command leaves nothing that does not agree`, gate, (t) =>
+    attempt("kill points", ["kill", "killed-after"], t),
+  );
+}
