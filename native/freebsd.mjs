@@ -1,6 +1,7 @@
-// Builds the addon and the supervisor for FreeBSD 14 and 15 (amd64) on Linux, and puts them into freebsd-x64 beside this
-// file. Needs zig as linker (argument: its program). Rust's library is built from Debian's source package, with the
-// compiler of the same release, since rustup has no FreeBSD library to offer everywhere; both are unpacked, not installed.
+// Builds the addon and the supervisor for FreeBSD 14 and 15 on Linux, and puts them beside this file: into freebsd-x64
+// for amd64, into freebsd-arm64 for arm64. Needs zig as linker (argument: its program). Rust's library is built from
+// Debian's source package, with the compiler of the same release, since rustup has no FreeBSD library to offer everywhere;
+// both are unpacked, not installed.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -8,10 +9,10 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const toolchain = join(here, "../.setup/freebsd-toolchain");
-const output = join(here, "freebsd-x64");
-const TARGET = "x86_64-unknown-freebsd";
+/** By Node's name of an architecture, the compiler's. */
+const ARCHITECTURES = { x64: "x86_64", arm64: "aarch64" };
 /** What is built runs on this release and later ones. */
-const ZIG_TARGET = "x86_64-freebsd.14.0";
+const RELEASE = "14.0";
 const PACKAGES = ["rust-web-src", "rustc-web", "cargo-web", "libstd-rust-web-dev"];
 /** Libraries of theirs that not every Debian has; their names change with each release. */
 const LIBRARIES = /^lib(std-rust-web-\d|llvm\d|git2-|http-parser|mbed)/i;
@@ -55,8 +56,8 @@ function unpackToolchain() {
 }
 
 /** The libc crate names libraries of FreeBSD that nothing here calls, and that zig does not have. */
-function writeLinker() {
-  const path = join(toolchain, "linker");
+function writeLinker(architecture) {
+  const path = join(toolchain, `linker-${architecture}`);
   writeFileSync(
     path,
     `#!/bin/sh
@@ -65,30 +66,36 @@ for argument; do
   shift
   case $argument in -lkvm | -lmemstat | -lprocstat | -ldevstat) ;; *) set -- "$@" "$argument" ;; esac
 done
-exec '${resolve(zig)}' cc -target ${ZIG_TARGET} "$@"
+exec '${resolve(zig)}' cc -target ${architecture}-freebsd.${RELEASE} "$@"
 `,
     { mode: 0o755 },
   );
   return path;
 }
 
+function build(root, name, architecture) {
+  const target = `${architecture}-unknown-freebsd`;
+  const env = {
+    ...process.env,
+    LD_LIBRARY_PATH: join(root, "usr/lib/x86_64-linux-gnu"),
+    RUSTC: join(root, "usr/bin/rustc"),
+    // Building the library is a feature that is not settled yet.
+    RUSTC_BOOTSTRAP: "1",
+    [`CARGO_TARGET_${target.toUpperCase().replaceAll("-", "_")}_LINKER`]: writeLinker(architecture),
+  };
+  const common = ["--release", "--locked", "--quiet", "-Zbuild-std=std,panic_abort", "--target", target];
+  const directory = ["--target-dir", join(here, "target/freebsd")];
+  for (const what of [
+    ["--features", "supervisor", "--bin", "klee-supervisor"],
+    ["--features", "addon", "--lib"],
+  ])
+    run(join(root, "usr/bin/cargo"), ["build", ...common, ...directory, ...what], { env });
+  const output = join(here, `freebsd-${name}`);
+  mkdirSync(output, { recursive: true });
+  const built = join(here, "target/freebsd", target, "release");
+  copyFileSync(join(built, "klee-supervisor"), join(output, "klee-supervisor"));
+  copyFileSync(join(built, "libklee.so"), join(output, "klee.node"));
+}
+
 const root = unpackToolchain();
-const env = {
-  ...process.env,
-  LD_LIBRARY_PATH: join(root, "usr/lib/x86_64-linux-gnu"),
-  RUSTC: join(root, "usr/bin/rustc"),
-  // Building the library is a feature that is not settled yet.
-  RUSTC_BOOTSTRAP: "1",
-  CARGO_TARGET_X86_64_UNKNOWN_FREEBSD_LINKER: writeLinker(),
-};
-const common = ["--release", "--locked", "--quiet", "-Zbuild-std=std,panic_abort", "--target", TARGET];
-const directory = ["--target-dir", join(here, "target/freebsd")];
-for (const what of [
-  ["--features", "supervisor", "--bin", "klee-supervisor"],
-  ["--features", "addon", "--lib"],
-])
-  run(join(root, "usr/bin/cargo"), ["build", ...common, ...directory, ...what], { env });
-mkdirSync(output, { recursive: true });
-const built = join(here, "target/freebsd", TARGET, "release");
-copyFileSync(join(built, "klee-supervisor"), join(output, "klee-supervisor"));
-copyFileSync(join(built, "libklee.so"), join(output, "klee.node"));
+for (const [name, architecture] of Object.entries(ARCHITECTURES)) build(root, name, architecture);

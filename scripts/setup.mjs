@@ -84,7 +84,7 @@ function filesUnder(path) {
   if (!entry.isDirectory()) return [path];
   return readdirSync(join(root, path))
     .filter(
-      (name) => name !== "target" && name !== "freebsd-x64" && !name.endsWith(".node") && name !== "klee-supervisor",
+      (name) => name !== "target" && !/^freebsd-/.test(name) && !name.endsWith(".node") && name !== "klee-supervisor",
     )
     .sort()
     .flatMap((name) => filesUnder(join(path, name)));
@@ -166,8 +166,14 @@ try {
   if (forTests) installZig("0.16");
   if (forTests) installBun("1.4.5");
   if (forPackage)
-    once("freebsd", ["native"], ["native/freebsd-x64/klee.node", "native/freebsd-x64/klee-supervisor"], () =>
-      run(process.execPath, ["native/freebsd.mjs", ".setup/zig-0.15/ziglang/zig"]),
+    once(
+      "freebsd",
+      ["native"],
+      ["x64", "arm64"].flatMap((name) => [
+        `native/freebsd-${name}/klee.node`,
+        `native/freebsd-${name}/klee-supervisor`,
+      ]),
+      () => run(process.execPath, ["native/freebsd.mjs", ".setup/zig-0.15/ziglang/zig"]),
     );
 } catch (error) {
   console.error(`klee: ${error.message}`);
