@@ -35,6 +35,7 @@ const headers = [
   "linux/magic.h",
   "linux/netfilter.h",
   "linux/netfilter/nf_tables.h",
+  "linux/netfilter/nf_conntrack_common.h",
   "linux/netfilter/nfnetlink.h",
   "linux/netfilter/nfnetlink_conntrack.h",
   "linux/netlink.h",

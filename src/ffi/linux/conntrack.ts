@@ -1,5 +1,5 @@
 import type { SyscallError } from "../errno.ts";
-import { encodeAddress } from "../inet.ts";
+import { type AddressFamily, encodeAddress } from "../inet.ts";
 import { constants as ct, filterFlags, nfgenmsg } from "./abi/netfilter.ts";
 import { constants as so } from "./abi/socket.ts";
 import {
@@ -19,6 +19,8 @@ const typeOf = (message: number): number => (ct.NFNL_SUBSYS_CTNETLINK << 8) | me
  * some 4 ms at the usual size, and takes one direction at a time to filter by.
  */
 const FEW = 500;
+/** For more ports than these, one dump of all is less work than one for each. */
+const FEW_PORTS = 8;
 
 /**
  * Makes the kernel forget all connections from and to an address of this host, translated ones included: those that the
@@ -36,7 +38,7 @@ export function forgetConnections(socket: NetlinkSocket, address: string): numbe
     return forget(
       socket,
       address,
-      socket.dump(allConnections(source)).filter((message) => isFrom(message, source)),
+      socket.dump(connections(familyOf(source), "all")).filter((message) => isFrom(message, source)),
     );
   }
   let forgotten = 0;
@@ -68,14 +70,14 @@ function countConnections(socket: NetlinkSocket): number {
 const familyOf = (address: Uint8Array): number => (address.length === 4 ? so.AF_INET : so.AF_INET6);
 const sourceOf = (address: Uint8Array): number => (address.length === 4 ? ct.CTA_IP_V4_SRC : ct.CTA_IP_V6_SRC);
 
-/** Asks for all connections of the address's family. */
-function allConnections(address: Uint8Array): Request {
+/** Asks for all connections of a family, or those that another request narrows them to. */
+function connections(family: number, object: string, ...attributes: readonly Buffer[]): Request {
   return {
     call: "IPCTNL_MSG_CT_GET",
-    object: "all",
+    object,
     type: typeOf(ct.IPCTNL_MSG_CT_GET),
     flags: 0,
-    body: nfgenmsg.encode({ nfgen_family: familyOf(address), version: ct.NFNETLINK_V0 }),
+    body: Buffer.concat([nfgenmsg.encode({ nfgen_family: family, version: ct.NFNETLINK_V0 }), ...attributes]),
   };
 }
 
@@ -89,6 +91,112 @@ function isFrom({ body }: Message, address: Uint8Array): boolean {
   });
 }
 
+/** One end of a connection. */
+export interface TrackedEnd {
+  /** 4 or 16 bytes. */
+  readonly address: Buffer;
+  /** 0 where the protocol has none. */
+  readonly port: number;
+}
+
+/** A connection that the kernel tracks. */
+export interface TrackedConnection {
+  readonly protocol: number;
+  /** As its first packet was sent: before any translation. */
+  readonly original: { readonly source: TrackedEnd; readonly destination: TrackedEnd };
+  /** As its answers are: source and destination are the other way round, after all translation. */
+  readonly reply: { readonly source: TrackedEnd; readonly destination: TrackedEnd };
+  /** Both ends have agreed on it: of TCP, the handshake is done. */
+  readonly assured: boolean;
+  readonly message: Message;
+}
+
+/** Which connections are asked for: all, or those that were made to one of these ports, as sent. */
+export interface WantedConnections {
+  readonly family: AddressFamily;
+  readonly ports?: readonly { readonly protocol: number; readonly port: number }[];
+}
+
+/**
+ * The connections that the kernel tracks, of one family; a few more than those asked for. Equivalent to:
+ * `conntrack -L -f FAMILY [-p PROTOCOL --orig-port-dst PORT]`.
+ *
+ * @throws {SyscallError}
+ */
+export function trackedConnections(socket: NetlinkSocket, { family, ports }: WantedConnections): TrackedConnection[] {
+  if (ports?.length === 0) return [];
+  const tracked = countConnections(socket);
+  if (tracked === 0) return [];
+  const af = family === "inet" ? so.AF_INET : so.AF_INET6;
+  const single = tracked > FEW && ports !== undefined && ports.length <= FEW_PORTS;
+  const requests = single
+    ? ports.map(({ protocol, port }) => connectionsTo(af, protocol, port))
+    : [connections(af, `all ${family}`)];
+  return requests.flatMap((request) =>
+    socket
+      .dump(request)
+      .map(decodeConnection)
+      .filter((connection) => connection !== undefined),
+  );
+}
+
+/** Makes the kernel forget these connections. @throws {SyscallError} */
+export function forgetTracked(socket: NetlinkSocket, found: readonly TrackedConnection[]): void {
+  const messages = found.map(({ message }) => message);
+  if (messages.length > 0) forget(socket, `${messages.length} connections`, messages);
+}
+
+/** Asks for the connections that were made to a port. */
+function connectionsTo(family: number, protocol: number, port: number): Request {
+  const flags = filterFlags.CTA_FILTER_F_CTA_PROTO_NUM | filterFlags.CTA_FILTER_F_CTA_PROTO_DST_PORT;
+  return connections(
+    family,
+    `to port ${port}`,
+    encodeNested(
+      ct.CTA_TUPLE_ORIG,
+      encodeNested(
+        ct.CTA_TUPLE_PROTO,
+        Buffer.concat([
+          encodeAttribute(ct.CTA_PROTO_NUM, Uint8Array.of(protocol)),
+          encodeAttribute(ct.CTA_PROTO_DST_PORT, Uint8Array.of(port >> 8, port & 0xff)),
+        ]),
+      ),
+    ),
+    encodeNested(ct.CTA_FILTER, encodeU32(ct.CTA_FILTER_ORIG_FLAGS, flags)),
+  );
+}
+
+/** @returns undefined when the kernel leaves out what it always says. */
+export function decodeConnection(message: Message): TrackedConnection | undefined {
+  const attributes = decodeAttributes(message.body, nfgenmsg.size);
+  const original = decodeTuple(attributes.get(ct.CTA_TUPLE_ORIG));
+  const reply = decodeTuple(attributes.get(ct.CTA_TUPLE_REPLY));
+  if (original === undefined || reply === undefined) return undefined;
+  const status = attributes.get(ct.CTA_STATUS)?.readUInt32BE(0) ?? 0;
+  const { protocol } = original;
+  return { protocol, original, reply, assured: (status & ct.IPS_ASSURED) !== 0, message };
+}
+
+function decodeTuple(
+  tuple: Buffer | undefined,
+): (TrackedConnection["original"] & { readonly protocol: number }) | undefined {
+  if (tuple === undefined) return undefined;
+  const parts = decodeAttributes(tuple, 0);
+  const [ip, proto] = [parts.get(ct.CTA_TUPLE_IP), parts.get(ct.CTA_TUPLE_PROTO)];
+  if (ip === undefined || proto === undefined) return undefined;
+  const addresses = decodeAttributes(ip, 0);
+  const source = addresses.get(ct.CTA_IP_V4_SRC) ?? addresses.get(ct.CTA_IP_V6_SRC);
+  const destination = addresses.get(ct.CTA_IP_V4_DST) ?? addresses.get(ct.CTA_IP_V6_DST);
+  if (source === undefined || destination === undefined) return undefined;
+  const numbers = decodeAttributes(proto, 0);
+  const port = (type: number): number => numbers.get(type)?.readUInt16BE(0) ?? 0;
+  return {
+    protocol: numbers.get(ct.CTA_PROTO_NUM)?.[0] ?? 0,
+    source: { address: source, port: port(ct.CTA_PROTO_SRC_PORT) },
+    destination: { address: destination, port: port(ct.CTA_PROTO_DST_PORT) },
+  };
+}
+
 /** Asks for the connections whose packets of this direction come from the address. */
 export function connectionsFrom(address: string, direction: "original" | "reply"): Request {
   const bytes = encodeAddress(address);
@@ -97,17 +205,12 @@ export function connectionsFrom(address: string, direction: "original" | "reply"
     direction === "original"
       ? [ct.CTA_TUPLE_ORIG, ct.CTA_FILTER_ORIG_FLAGS]
       : [ct.CTA_TUPLE_REPLY, ct.CTA_FILTER_REPLY_FLAGS];
-  return {
-    call: "IPCTNL_MSG_CT_GET",
-    object: `${address} ${direction}`,
-    type: typeOf(ct.IPCTNL_MSG_CT_GET),
-    flags: 0,
-    body: Buffer.concat([
-      nfgenmsg.encode({ nfgen_family: familyOf(bytes), version: ct.NFNETLINK_V0 }),
-      encodeNested(tuple, encodeNested(ct.CTA_TUPLE_IP, source)),
-      encodeNested(ct.CTA_FILTER, encodeU32(flags, filterFlags.CTA_FILTER_F_CTA_IP_SRC)),
-    ]),
-  };
+  return connections(
+    familyOf(bytes),
+    `${address} ${direction}`,
+    encodeNested(tuple, encodeNested(ct.CTA_TUPLE_IP, source)),
+    encodeNested(ct.CTA_FILTER, encodeU32(flags, filterFlags.CTA_FILTER_F_CTA_IP_SRC)),
+  );
 }
 
 /** Names the connection by what the kernel said of it, so that one which took its place meanwhile is left alone. */

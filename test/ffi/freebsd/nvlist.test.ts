@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { parseNetwork } from "../../../src/ffi/freebsd/pf/address.ts";
 import { type NvList, packNvlist, unpackNvlist } from "../../../src/ffi/freebsd/pf/nvlist.ts";
 import { stateKillList } from "../../../src/ffi/freebsd/pf/state.ts";
 import { FieldError } from "../../../src/ffi/struct.ts";
@@ -69,4 +70,21 @@ test("a request to end a connection says all that the kernel asks for, as number
   for (const { neg, port, port_op } of [end(src), end(dst)]) {
     assert.deepEqual([neg, port, port_op, af, proto], [0n, [0n, 0n], 0n, 0n, 0n]);
   }
+});
+
+test("connections to ports of a network are asked for by mask, protocol and ports in network byte order", () => {
+  const network = parseNetwork("10.2.3.0/24");
+  const { src, dst, af, proto } = stateKillList({
+    end: "to",
+    network,
+    protocol: 17,
+    ports: { first: 9000, last: 9001 },
+  }) as Record<string, Record<string, unknown>>;
+  const mask = Buffer.alloc(16);
+  mask.fill(0xff, 0, 3);
+  assert.deepEqual([af, proto], [2n, 17n]);
+  assert.deepEqual(dst?.port, [0x2823n, 0x2923n]);
+  assert.equal(dst?.port_op, 9n);
+  assert.deepEqual(dst?.addr, { type: 0n, iflags: 0n, addr: { addr: network.bytes }, mask: { addr: mask } });
+  assert.deepEqual(src?.port_op, 0n);
 });

@@ -131,6 +131,57 @@ test("a connection that begins after the rules went ends when the address is wit
   assert.equal(filter.dropped().length, before + 2);
 });
 
+test("connections to a published port that are older than it end, and no others", () => {
+  firewall.load(policyOf([loopback], []));
+  filter.forget();
+  const to = (port: number, protocol: number, more: object = {}) =>
+    filter.judge({
+      direction: "in",
+      interface: "em0",
+      protocol,
+      source: "203.0.113.5",
+      sourcePort: 5000,
+      destination: "198.51.100.1",
+      port,
+      ...more,
+    });
+  // The administrator's own rules let them in, and remember them.
+  filter.reloadMain({ filter: [{ action: "pass", keepState: true }] });
+  pf.withPf((device) => pf.ensureCalls(device, ROOT));
+  to(9000, pf.IPPROTO_UDP);
+  to(9010, pf.IPPROTO_UDP);
+  to(8080, pf.IPPROTO_TCP);
+  to(8080, pf.IPPROTO_TCP, { sourcePort: 5001 });
+  const answer = { source: "198.51.100.1", sourcePort: 8080, destination: "203.0.113.5", port: 5001 } as const;
+  assert.equal(to(0, pf.IPPROTO_TCP, { ...answer, direction: "out" }).passed, true);
+  assert.equal(states(), 4);
+  const udp = web.ports.map((port) => (port.hostPort.first === 9000 ? { ...port, protocol: "udp" as const } : port));
+  firewall.change({ add: containerPolicy({ ...web, ports: udp }) });
+  assert.deepEqual(
+    pf.withPf((device) => pf.states(device).map(({ wire }) => `${wire.from.port} ${wire.to.port}`)).sort(),
+    ["5000 9010", "5001 8080"],
+    "what goes elsewhere, and what a program of the host has accepted",
+  );
+  assert.equal(to(9000, pf.IPPROTO_UDP).packet.destination, "10.2.3.1");
+  firewall.change({ remove: containerPolicy({ ...web, ports: udp }) });
+  to(9000, pf.IPPROTO_UDP);
+  firewall.load(policyOf([loopback], [{ ...web, ports: udp }]));
+  assert.equal(to(9000, pf.IPPROTO_UDP).packet.destination, "10.2.3.1", "nor do those go on that a load finds");
+  filter.forget();
+});
+
+test("connections with a network's addresses that are older than it end", () => {
+  firewall.load(policyOf([loopback], []));
+  filter.reloadMain({ filter: [{ action: "pass", keepState: true }] });
+  const packet = { direction: "in", interface: "em0", protocol: 6, source: "203.0.113.5", port: 22 } as const;
+  for (const destination of ["10.4.0.9", "10.99.0.9"]) filter.judge({ ...packet, destination });
+  assert.equal(states(), 2);
+  firewall.change({ add: { networks: [secluded] } });
+  assert.equal(states(), 1);
+  filter.forget();
+  firewall.load(sample);
+});
+
 test("when the administrator loads pf.conf the calls are missed, and added again", () => {
   filter.reloadMain();
   assert.equal(firewall.loaded(), false);

@@ -79,7 +79,9 @@ fn judge(pf: &mut Pf, host: &Host, mut packet: Packet) -> Verdict {
     }
     let inward = packet.direction == Direction::In;
     let before = key_of(&packet);
-    if let Some(after) = pf.states.iter().find_map(|state| state.passes(packet.protocol, inward, &before)) {
+    let known = pf.states.iter_mut().find_map(|state| Some((state.passes(packet.protocol, inward, &before)?, state)));
+    if let Some((after, state)) = known {
+        state.answered |= state.is_answer(inward);
         set_key(&mut packet, &after);
         return pass(packet, true, String::new());
     }
@@ -103,7 +105,7 @@ fn judge(pf: &mut Pf, host: &Host, mut packet: Packet) -> Verdict {
         pf.last_state += 1;
         let (wire, stack) = if inward { (before, after) } else { (after, before) };
         let protocol = packet.protocol;
-        pf.states.push(State { id: pf.last_state, protocol, inward, wire, stack });
+        pf.states.push(State { id: pf.last_state, protocol, inward, answered: false, wire, stack });
     }
     pass(packet, keeps, label)
 }

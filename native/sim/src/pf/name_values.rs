@@ -49,6 +49,9 @@ impl Named {
     pub fn binary(&self, name: &str) -> Answer<Vec<u8>> {
         if let Value::Binary(bytes) = self.get(name)? { Ok(bytes.clone()) } else { Err(EINVAL) }
     }
+    pub fn numbers(&self, name: &str) -> Answer<Vec<u64>> {
+        if let Value::Numbers(numbers) = self.get(name)? { Ok(numbers.clone()) } else { Err(EINVAL) }
+    }
     pub fn list(&self, name: &str) -> Answer<Self> {
         if let Value::List(list) = self.get(name)? { Ok(Self(list.clone())) } else { Err(EINVAL) }
     }

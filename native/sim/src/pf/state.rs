@@ -8,11 +8,16 @@ use crate::interface::{AF_INET, AF_INET6};
 use crate::memory::{Bytes, BytesMut, at};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 const STATE: usize = 242;
 /// Names this kernel among those that share states.
 const CREATOR: u32 = 0x6b6c_6565;
 const PFI_IFLAG_SKIP: u32 = 0x100;
+const TCP: u8 = 6;
+// Of enum pf_ops, net/pfvar.h, those that klee asks with.
+const PF_OP_NONE: u64 = 0;
+const PF_OP_RRG: u64 = 9;
 
 /// A connection as it is on one side of a translation: from, to.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -33,6 +38,9 @@ pub struct State {
     pub protocol: u8,
     /// The first packet came in.
     pub inward: bool,
+    /// It was answered.
+    #[serde(default)]
+    pub answered: bool,
     /// As the first packet went, on the wire and in the host's stack.
     pub wire: Key,
     pub stack: Key,
@@ -57,6 +65,11 @@ impl State {
         if self.wire.from.0.is_ipv4() { AF_INET } else { AF_INET6 }
     }
 
+    /// Is it a packet of the other direction?
+    pub fn is_answer(&self, inward: bool) -> bool {
+        inward != self.inward
+    }
+
     /// struct pfsync_state_1301
     fn write(&self, bytes: &mut [u8]) {
         bytes.fill(0);
@@ -69,6 +82,12 @@ impl State {
                 bytes[start..start + 16].copy_from_slice(&octets(*ip));
                 let port_at = 24 + index * 36 + 32 + end * 2;
                 bytes[port_at..port_at + 2].copy_from_slice(&port.to_be_bytes());
+            }
+        }
+        // struct pf_state_peer_export, whose state is one of netinet/tcp_fsm.h for TCP: SYN_SENT, ESTABLISHED.
+        if self.protocol == TCP {
+            for peer in [96, 128] {
+                bytes[peer + 24] = if self.answered { 4 } else { 2 };
             }
         }
         bytes.put_u32(228, CREATOR);
@@ -118,7 +137,7 @@ pub fn kill(pf: &mut Pf, bytes: &mut [u8]) -> Answer {
     Ok(())
 }
 
-/// DIOCKILLSTATESNV: by id, or by an address that the connection has on the wire.
+/// DIOCKILLSTATESNV: by id, or by what the connection has on the wire: protocol, addresses, ports.
 pub fn kill_named(pf: &mut Pf, request: &Named) -> Answer<Named> {
     // Those that match the killed ones stay: the model knows no matching states. Without the word the request is refused.
     if request.flag("kill_match")? {
@@ -127,24 +146,33 @@ pub fn kill_named(pf: &mut Pf, request: &Named) -> Answer<Named> {
     let compare = request.list("cmp")?;
     let id = compare.number("id")?;
     let family = request.number("af")? as i32;
+    let protocol = request.number("proto")? as u8;
     let ends = [request.list("src")?, request.list("dst")?];
     let mut wanted = Vec::new();
     for end in &ends {
         let wrap = end.list("addr")?;
         let address = wrap.list("addr")?.binary("addr")?;
         let mask = wrap.list("mask")?.binary("addr")?;
-        wanted.push((address, mask));
+        let ports = match (end.number("port_op")?, end.numbers("port")?.as_slice()) {
+            (PF_OP_NONE, _) => 0..=u64::from(u16::MAX),
+            // In network byte order, as struct pf_rule_addr has them.
+            (PF_OP_RRG, [first, last]) => host_order(*first)..=host_order(*last),
+            _ => return Err(EINVAL),
+        };
+        wanted.push((address, mask, ports));
     }
-    let fits = |ip: IpAddr, (address, mask): &(Vec<u8>, Vec<u8>)| {
-        octets(ip).iter().zip(address).zip(mask).all(|((own, address), mask)| own & mask == address & mask)
+    let fits = |(ip, port): (IpAddr, u16), (address, mask, ports): &(Vec<u8>, Vec<u8>, RangeInclusive<u64>)| {
+        ports.contains(&u64::from(port))
+            && octets(ip).iter().zip(address).zip(mask).all(|((own, address), mask)| own & mask == address & mask)
     };
     let before = pf.states.len();
     pf.states.retain(|state| {
         let meant = match id {
             0 => {
                 (family == 0 || family == state.family())
-                    && fits(state.wire.from.0, &wanted[0])
-                    && fits(state.wire.to.0, &wanted[1])
+                    && (protocol == 0 || protocol == state.protocol)
+                    && fits(state.wire.from, &wanted[0])
+                    && fits(state.wire.to, &wanted[1])
             }
             id => state.id == id,
         };
@@ -152,6 +180,10 @@ pub fn kill_named(pf: &mut Pf, request: &Named) -> Answer<Named> {
     });
     let killed = (before - pf.states.len()) as u64;
     Ok(vec![("killed".to_owned(), super::name_values::Value::Number(killed))].into())
+}
+
+fn host_order(port: u64) -> u64 {
+    u64::from(u16::from_be(port as u16))
 }
 
 /// Interfaces of this name, or in a group of it: no name of a group ends with a digit.

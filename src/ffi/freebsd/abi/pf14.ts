@@ -32,11 +32,18 @@ export const pfsyncStateKey = struct("struct pfsync_state_key", "net/pfvar.h", 3
   port: [32, arrayOf(u16be, 2)],
 });
 
+/** What pf knows of one end; `state` is of tcp_fsm.h for TCP. */
+export const pfStatePeer = struct("struct pf_state_peer_export", "net/pfvar.h", 32, {
+  state: [24, u8],
+});
+
 /** A connection; `key[0]` is it on the wire, `key[1]` in the host's own stack. */
 export const pfsyncState = struct("struct pfsync_state_1301", "net/pfvar.h", 242, {
   id: [0, u64],
   ifname: [8, cString(IFNAMSIZ)],
   key: [24, arrayOf(pfsyncStateKey, 2)],
+  src: [96, pfStatePeer],
+  dst: [128, pfStatePeer],
   creatorid: [228, u32],
   af: [232, u8],
   proto: [233, u8],

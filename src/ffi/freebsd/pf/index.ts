@@ -11,7 +11,7 @@ export {
   TH_ACK,
   TH_SYN,
 } from "../abi/pf.ts";
-export type { PfAddress } from "./address.ts";
+export { type PfAddress, type PfNetwork, parseNetwork } from "./address.ts";
 export { isRunning, PfDevice, start, stop, withPf } from "./device.ts";
 export { filterInterfaces, skippedInterfaces } from "./interfaces.ts";
 export type { PfAction, PfEnd, PfPorts, PfRule, PfRuleset, PfTarget } from "./rule.ts";
@@ -24,7 +24,7 @@ export {
   removeCalls,
   ruleCount,
 } from "./ruleset.ts";
-export { killStates, type PfState, states } from "./state.ts";
+export { killStates, killStatesWhere, type PfFlow, type PfState, type PfStateFilter, states } from "./state.ts";
 export {
   addAddresses,
   clearTables,

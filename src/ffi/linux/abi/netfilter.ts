@@ -1,4 +1,4 @@
-// <linux/netfilter.h>, <linux/netfilter/nfnetlink.h>, <linux/netfilter/nfnetlink_conntrack.h>, <linux/netfilter/nf_tables.h>
+// <linux/netfilter.h>, <linux/netfilter/nfnetlink.h>, <linux/netfilter/nfnetlink_conntrack.h>, <linux/netfilter/nf_conntrack_common.h>, <linux/netfilter/nf_tables.h>
 import { struct, u8, u16 } from "../../struct.ts";
 
 export const nfgenmsg = struct("struct nfgenmsg", "linux/netfilter/nfnetlink.h", 4, {
@@ -43,16 +43,28 @@ export const constants = {
 
   CTA_TUPLE_ORIG: 1,
   CTA_TUPLE_REPLY: 2,
+  CTA_STATUS: 3,
   CTA_ID: 12,
   CTA_ZONE: 18,
   CTA_FILTER: 25,
   CTA_TUPLE_IP: 1,
+  CTA_TUPLE_PROTO: 2,
   CTA_IP_V4_SRC: 1,
+  CTA_IP_V4_DST: 2,
   CTA_IP_V6_SRC: 3,
+  CTA_IP_V6_DST: 4,
+  CTA_PROTO_NUM: 1,
+  CTA_PROTO_SRC_PORT: 2,
+  CTA_PROTO_DST_PORT: 3,
+  IPS_ASSURED: 0x4,
   CTA_FILTER_ORIG_FLAGS: 1,
   CTA_FILTER_REPLY_FLAGS: 2,
   CTA_STATS_GLOBAL_ENTRIES: 1,
 } as const;
 
 /** Bits of CTA_FILTER_*_FLAGS, which no public header has: net/netfilter/nf_internals.h. */
-export const filterFlags = { CTA_FILTER_F_CTA_IP_SRC: 1 << 0 } as const;
+export const filterFlags = {
+  CTA_FILTER_F_CTA_IP_SRC: 1 << 0,
+  CTA_FILTER_F_CTA_PROTO_NUM: 1 << 3,
+  CTA_FILTER_F_CTA_PROTO_DST_PORT: 1 << 5,
+} as const;

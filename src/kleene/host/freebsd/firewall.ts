@@ -1,9 +1,11 @@
 import { pf, SyscallError, tcp } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
+import { olderThan } from "../../network/older.ts";
 import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
 import { GROUP } from "./interfaces.ts";
+import { killAgainst, killOlder } from "./older.ts";
 import { planChange, type TableStep } from "./rule-change.ts";
 import { anchorsOf, BRANCHES, ROOT, rootRules, UNHELD } from "./rules.ts";
 
@@ -24,6 +26,7 @@ export class FreebsdFirewall implements Firewall {
       for (const anchor of stale) pf.clearTables(device, anchor);
       pf.filterInterfaces(device, GROUP);
       pf.ensureCalls(device, ROOT);
+      killAgainst(device, policy);
     });
   }
 
@@ -44,6 +47,7 @@ export class FreebsdFirewall implements Firewall {
       for (const anchor of plan.gone) pf.clearTables(device, anchor);
       if (change.add !== undefined) pf.filterInterfaces(device, GROUP);
       pf.killStates(device, withdrawnAddresses(change), endSockets);
+      killOlder(device, olderThan(change));
     });
   }
 

@@ -7,11 +7,13 @@ import { changeElements } from "../../../ffi/linux/set-elements.ts";
 import { destroyConnected, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
 import { during } from "../../../timeline.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
+import { olderThan } from "../../network/older.ts";
 import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
 import { encodeChange } from "./element-bytes.ts";
 import type { Elements } from "./elements.ts";
+import { forgetAgainst, forgetOlder } from "./older.ts";
 import { changeText, loadText, RULE_COUNT, stepsOf, unloadText } from "./ruleset.ts";
 
 /** So many elements fit the kernel's socket buffer with room to spare; libnftables enlarges it for more. */
@@ -33,11 +35,13 @@ export class LinuxFirewall implements Firewall {
 
   load(policy: Policy): void {
     this.#run("cannot load the firewall rules", loadText(this.#table, policy));
+    this.#settle(() => forgetAgainst(this.#socket(), policy));
   }
 
   change(change: PolicyChange): void {
     this.#change(change);
     if (!change.unconnected) this.#forget(withdrawnAddresses(change));
+    this.#settle(() => forgetOlder(this.#socket(), olderThan(change)));
   }
 
   /** The rules see every packet, those of connections that had begun before included. */
@@ -83,6 +87,15 @@ export class LinuxFirewall implements Firewall {
       for (const address of addresses) forgetConnections(this.#socket(), address);
     } catch (error) {
       throw hostFailure(`cannot end the connections of ${addresses.join(", ")}`, error);
+    }
+  }
+
+  /** Once the rules are there: what begins anew meets them. */
+  #settle(forget: () => void): void {
+    try {
+      forget();
+    } catch (error) {
+      throw hostFailure("cannot end the connections that are older than the firewall's rules", error);
     }
   }
 

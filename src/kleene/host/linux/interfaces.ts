@@ -17,7 +17,7 @@ const KINDS = ["bridge", "dummy"];
 const MARK = "klee ";
 
 /** Marks addresses as klee's, `ip address show` says `proto 0x6b`: a number that neither kernel nor iproute2 uses. */
-const ALIAS_PROTOCOL = 0x6b;
+export const ALIAS_PROTOCOL = 0x6b;
 
 addRemedyHook((call, code) => {
   if (call === "RTM_NEWLINK" && code === "EOPNOTSUPP") return "load the kernel module bridge or dummy";

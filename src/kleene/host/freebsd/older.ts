@@ -1,0 +1,91 @@
+import { pf } from "../../../ffi/freebsd/index.ts";
+import { encodeAddress } from "../../../ffi/inet.ts";
+import { lazy } from "../../../ffi/library.ts";
+import {
+  addressKey,
+  type IsHosts,
+  isAgainst,
+  isOlderThan,
+  type Older,
+  type OlderConnection,
+} from "../../network/older.ts";
+import type { Policy } from "../../network/policy.ts";
+import { FreebsdInterfaces } from "./interfaces.ts";
+
+const protocols = new Map([
+  [pf.IPPROTO_TCP, "tcp"],
+  [pf.IPPROTO_UDP, "udp"],
+] as const);
+
+/** Ends the connections that a change of the rules makes older than them. */
+export function killOlder(device: pf.PfDevice, older: Older): void {
+  const { subnets, addresses, ports } = older;
+  if (subnets.length + addresses.length + ports.length === 0) return;
+  const isOlder = isOlderThan(older, isHosts());
+  pf.killStatesWhere(
+    device,
+    (state) => isOlder(described(state)),
+    () => filtersOf(older),
+  );
+}
+
+/** Ends all connections that do what the policy does not provide for. */
+export function killAgainst(device: pf.PfDevice, policy: Policy): void {
+  const isOlder = isAgainst(policy, isHosts());
+  pf.killStatesWhere(
+    device,
+    (state) => isOlder(described(state)),
+    // What a policy allows is more than a filter can say: connections to its ports alone.
+    () => filtersOf({ subnets: [], addresses: [], ports: policy.ports }),
+  );
+}
+
+function described({ family, protocol, inward, established, wire, stack }: pf.PfState): OlderConnection {
+  const flow = ({ from, to }: pf.PfFlow): OlderConnection["before"] => ({
+    from: { address: addressKey(from.address), port: from.port },
+    to: { address: addressKey(to.address), port: to.port },
+  });
+  const [before, after] = inward ? [wire, stack] : [stack, wire];
+  return {
+    family,
+    protocol: protocols.get(protocol as 6 | 17),
+    before: flow(before),
+    after: flow(after),
+    accepted: established,
+    passage: inward ? "in" : "out",
+  };
+}
+
+/** The same as far as pf itself can look for it. */
+function filtersOf({ subnets, addresses, ports }: Older): pf.PfStateFilter[] {
+  const networks = [...subnets, ...addresses].map(pf.parseNetwork);
+  const hosts = lazy(hostAddresses);
+  return [
+    ...networks.flatMap((network) => [{ end: "from", network } as const, { end: "to", network } as const]),
+    ...ports.flatMap((port) => {
+      const own = port.address === "" ? hosts() : [port.address];
+      return own
+        .map(pf.parseNetwork)
+        .filter(({ family }) => family === port.family)
+        .map((network) => ({
+          end: "to" as const,
+          network,
+          protocol: port.protocol === "tcp" ? pf.IPPROTO_TCP : pf.IPPROTO_UDP,
+          ports: port.hostPort,
+        }));
+    }),
+  ];
+}
+
+/** Without those of klee's own interfaces; a container's on an interface of yours counts. */
+const hostAddresses = (): string[] =>
+  new FreebsdInterfaces()
+    .list()
+    .filter(({ networkId }) => networkId === undefined)
+    .flatMap(({ addresses }) => addresses.map((address) => address.replace(/[%/].*$/, "")));
+
+/** Asked of the kernel once there is a connection to ask for. */
+function isHosts(): IsHosts {
+  const own = lazy(() => new Set(hostAddresses().map((address) => addressKey(encodeAddress(address)))));
+  return (family, address) => (family === 4 && address.startsWith("7f")) || own().has(address);
+}

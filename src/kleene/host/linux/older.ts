@@ -1,0 +1,87 @@
+import { encodeAddress } from "../../../ffi/inet.ts";
+import { lazy } from "../../../ffi/library.ts";
+import { constants as diag } from "../../../ffi/linux/abi/sock-diag.ts";
+import { forgetTracked, type TrackedConnection, trackedConnections } from "../../../ffi/linux/conntrack.ts";
+import { type NetlinkSocket, openRtnetlink } from "../../../ffi/linux/netlink/socket.ts";
+import { listAddresses } from "../../../ffi/linux/rtnl/address.ts";
+import {
+  addressKey,
+  type IsHosts,
+  type IsOlder,
+  isAgainst,
+  isOlderThan,
+  type Older,
+  type OlderConnection,
+} from "../../network/older.ts";
+import type { Policy } from "../../network/policy.ts";
+import type { Family } from "../../network/subnet.ts";
+import { ALIAS_PROTOCOL } from "./interfaces.ts";
+
+const protocols = new Map([
+  [diag.IPPROTO_TCP, "tcp"],
+  [diag.IPPROTO_UDP, "udp"],
+] as const);
+
+/** Has the kernel forget the connections that a change of the rules makes older than them. */
+export function forgetOlder(socket: NetlinkSocket, older: Older): void {
+  const { subnets, addresses, ports } = older;
+  const wide = subnets.length + addresses.length > 0;
+  if (!wide && ports.length === 0) return;
+  const isOlder = isOlderThan(older, hostsAddresses());
+  for (const family of [4, 6] as const) {
+    const wanted = ports
+      .filter((port) => port.family === family)
+      .flatMap(({ protocol, hostPort: { first, last } }) =>
+        Array.from({ length: last - first + 1 }, (_, index) => ({
+          protocol: protocol === "tcp" ? diag.IPPROTO_TCP : diag.IPPROTO_UDP,
+          port: first + index,
+        })),
+      );
+    forget(socket, family, isOlder, wide ? undefined : wanted);
+  }
+}
+
+/** Has the kernel forget all connections that do what the policy does not provide for. */
+export function forgetAgainst(socket: NetlinkSocket, policy: Policy): void {
+  const isOlder = isAgainst(policy, hostsAddresses());
+  for (const family of [4, 6] as const) forget(socket, family, isOlder);
+}
+
+function forget(
+  socket: NetlinkSocket,
+  family: Family,
+  isOlder: IsOlder,
+  ports?: readonly { readonly protocol: number; readonly port: number }[],
+): void {
+  const tracked = trackedConnections(socket, {
+    family: family === 4 ? "inet" : "inet6",
+    ...(ports !== undefined && { ports }),
+  });
+  forgetTracked(
+    socket,
+    tracked.filter((connection) => isOlder(described(connection, family))),
+  );
+}
+
+function described({ protocol, original, reply, assured }: TrackedConnection, family: Family): OlderConnection {
+  const end = ({ address, port }: TrackedConnection["original"]["source"]) => ({ address: addressKey(address), port });
+  return {
+    family,
+    protocol: protocols.get(protocol as 6 | 17),
+    before: { from: end(original.source), to: end(original.destination) },
+    after: { from: end(reply.destination), to: end(reply.source) },
+    accepted: assured,
+    passage: "both",
+  };
+}
+
+/** Asked of the kernel once there is a connection to ask for. */
+function hostsAddresses(): IsHosts {
+  const own = lazy(() => {
+    using socket = openRtnetlink();
+    const hosts = listAddresses(socket).filter(({ protocol }) => protocol !== ALIAS_PROTOCOL);
+    return new Set(hosts.map(({ address }) => addressKey(encodeAddress(address))));
+  });
+  // All of 127/8 is the host's.
+  return (family, address) => (family === 4 && address.startsWith("7f")) || own().has(address);
+}
