@@ -140,6 +140,8 @@ pub enum Command {
     },
     /// The container, which has ended, is taken down. Who dies or leaves before that does not say so.
     TakenDown,
+    /// The client leaves on purpose: a process with a terminal that nobody else can attach to goes on.
+    Detached,
 }
 
 /// Messages to klee.

@@ -134,6 +134,8 @@ export interface Supervised {
   signal(number: number): void;
   /** Tells the supervisor that the container has been taken down after its end: it need not do it. */
   takenDown(): void;
+  /** Tells the supervisor that the process is to go on although nobody will be at its terminal. */
+  detached(): void;
   /**
    * Ends the connection: this process is done with the other, which goes on. A supervisor whose container has ended
    * waits for this, and takes the container down unless it was told that it need not. Repeating is no error.
@@ -274,6 +276,7 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
         exited,
         signal: (number) => supervisor.send(JSON.stringify({ command: "signal", number })),
         takenDown: () => supervisor.send(JSON.stringify({ command: "taken-down" })),
+        detached: () => supervisor.send(JSON.stringify({ command: "detached" })),
         close: () => {
           if (closed) return;
           closed = true;

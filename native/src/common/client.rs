@@ -14,11 +14,13 @@ pub struct Client {
     socket: Option<OwnedFd>,
     /// It said that it has taken the container down.
     pub took_down: bool,
+    /// It said that it leaves, and the process is to go on.
+    pub detached: bool,
 }
 
 impl Client {
     pub fn new(socket: OwnedFd) -> Self {
-        Self { socket: Some(socket), took_down: false }
+        Self { socket: Some(socket), took_down: false, detached: false }
     }
 
     pub fn spec(&self) -> Outcome<Spec> {
@@ -28,7 +30,6 @@ impl Client {
         serde_json::from_slice(&json).map_err(|error| Failure::refusal("spec", "", &error.to_string()))
     }
 
-    #[cfg(not(any(target_os = "freebsd", feature = "sim")))]
     pub fn is_there(&self) -> bool {
         self.socket.is_some()
     }
@@ -57,6 +58,7 @@ impl Client {
         match (serde_json::from_slice(&json), signal) {
             (Ok(Command::Signal { number }), Some(signal)) => signal(number),
             (Ok(Command::TakenDown), _) => self.took_down = true,
+            (Ok(Command::Detached), _) => self.detached = true,
             _ => {}
         }
     }

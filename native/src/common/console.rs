@@ -152,6 +152,11 @@ impl Console {
         self.let_go();
     }
 
+    /// Is it a terminal that nobody looks at, and nobody can attach to any more?
+    pub fn is_deserted(&self) -> bool {
+        self.is_terminal && self.process.is_some() && self.listener.is_none() && self.viewers.is_empty()
+    }
+
     /// After `end`: waits until those attached have seen all, or are gone.
     pub fn flush(&mut self) {
         while !self.viewers.is_empty() {
@@ -221,7 +226,8 @@ impl Console {
         }
     }
 
-    fn hang_up(&mut self) {
+    /// Closes this side: of a terminal, the kernel tells its processes by SIGHUP.
+    pub fn hang_up(&mut self) {
         self.process = None;
         self.input.clear();
         if self.is_terminal {

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod command;
 pub mod console;
+pub mod hangup;
 pub mod later;
 pub mod log;
 pub mod record;

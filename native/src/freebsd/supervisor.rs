@@ -8,6 +8,7 @@ use super::payload::become_payload;
 use super::signal;
 use crate::common::client::Client;
 use crate::common::console::Console;
+use crate::common::hangup::HangUp;
 use crate::common::log::{Free, Log};
 use crate::common::record::Record;
 use crate::common::report::await_program;
@@ -104,8 +105,16 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Libr
 fn supervise_exec(client: &mut Client, spec: &Spec, host: &Freebsd, library: Library) -> Outcome<()> {
     let jail = Jail::new(library, host.jid);
     let mut watch = start(client, spec, library, jail, |_, _| Ok(()))?;
+    let mut hang_up = HangUp::default();
     loop {
-        watch.next(None);
+        watch.next(hang_up.timeout());
+        // SAFETY: no pointers. The child is reaped by this process alone, so its pid is its own until its end was seen.
+        let kill = |pid| unsafe { libc::kill(pid, libc::SIGKILL) };
+        hang_up.look(watch.client, watch.console.as_mut(), || {
+            if watch.exit.is_none() {
+                kill(watch.pid);
+            }
+        });
         if let Some(exit) = watch.exit {
             let over = watch.is_over();
             watch.client.send(&exited(exit, over), None);

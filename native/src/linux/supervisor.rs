@@ -10,6 +10,7 @@ use super::start::{Limits, Started, Waiting, await_init, begin_init, end_process
 use super::sys::{close_on_exec_from, close_range, release_code, set_not_dumpable};
 use crate::common::client::Client;
 use crate::common::console::Console;
+use crate::common::hangup::HangUp;
 use crate::common::log::Log;
 use crate::common::record::Record;
 use crate::common::sys::{check, duplicate_to, open, set_signal_action};
@@ -133,6 +134,9 @@ fn supervise_exec(client: &mut Client, spec: &Spec, host: &Linux) -> Outcome<()>
     let mut watch = Watch::new(client, host, &events, &first, console);
     loop {
         let populated = watch.next().at("poll", &spec.container)?;
+        watch.hang_up.look(watch.client, watch.console.as_mut(), || {
+            let _ = first.signal(libc::SIGKILL);
+        });
         if let Some(exit) = watch.exit {
             watch.client.send(&exited(exit, !populated), None);
             watch.flush();
@@ -220,6 +224,7 @@ struct Watch<'a> {
     exit: Option<Exit>,
     log: Option<Log>,
     console: Option<Console>,
+    hang_up: HangUp,
 }
 
 impl<'a> Watch<'a> {
@@ -242,6 +247,7 @@ impl<'a> Watch<'a> {
             exit: None,
             log: None,
             console,
+            hang_up: HangUp::default(),
         }
     }
 
@@ -276,12 +282,10 @@ impl<'a> Watch<'a> {
         ];
         let own = polled.len();
         polled.extend(self.console.as_ref().map(Console::polled).into_iter().flatten());
-        let log_timeout = self.log.as_ref().map_or(-1, Log::timeout);
-        let timeout = match (self.cgroup_root.is_some(), log_timeout) {
-            (true, -1) => QUIET.as_millis() as libc::c_int,
-            (true, rest) => rest.min(QUIET.as_millis() as libc::c_int),
-            (false, rest) => rest,
-        };
+        let log = self.log.as_ref().map(Log::timeout).and_then(|timeout| u64::try_from(timeout).ok());
+        let quiet = self.cgroup_root.map(|_| QUIET.as_millis() as u64);
+        let timeout = log.into_iter().chain(quiet).chain(self.hang_up.timeout()).min();
+        let timeout = timeout.map_or(-1, |timeout| timeout as libc::c_int);
         // SAFETY: pointer and length are of one live array.
         match check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) }.into()) {
             Ok(_) => {}

@@ -33,7 +33,7 @@ import { FOR_EVER_MS, readRecord, removeRecord, waitForStatus } from "./record.t
 import { cancelRestart } from "./restart.ts";
 import { mountpointsOf, type StoredContainer, setName, storedContainer } from "./rows.ts";
 import { type Command, execInContainer, startContainer } from "./run.ts";
-import { stopContainer } from "./stop.ts";
+import { isBeingStopped, stopContainer } from "./stop.ts";
 import { takeDown } from "./takedown.ts";
 import { updateContainer } from "./update.ts";
 
@@ -81,10 +81,21 @@ export class Containers {
     });
   }
 
-  /** Runs a command in a container, which is started with it when it does not run. */
+  /**
+   * Runs a command in a container, which is started with it when it does not run.
+   * @throws {KleeError} CONFLICT when it ran, or was being stopped, and is stopped by the time that it can be used.
+   */
   async exec(reference: string, request: ExecInContainer): Promise<Execution> {
-    return this.#with(reference, async (container) => {
+    const id = await this.#idOf(reference);
+    const live = this.#context.host.jails.isRunning(id) || (await isBeingStopped(this.#context, id));
+    return this.#with(id, async (container) => {
       if (this.#isRunning(container)) return execInContainer(this.#context, container, request, request);
+      // Whoever stopped it meanwhile does not want it to run.
+      if (live)
+        throw new KleeError(
+          "CONFLICT",
+          `${container.name} (${container.id}) was stopped; 'klee start' starts it again`,
+        );
       await cancelRestart(this.#context, container);
       // Only a run of its own command starts again.
       return startContainer(this.#context, container, request, request, request.command.length === 0 ? 0 : null);
@@ -295,13 +306,15 @@ export class Containers {
   }
 
   async #with<T>(reference: string, work: (container: StoredContainer) => Promise<T>): Promise<T> {
-    const { store, host } = this.#context;
-    // Whoever has the whole id needs no look for it.
-    const id = isLockable(this.#context, reference)
-      ? reference
-      : text(await resolve(store, "container", reference), "id");
-    host.checkSystem();
+    const id = await this.#idOf(reference);
+    this.#context.host.checkSystem();
     return withContainer(this.#context, id, work);
+  }
+
+  /** Whoever has the whole id needs no look for it. */
+  async #idOf(reference: string): Promise<string> {
+    if (isLockable(this.#context, reference)) return reference;
+    return text(await resolve(this.#context.store, "container", reference), "id");
   }
 
   #isRunning(container: StoredContainer): boolean {

@@ -176,7 +176,7 @@ class RunningExecution implements Execution {
 
   detach(): void {
     this.#detached = true;
-    this.#process.release();
+    this.#process.detach();
   }
 
   async #watch(context: Context): Promise<ExecutionResult> {

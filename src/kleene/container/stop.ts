@@ -3,6 +3,7 @@ import { carryOut } from "../context.ts";
 import { KleeError, messageOf } from "../errors.ts";
 import type { JailParameters } from "../host/host.ts";
 import type { Stdio } from "../model.ts";
+import { operationsOn } from "../store/operations.ts";
 import { environmentOf } from "./environment.ts";
 import { jailCommand } from "./jail-command.ts";
 import { type StoredContainer, setRestarts } from "./rows.ts";
@@ -37,6 +38,12 @@ export async function stopContainer(context: Context, container: StoredContainer
       await takeDown(context, container);
     },
   );
+}
+
+/** Is another process about to stop it? */
+export async function isBeingStopped({ store, host }: Context, id: string): Promise<boolean> {
+  const operations = await operationsOn(store, id);
+  return operations.some(({ kind, process }) => kind === "stop container" && host.isAlive(process));
 }
 
 /** exec.stop: a failing, missing or hanging command does not keep the container from being stopped. */

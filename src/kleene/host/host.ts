@@ -220,6 +220,8 @@ export interface JailProcess {
   signal(number: number): void;
   /** Tells the supervisor that the container has been taken down after its end: it need not do it. */
   takenDown(): void;
+  /** Releases it; a command goes on although nobody will be at its terminal. */
+  detach(): void;
   /** Leaves the container's end to the supervisor, unless it was told otherwise, and stops keeping this process awake. */
   release(): void;
 }

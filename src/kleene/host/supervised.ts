@@ -71,6 +71,11 @@ class SupervisedProcess implements JailProcess {
     this.#supervised.takenDown();
   }
 
+  detach(): void {
+    this.#supervised.detached();
+    this.#supervised.close();
+  }
+
   release(): void {
     this.#supervised.close();
   }

@@ -51,6 +51,11 @@ export function setOperator(statements: Statements, rowid: number, process: stri
   return statements.run("UPDATE operation SET process = ? WHERE id = ?", process, rowid);
 }
 
+/** What processes are doing to an object, or were when they were killed. */
+export async function operationsOn(statements: Statements, object: string): Promise<Operation[]> {
+  return (await listOperations(statements)).filter((operation) => operation.object === object);
+}
+
 /** Restarts that are to come: see container/restart.ts. Their objects are containers. */
 export async function pendingRestarts(statements: Statements): Promise<Operation[]> {
   return (await listOperations(statements)).filter(({ kind }) => kind === "restart container");
