@@ -3,6 +3,7 @@
 use crate::descriptor::{Object, fresh, jail_of};
 use crate::errno::{Answer, EADDRINUSE, EEXIST, EINVAL, ENOENT, ENOTDIR, EPERM, Errno};
 use crate::kernel::Kernel;
+use crate::memory::BytesMut;
 use crate::options::{Option as Entry, Options};
 use crate::process;
 use serde::{Deserialize, Serialize};
@@ -173,13 +174,46 @@ fn addresses<const N: usize, A: From<[u8; N]> + PartialEq + Ord + Copy>(bytes: &
 }
 
 /// Jails whose processes have all ended are gone, unless they persist.
-fn reap(kernel: &mut Kernel) {
-    let now = now();
-    let real = kernel.machine.real;
-    kernel.jails.retain_mut(|jail| match jail.dying_until {
+fn is_there(jail: &Jail, now: u64, real: bool) -> bool {
+    match jail.dying_until {
         Some(until) => until > now,
         None => jail.persists() || !real || !process::members(jail).is_empty(),
-    });
+    }
+}
+
+fn reap(kernel: &mut Kernel) {
+    let (now, real) = (now(), kernel.machine.real);
+    kernel.jails.retain(|jail| is_there(jail, now, real));
+}
+
+/// All jails within the caller's, dying ones too: struct xprison of sys/jail.h, each followed by its addresses.
+pub fn list(kernel: &Kernel) -> Answer<Vec<u8>> {
+    const XPRISON: usize = 1560;
+    const XPRISON_VERSION: u32 = 3;
+    const PRISON_STATE_ALIVE: u32 = 1;
+    const PRISON_STATE_DYING: u32 = 2;
+    const MAXPATHLEN: usize = 1024;
+    const MAXHOSTNAMELEN: usize = 256;
+    if process::own_jail() != 0 {
+        return Ok(Vec::new());
+    }
+    let (now, real) = (now(), kernel.machine.real);
+    let mut all = Vec::new();
+    for jail in kernel.jails.iter().filter(|one| is_there(one, now, real)) {
+        let mut entry = vec![0; XPRISON];
+        entry.put_u32(0, XPRISON_VERSION);
+        entry.put_u32(4, jail.jid as u32);
+        entry.put_u32(8, if jail.dying_until.is_none() { PRISON_STATE_ALIVE } else { PRISON_STATE_DYING });
+        entry.put_name(16, MAXPATHLEN, &jail.path)?;
+        entry.put_name(1040, MAXHOSTNAMELEN, jail.texts.get("host.hostname").map_or("", String::as_str))?;
+        entry.put_name(1296, MAXHOSTNAMELEN, &jail.name)?;
+        entry.put_u32(1552, jail.ip4.len() as u32);
+        entry.put_u32(1556, jail.ip6.len() as u32);
+        all.append(&mut entry);
+        all.extend(jail.ip4.iter().flat_map(Ipv4Addr::octets));
+        all.extend(jail.ip6.iter().flat_map(Ipv6Addr::octets));
+    }
+    Ok(all)
 }
 
 pub fn set(kernel: &mut Kernel, options: &mut Options, flags: i32) -> Answer<i32> {

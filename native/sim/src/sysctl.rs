@@ -2,7 +2,7 @@
 
 use crate::errno::{Answer, EINVAL, ENOENT, ENOMEM, EPERM, ESRCH};
 use crate::interface::{AF_INET, AF_INET6};
-use crate::jail::{Kind, PARAMETERS};
+use crate::jail::{self, Kind, PARAMETERS};
 use crate::kernel::Kernel;
 use crate::memory::BytesMut;
 use crate::process::{self, Process};
@@ -69,6 +69,7 @@ fn variables(kernel: &Kernel) -> Vec<Variable> {
         ("kern.boot_id", CTLTYPE_OPAQUE, ""),
         ("kern.racct.enable", CTLTYPE_INT, "I"),
         ("security.jail.jailed", CTLTYPE_INT, "I"),
+        ("security.jail.list", CTLTYPE_OPAQUE, "S"),
         ("net.inet.tcp.drop", CTLTYPE_OPAQUE, ""),
         ("hw.machine_arch", CTLTYPE_STRING, "A"),
         ("kern.proc.pid", CTLTYPE_NODE, "N"),
@@ -169,6 +170,7 @@ fn value(kernel: &Kernel, name: &str) -> Answer<Vec<u8>> {
         "kern.osreldate" => int(osreldate(kernel)),
         "kern.racct.enable" => truth(kernel, i32::from(kernel.machine.racct)),
         "security.jail.jailed" => int(i32::from(process::own_jail() != 0)),
+        "security.jail.list" => jail::list(kernel)?,
         "kern.boot_id" => kernel.boot_id.to_vec(),
         "kern.boottime" => [kernel.boot_time.to_le_bytes(), 0_u64.to_le_bytes()].concat(),
         name if name.starts_with("security.jail.param.") => int(0),

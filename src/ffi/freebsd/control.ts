@@ -51,21 +51,37 @@ function invoke(fd: number, call: IoctlCall, memory: Buffer): void {
   syscall({ call: call.ioctl.cName, object: call.object }, () => ioctl(fd, call.ioctl.request, "void *", memory));
 }
 
+/** Sockets of {@link withControlSockets} by address family; undefined outside of it. */
+let shared: Map<number, number> | undefined;
+
+/** Runs with one socket of each address family for all ioctls of interfaces that are made meanwhile. */
+export function withControlSockets<T>(work: () => T): T {
+  if (shared !== undefined) return work();
+  shared = new Map();
+  try {
+    return work();
+  } finally {
+    for (const fd of shared.values()) closeDevice(fd);
+    shared = undefined;
+  }
+}
+
+function openSocket(family: number): number {
+  return syscall({ call: "socket", object: `family ${family}` }, () => socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+}
+
 /**
- * Makes an ioctl of a network interface, on a socket of its own.
+ * Makes an ioctl of a network interface, on a socket of its own outside of {@link withControlSockets}.
  *
  * @throws {SyscallError} ENXIO when there is no such interface.
  */
 export function interfaceIoctl(call: IoctlCall): IoctlReply {
-  const family = call.family ?? AF_INET;
-  const fd = syscall({ call: "socket", object: `family ${family}` }, () =>
-    socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0),
-  );
-  try {
+  return withControlSockets(() => {
+    const family = call.family ?? AF_INET;
+    const fd = shared?.get(family) ?? openSocket(family);
+    shared?.set(family, fd);
     return ioctlOn(fd, call);
-  } finally {
-    closeDevice(fd);
-  }
+  });
 }
 
 /**

@@ -71,17 +71,28 @@ function onDevfs<T>(path: string, use: (fd: number) => T): T {
 export function devfsRulesets(): number[] {
   return onDevfs(DEVFS, (fd) => {
     const rulesets: number[] = [];
-    for (let at = 0; ; ) {
-      try {
-        const call = { ioctl: DEVFSIO_SGETNEXT, object: `after ${at}`, argument: rulesetCell(at) };
-        at = ioctlOn(fd, call).argument.readUInt16LE(0);
-        rulesets.push(at);
-      } catch (error) {
-        if (error instanceof SyscallError && error.code === "ENOENT") return rulesets;
-        throw error;
-      }
+    for (;;) {
+      const next = nextRuleset(fd, rulesets.at(-1) ?? 0);
+      if (next === undefined) return rulesets;
+      rulesets.push(next);
     }
   });
+}
+
+/** Has this ruleset rules? See {@link devfsRulesets}. @throws {SyscallError} EPERM in a jail. */
+export function hasDevfsRuleset(ruleset: number): boolean {
+  return ruleset > 0 && onDevfs(DEVFS, (fd) => nextRuleset(fd, ruleset - 1)) === ruleset;
+}
+
+/** The first ruleset with a higher number. */
+function nextRuleset(fd: number, number: number): number | undefined {
+  try {
+    const call = { ioctl: DEVFSIO_SGETNEXT, object: `after ${number}`, argument: rulesetCell(number) };
+    return ioctlOn(fd, call).argument.readUInt16LE(0);
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 /** Adds rules at the end of a ruleset, which comes into being with the first. @throws {SyscallError} EPERM in a jail. */

@@ -29,6 +29,7 @@ export { SyscallError } from "../errno.ts";
 export { FieldError } from "../struct.ts";
 export { setTrace } from "../trace.ts";
 export { errnoTable } from "./abi/errno.ts";
+export { withControlSockets } from "./control.ts";
 export * as devfs from "./devfs.ts";
 export * as flock from "./flock.ts";
 export * as ifaddr from "./ifaddr.ts";
@@ -38,6 +39,7 @@ export * as ifgroup from "./ifgroup.ts";
 export * as inet from "./inet.ts";
 export * as interfaces from "./interface.ts";
 export * as jail from "./jail.ts";
+export * as jailList from "./jail-list.ts";
 export type {
   JailKey,
   JailParams,

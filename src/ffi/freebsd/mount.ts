@@ -13,8 +13,9 @@ const getfsstat = cFunction<[Buffer | null, number, number], number>(
 
 /** Room for the kernel's message; vfs_buildopts takes no more than this. */
 const ERRMSG_SIZE = 255;
-/** Room for this many more file systems than were counted, since others may mount meanwhile. */
-const SPARE_MOUNTS = 8;
+/** Room for so many file systems at first, more than most hosts have; then for so many times as many. */
+const MOUNTS = 512;
+const GROWTH = 4;
 
 /** A file system to mount. */
 export interface MountRequest {
@@ -116,11 +117,11 @@ export function mountOf(path: string): Mount {
 
 /** All mounted file systems, in the order in which they were mounted, getfsstat(2). @throws {SyscallError} */
 export function mounts(): Mount[] {
-  for (let spare = SPARE_MOUNTS; ; spare *= 2) {
-    const count = syscall({ call: "getfsstat", object: "" }, () => getfsstat(null, 0, MNT_NOWAIT));
-    const buffer = Buffer.alloc((count + spare) * statfsStruct.size);
+  for (let room = MOUNTS; ; room *= GROWTH) {
+    const buffer = Buffer.alloc(room * statfsStruct.size);
     const filled = syscall({ call: "getfsstat", object: "" }, () => getfsstat(buffer, buffer.length, MNT_NOWAIT));
-    if (filled < count + spare)
+    // It says how many it filled in, not how many there are.
+    if (filled < room)
       return Array.from({ length: filled }, (_, index) => decodeMount(buffer, index * statfsStruct.size));
   }
 }

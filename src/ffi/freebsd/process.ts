@@ -25,6 +25,9 @@ export interface Process {
   readonly zombie: boolean;
 }
 
+/** Room for the processes of most hosts, in bytes. */
+const ROOM = 256 * kinfoProc.size;
+
 const getpagesize = cFunction<[], number>("int getpagesize(void)");
 
 /** Bytes in a page, getpagesize(3). */
@@ -57,13 +60,13 @@ export function decodeProcesses(bytes: Buffer): Process[] {
 const microseconds = ({ tv_sec, tv_usec }: { tv_sec: bigint; tv_usec: bigint }): bigint =>
   tv_sec * 1_000_000n + tv_usec;
 
-function ask(mib: Mib): Process[] {
-  return decodeProcesses(sysctlBytesAt(mib));
+function ask(mib: Mib, room?: number): Process[] {
+  return decodeProcesses(sysctlBytesAt(mib, room));
 }
 
 /** All processes that the caller may see, sysctl(3) kern.proc. @throws {SyscallError} */
 export function processes(): Process[] {
-  return ask([CTL_KERN, KERN_PROC, KERN_PROC_PROC]);
+  return ask([CTL_KERN, KERN_PROC, KERN_PROC_PROC], ROOM);
 }
 
 /** A process, or undefined when there is none of this number; sysctl(3) kern.proc. @throws {SyscallError} */

@@ -36,6 +36,8 @@ export interface Route {
 const families = { inet: AF_INET, inet6: AF_INET6 } as const;
 /** Sockaddrs in a message are padded to multiples of a long; one of length 0 takes a long as well. */
 const LONG_SIZE = 8;
+/** Room for the routes of most hosts, in bytes; one takes some 300. */
+const ROOM = 64 * 1024;
 
 /** The sysctl that gives the routes of a family. */
 export function routesMib(family: RouteFamily): Mib {
@@ -91,7 +93,7 @@ export function decodeRoutes(answer: Buffer, family: RouteFamily): Route[] {
 
 /** The routes of a family, by the sysctl net.route (route(4)). @throws {SyscallError} */
 export function routes(family: RouteFamily): Route[] {
-  return decodeRoutes(sysctlBytesAt(routesMib(family)), family);
+  return decodeRoutes(sysctlBytesAt(routesMib(family), ROOM), family);
 }
 
 /** The route that packets take for which there is no better one, if they get anywhere by it. */

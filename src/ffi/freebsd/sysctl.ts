@@ -31,6 +31,8 @@ export type Mib = readonly number[];
 const INT_SIZE = 4;
 /** How often a value is read again when it grew between being measured and being read. */
 const READ_ATTEMPTS = 8;
+/** Room that all but lists fit into, in bytes; one process, struct kinfo_proc, takes 1088. */
+const ROOM = 2048;
 /** Part by which the room for a value exceeds its measured size, since lists grow meanwhile. */
 const SLACK = 1 / 8;
 
@@ -55,33 +57,37 @@ function sizeCell(size: number): Buffer {
 
 const sizeOf = (cell: Buffer): number => Number(cell.readBigUInt64LE(0));
 
-/** Measures, reads, and starts again when the value outgrew its room. */
-function readGrowing(object: string, invoke: (room: Buffer | null, size: Buffer) => number): Buffer {
-  for (let attempt = 1; ; attempt++) {
-    const measured = sizeCell(0);
-    syscall({ call: "sysctl", object }, () => invoke(null, measured));
-    const room = Buffer.alloc(Math.ceil(sizeOf(measured) * (1 + SLACK)));
-    if (room.length === 0) return room;
+/** Reads into some room; measures a value that does not fit, and starts again when it outgrew its room meanwhile. */
+function readGrowing(object: string, bytes: number, invoke: (room: Buffer | null, size: Buffer) => number): Buffer {
+  for (let attempt = 1, room = Buffer.alloc(bytes); ; attempt++) {
     const size = sizeCell(room.length);
     try {
       syscall({ call: "sysctl", object }, () => invoke(room, size));
       return room.subarray(0, sizeOf(size));
     } catch (error) {
-      const grown = error instanceof SyscallError && error.code === "ENOMEM";
-      if (!grown || attempt === READ_ATTEMPTS) throw error;
+      const short = error instanceof SyscallError && error.code === "ENOMEM";
+      if (!short || attempt === READ_ATTEMPTS) throw error;
     }
+    const measured = sizeCell(0);
+    syscall({ call: "sysctl", object }, () => invoke(null, measured));
+    room = Buffer.alloc(Math.ceil(sizeOf(measured) * (1 + SLACK)));
   }
 }
 
-/** The bytes of a variable, sysctlbyname(3). @throws {SyscallError} ENOENT when there is no such variable. */
-export function sysctlBytes(name: string): Buffer {
-  return readGrowing(name, (room, size) => sysctlbyname(name, room, size, null, 0));
+/**
+ * The bytes of a variable, sysctlbyname(3).
+ *
+ * @param room bytes that the value is likely to fit into: if it does, it takes one call.
+ * @throws {SyscallError} ENOENT when there is no such variable.
+ */
+export function sysctlBytes(name: string, room = ROOM): Buffer {
+  return readGrowing(name, room, (bytes, size) => sysctlbyname(name, bytes, size, null, 0));
 }
 
-/** The bytes of a variable named by numbers, sysctl(3). @throws {SyscallError} ENOENT. */
-export function sysctlBytesAt(mib: Mib): Buffer {
+/** The bytes of a variable named by numbers, sysctl(3). @param room as of {@link sysctlBytes}. @throws {SyscallError} ENOENT. */
+export function sysctlBytesAt(mib: Mib, room = ROOM): Buffer {
   const name = encodeMib(mib);
-  return readGrowing(mib.join("."), (room, size) => sysctl(name, mib.length, room, size, null, 0));
+  return readGrowing(mib.join("."), room, (bytes, size) => sysctl(name, mib.length, bytes, size, null, 0));
 }
 
 const INT64_SIZE = 8;

@@ -103,12 +103,17 @@ function takeFailures(cell: Buffer): string[] {
   return names;
 }
 
-/** libzfs_core counts its users; it holds /dev/zfs open while there is one. */
-function withZfs<T>(use: () => T): T {
+let isOpen = false;
+
+/** Runs with /dev/zfs held open, by libzfs_core_init(3): once for all calls that are made meanwhile. */
+export function withZfs<T>(use: () => T): T {
+  if (isOpen) return use();
   errnoCall({ call: "libzfs_core_init", object: "/dev/zfs" }, libzfs_core_init);
+  isOpen = true;
   try {
     return use();
   } finally {
+    isOpen = false;
     libzfs_core_fini();
   }
 }

@@ -114,6 +114,7 @@ test("modules", () => {
 
 test("device rulesets", () => {
   assert.deepEqual(devfs.devfsRulesets(), [1, 4]);
+  assert.deepEqual([0, 1, 3, 4, 5].map(devfs.hasDevfsRuleset), [false, true, false, true, false]);
   devfs.addDevfsRules(77, [{ action: "hide" }, { path: "pts/*", action: "unhide" }]);
   const added = readMemory((standIn.func("uintptr_t stand_in_added()") as () => bigint)(), 236);
   assert.equal(added.toString("hex", 0, 16), "7a080adb" + "00004d00" + "02000000" + "00000000");

@@ -22,18 +22,37 @@ export function parentDataset(root: string): string | undefined {
 /** Makes a dataset and those above it. None of them is mounted by itself. */
 export function makeDataset(name: string): void {
   const parts = name.split("/");
-  for (let depth = 2; depth <= parts.length; depth++) {
-    const dataset = parts.slice(0, depth).join("/");
-    const isLast = depth === parts.length;
-    if (!isLast && zfs.datasetExists(dataset)) continue;
-    unless("EEXIST", !isLast, () => zfs.createDataset(dataset, { mountpoint: "none" }));
-  }
+  zfs.withZfs(() => {
+    for (let depth = 2; depth <= parts.length; depth++) {
+      const dataset = parts.slice(0, depth).join("/");
+      const isLast = depth === parts.length;
+      if (!isLast && zfs.datasetExists(dataset)) continue;
+      unless("EEXIST", !isLast, () => zfs.createDataset(dataset, { mountpoint: "none" }));
+    }
+  });
 }
 
-/** Destroys a dataset and the snapshot that klee made of it. One that is gone is no error. */
-export function removeDataset(name: string): void {
-  unless("ENOENT", true, () => zfs.destroySnapshots([`${name}@${SNAPSHOT}`]));
-  unless("ENOENT", true, () => zfs.destroyDataset(name));
+/** Makes a dataset by `make`; where what it lies in is missing, that first. */
+export function makeWithin(parent: string, make: () => void): void {
+  zfs.withZfs(() => {
+    try {
+      make();
+    } catch (error) {
+      if (!(error instanceof SyscallError && error.code === "ENOENT")) throw error;
+      makeDataset(parent);
+      make();
+    }
+  });
+}
+
+/** Destroys datasets and the snapshots that klee made of them. One that is gone is no error. */
+export function removeDatasets(names: readonly string[]): void {
+  zfs.withZfs(() => {
+    for (const name of names) {
+      unless("ENOENT", true, () => zfs.destroySnapshots([`${name}@${SNAPSHOT}`]));
+      unless("ENOENT", true, () => zfs.destroyDataset(name));
+    }
+  });
 }
 
 /** Runs `act`; an error of this code is none, where it is tolerated. */

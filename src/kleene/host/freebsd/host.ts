@@ -25,6 +25,10 @@ export class FreebsdHost implements Host {
   readonly #interfaces = lazy(() => new FreebsdInterfaces());
   readonly #firewall = lazy(() => new FreebsdFirewall());
   readonly #storage = lazy(() => new FreebsdStorage());
+  // What does not change while this process lives.
+  readonly #bootId = lazy(() => sysctl.sysctlBytes("kern.boot_id").toString("hex"));
+  readonly #identity = lazy(() => identityOf(process.pid));
+  readonly #isJailed = lazy(() => sysctl.sysctlInt("security.jail.jailed") !== 0);
   readonly jails: FreebsdJails;
 
   /** @param root the store's directory when it is not the default one. */
@@ -45,11 +49,11 @@ export class FreebsdHost implements Host {
   }
 
   bootId(): string {
-    return sysctl.sysctlBytes("kern.boot_id").toString("hex");
+    return this.#bootId();
   }
 
   processIdentity(): string {
-    return identityOf(process.pid);
+    return this.#identity();
   }
 
   isAlive(processIdentity: string): boolean {
@@ -78,7 +82,7 @@ export class FreebsdHost implements Host {
 
   checkSystem(): void {
     if (process.getuid?.() !== 0) throw new KleeError("PERMISSION", "klee must run as root");
-    if (sysctl.sysctlInt("security.jail.jailed") !== 0)
+    if (this.#isJailed())
       throw new KleeError(
         "UNSUPPORTED",
         "klee runs in a jail, where it can make neither interfaces nor firewall rules",

@@ -1,4 +1,4 @@
-import { type JailParams, jail, rctl, SyscallError } from "../../../ffi/freebsd/index.ts";
+import { type JailParams, jail, jailList, rctl, SyscallError } from "../../../ffi/freebsd/index.ts";
 import type { SupervisorSpec } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { ContainerProcess, Limits } from "../../model.ts";
@@ -42,7 +42,7 @@ export class FreebsdJails implements Jails {
   async start(spec: JailSpec, first: CommandSpec): Promise<JailProcess> {
     const { id, parameters, root } = spec;
     if (root.kind === "overlay") throw new TypeError("an overlay is another host's");
-    if (this.exists(id)) throw new KleeError("CONFLICT", `cannot start container ${id}: it runs already`);
+    if (this.#jidsOf(id).length > 0) throw new KleeError("CONFLICT", `cannot start container ${id}: it runs already`);
     try {
       const ruleset = Number(parameters.others.devfs_ruleset ?? JAIL_RULESET);
       mountAll(root, spec.mounts, parameters.mountDevfs ? ruleset : undefined);
@@ -70,7 +70,7 @@ export class FreebsdJails implements Jails {
   }
 
   async exec(id: string, command: CommandSpec): Promise<JailProcess> {
-    const jid = this.running().get(id);
+    const jid = this.#find(id);
     if (jid === undefined) throw new KleeError("NOT_FOUND", `container ${id} has ended`);
     try {
       return await this.#launch(id, jid, null, command);
@@ -88,19 +88,20 @@ export class FreebsdJails implements Jails {
 
   running(): Map<string, number> {
     return new Map(
-      this.#own()
-        .filter(({ name }) => !name.startsWith(STARTING))
+      jailList
+        .jails()
+        // One that starts has another name than its container's, by which its path would be known.
+        .filter(({ name, path }) => path === this.#mountpointOf(name))
         .map(({ name, jid }) => [name, jid]),
     );
   }
 
   isRunning(id: string): boolean {
-    return this.running().has(id);
+    return this.#find(id) !== undefined;
   }
 
   exists(id: string): boolean {
-    const named = this.#own().some(({ name }) => name === id || name === STARTING + id);
-    return named || mountpointsBelow(this.#mountpointOf(id)).length > 0;
+    return this.#jidsOf(id).length > 0 || mountpointsBelow(this.#mountpointOf(id)).length > 0;
   }
 
   async changeAddresses({ id, driver, addresses }: Parameters<Jails["changeAddresses"]>[0]): Promise<void> {
@@ -148,7 +149,7 @@ export class FreebsdJails implements Jails {
 
   async remove(id: string): Promise<boolean> {
     try {
-      for (const { jid } of this.#own().filter(({ name }) => name === id || name === STARTING + id)) removeJail(jid);
+      for (const jid of this.#jidsOf(id)) removeJail(jid);
       removeLimits(id);
       await unmountAll(this.#mountpointOf(id));
       // FreeBSD does not note who asked for a socket.
@@ -158,12 +159,17 @@ export class FreebsdJails implements Jails {
     }
   }
 
-  /** The jails of this store's containers, starting ones among them. */
-  #own(): { readonly jid: number; readonly name: string }[] {
-    return jail
-      .jailList({ name: "string", path: "string" })
-      .map(({ jid, values }) => ({ jid, name: values.name, path: values.path }))
-      .filter(({ name, path }) => path === this.#mountpointOf(name.replace(STARTING, "")));
+  /** Its jail, of this name; undefined when there is none, or it is that of another store's container. */
+  #find(id: string, name = id): number | undefined {
+    return unlessAbsent(() => {
+      const { jid, values } = jail.jailGet({ name }, { path: "string" });
+      return values.path === this.#mountpointOf(id) ? jid : undefined;
+    });
+  }
+
+  /** Its jails, a starting one among them. */
+  #jidsOf(id: string): number[] {
+    return [id, STARTING + id].map((name) => this.#find(id, name)).filter((jid) => jid !== undefined);
   }
 
   #launch(id: string, jid: number, run: SupervisorSpec["run"], command: CommandSpec): Promise<JailProcess> {
@@ -208,6 +214,15 @@ function accountedMemory(id: string): number | undefined {
     return memory === undefined ? undefined : Number(memory);
   } catch (error) {
     if (error instanceof SyscallError && (error.code === "ENOSYS" || error.code === "ESRCH")) return undefined;
+    throw error;
+  }
+}
+
+function unlessAbsent<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
     throw error;
   }
 }

@@ -36,7 +36,7 @@ export function mountAll(root: RootFilesystem, mounts: readonly Mountpoint[], ru
 
 /** A ruleset that is not loaded hides nothing: the container would have the host's disks. */
 function requireRuleset(ruleset: number): void {
-  if (ruleset === 0 || devfs.devfsRulesets().includes(ruleset)) return;
+  if (ruleset === 0 || devfs.hasDevfsRuleset(ruleset)) return;
   throw new KleeError(
     "UNSUPPORTED",
     `devfs ruleset ${ruleset} is not loaded, so the container would see every device; run 'service devfs start'`,

@@ -4,7 +4,7 @@ import { hostFailure, KleeError } from "../../errors.ts";
 import type { ImageSource, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
 import { build, makeDirectory, type ObjectKind, place, remove, unfinished } from "../store-directories.ts";
-import { makeDataset, parentDataset, removeDataset, SNAPSHOT } from "./datasets.ts";
+import { makeDataset, makeWithin, parentDataset, removeDatasets, SNAPSHOT } from "./datasets.ts";
 import { hasDirectory } from "./inside.ts";
 import { mountpointsBelow, unmountAll } from "./mounts.ts";
 
@@ -17,8 +17,22 @@ const isDataset = (name: string): boolean => !name.startsWith("/");
  * directories, a container's a copy of its image's.
  */
 export class FreebsdStorage implements Storage {
+  /** By the store's directory, which is in use: its file system stays. */
+  readonly #parents = new Map<string, string | undefined>();
+
+  #parentOf(root: string): string | undefined {
+    if (!this.#parents.has(root)) this.#parents.set(root, parentDataset(root));
+    return this.#parents.get(root);
+  }
+
+  /** The dataset of an image or container; undefined where the store is on no ZFS. */
+  #nameOf(root: string, kind: "image" | "container", id: string): string | undefined {
+    const parent = this.#parentOf(root);
+    return parent === undefined ? undefined : `${parent}/${kind}/${id}`;
+  }
+
   async createImage(root: string, imageId: string, source: ImageSource): Promise<string> {
-    const parent = parentDataset(root);
+    const parent = this.#parentOf(root);
     const { method } = source;
     if (method === "zfs-clone") return cloneImage(parent, imageId, source.source ?? "");
     const fill = filler(method, source.source, parent, imageId);
@@ -33,13 +47,11 @@ export class FreebsdStorage implements Storage {
   }
 
   async removeImage(root: string, imageId: string): Promise<void> {
-    await removeObject(root, "images", imageId, "image");
+    await removeObject(root, "images", imageId, this.#nameOf(root, "image", imageId));
   }
 
   containerDataset(root: string, containerId: string): string {
-    const directory = place(root, "containers", containerId);
-    const parent = parentDataset(root);
-    return parent === undefined ? `${directory}/root` : `${parent}/container/${containerId}`;
+    return this.#nameOf(root, "container", containerId) ?? `${place(root, "containers", containerId)}/root`;
   }
 
   async createContainer(root: string, containerId: string, imageDataset: string): Promise<void> {
@@ -53,10 +65,10 @@ export class FreebsdStorage implements Storage {
       });
       return;
     }
-    const parent = dataset.slice(0, dataset.lastIndexOf("/"));
-    if (!zfs.datasetExists(parent)) attempt(`cannot make ${parent}`, () => makeDataset(parent));
     if (isDataset(imageDataset)) {
-      const clone = () => zfs.cloneDataset(`${imageDataset}@${SNAPSHOT}`, dataset, { mountpoint: "none" });
+      const parent = dataset.slice(0, dataset.lastIndexOf("/"));
+      const clone = () =>
+        makeWithin(parent, () => zfs.cloneDataset(`${imageDataset}@${SNAPSHOT}`, dataset, { mountpoint: "none" }));
       await inDataset(root, "containers", containerId, dataset, clone, (files) =>
         Promise.resolve(writeResolver(files)),
       );
@@ -76,7 +88,7 @@ export class FreebsdStorage implements Storage {
   }
 
   async removeContainer(root: string, containerId: string): Promise<void> {
-    await removeObject(root, "containers", containerId, "container");
+    await removeObject(root, "containers", containerId, this.#nameOf(root, "container", containerId));
   }
 
   rootOf(root: string, containerId: string): RootFilesystem {
@@ -151,7 +163,7 @@ async function copyDataset(source: string, files: string, clone: string): Promis
   } finally {
     await unmountAll(directory);
     rmSync(directory, { recursive: true, force: true });
-    attempt(`cannot remove the clone ${clone}`, () => removeDataset(clone));
+    attempt(`cannot remove the clone ${clone}`, () => removeDatasets([clone]));
   }
 }
 
@@ -192,19 +204,18 @@ async function inDataset(
   } catch (error) {
     await unmountAll(files);
     remove(place(root, kind, id), mountpointsBelow);
-    attempt(`cannot remove ${dataset}`, () => removeDataset(dataset));
+    attempt(`cannot remove ${dataset}`, () => removeDatasets([dataset]));
     throw error;
   }
 }
 
 /** Whatever form it has; nothing there is no error. */
-async function removeObject(root: string, kind: ObjectKind, id: string, name: string): Promise<void> {
+async function removeObject(root: string, kind: ObjectKind, id: string, dataset: string | undefined): Promise<void> {
   const directories = [unfinished(root, kind, id), place(root, kind, id)];
   for (const directory of directories) await unmountAll(directory);
-  const parent = parentDataset(root);
-  if (parent !== undefined)
-    attempt(`cannot remove ${name} ${id}`, () => {
-      for (const suffix of ["", ".source"]) removeDataset(`${parent}/${name}/${id}${suffix}`);
+  if (dataset !== undefined)
+    attempt(`cannot remove ${dataset}`, () => {
+      removeDatasets([dataset, `${dataset}.source`]);
     });
   for (const directory of directories) remove(directory, mountpointsBelow);
 }
