@@ -55,7 +55,14 @@ async function allocate(family: Family, count: number, scale: Scale, conditions:
     await fill(store, network, family, count);
     const take = (): Promise<void> =>
       store.transaction((statements) =>
-        connect(statements, ENDPOINT, CONTAINER, network, { ip: undefined, ip6: undefined }, []),
+        connect(
+          statements,
+          ENDPOINT,
+          CONTAINER,
+          network,
+          { ip: undefined, ip6: undefined },
+          { interfaces: { holderOf: () => undefined } },
+        ),
       );
     const giveBack = (): Promise<void> => store.transaction((statements) => disconnectAll(statements, CONTAINER));
     const touch = (): Promise<void> =>

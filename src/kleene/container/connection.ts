@@ -41,7 +41,6 @@ export async function connectContainer(
         "CONFLICT",
         `containers with the '${container.driver}' network-driver cannot connect to networks`,
       );
-    const interfaces = host.interfaces.list();
     const endpointId = newId();
     await carryOut(
       context,
@@ -55,7 +54,7 @@ export async function connectContainer(
             "CONFLICT",
             `container already connected to the network: ${container.name}, ${network.name}`,
           );
-        await connect(statements, endpointId, container.id, network, addresses, interfaces);
+        await connect(statements, endpointId, container.id, network, addresses, host);
         return { before, after: await attachmentsOf(statements, container.id) };
       },
       async ({ before, after }, undo) => {

@@ -39,7 +39,6 @@ export async function createContainer(context: Context, request: CreateContainer
   host.checkSystem();
   host.jails.checkLimits(limits);
   const ports = placeRequests(wantedPorts, host);
-  const interfaces = request.network === undefined ? [] : host.interfaces.list();
   const dataset = host.storage.containerDataset(root, id);
 
   return carryOut(
@@ -76,7 +75,7 @@ export async function createContainer(context: Context, request: CreateContainer
       await publish(statements, id, ports, portsInUse(host));
       if (network !== undefined) {
         const wanted = { ip: request.ip, ip6: request.ip6 };
-        await connect(statements, newId(), id, networkOf(network), wanted, interfaces);
+        await connect(statements, newId(), id, networkOf(network), wanted, host);
       }
       return { container, image };
     },

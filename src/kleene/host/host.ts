@@ -65,6 +65,10 @@ export interface HostInterface {
 
 export interface Interfaces {
   list(): HostInterface[];
+  /** The one of this name, however many there are. */
+  find(name: string): HostInterface | undefined;
+  /** Name of the interface that has an address, in its shortest form and without a prefix length; undefined: none has. */
+  holderOf(address: string): string | undefined;
   /** Interface of the host's default route: IPv4's, or IPv6's where there is no IPv4 one. */
   defaultInterface(): string | undefined;
   /**

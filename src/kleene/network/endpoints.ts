@@ -1,11 +1,14 @@
 import { KleeError } from "../errors.ts";
-import type { HostInterface } from "../host/host.ts";
+import type { Host } from "../host/host.ts";
 import type { Endpoint, Network } from "../model.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
 import { giveBack, takeAddress, takeLowest } from "./free-ranges.ts";
 import type { Family } from "./subnet.ts";
 import { addressToNumber, contains, familyOf, numberToAddress, storedSubnet } from "./subnet.ts";
+
+/** What tells who has an address of the host. */
+type Holders = { readonly interfaces: Pick<Host["interfaces"], "holderOf"> };
 
 /** Addresses asked for: undefined is the lowest free one, an empty text none. */
 export interface WantedAddresses {
@@ -23,14 +26,17 @@ export function checkWanted(wanted: WantedAddresses): void {
       throw new KleeError("INVALID", `${option}: could not parse IPv${family} address ${JSON.stringify(address)}`);
 }
 
-/** Connects a container to a network: takes its addresses and writes the endpoint. Belongs inside one transaction. */
+/**
+ * Connects a container to a network: takes its addresses and writes the endpoint. Belongs inside one transaction. Of the
+ * host it asks only who has the addresses that it considers, which is the first free one as a rule.
+ */
 export async function connect(
   statements: Statements,
   endpointId: string,
   containerId: string,
   network: Network,
   wanted: WantedAddresses,
-  interfaces: readonly HostInterface[],
+  host: Holders,
 ): Promise<void> {
   // The removal of a network first notes that it began, in a transaction: from then on nothing connects to it.
   const removal = await statements.get(
@@ -38,8 +44,8 @@ export async function connect(
     network.id,
   );
   if (removal !== undefined) throw new KleeError("CONFLICT", `network ${network.name} is being removed`);
-  const ip = await take(statements, network, 4, wanted.ip, interfaces);
-  const ip6 = await take(statements, network, 6, wanted.ip6, interfaces);
+  const ip = await take(statements, network, 4, wanted.ip, host);
+  const ip6 = await take(statements, network, 6, wanted.ip6, host);
   if (ip === "" && ip6 === "")
     throw new KleeError("INVALID", `the container would have no address in network ${network.name}`);
   await statements.run(
@@ -80,7 +86,7 @@ async function take(
   network: Network,
   family: Family,
   wanted: string | undefined,
-  interfaces: readonly HostInterface[],
+  host: Holders,
 ): Promise<string> {
   const cidr = family === 4 ? network.subnet : network.subnet6;
   if (wanted === "") return "";
@@ -91,9 +97,13 @@ async function take(
       `cannot set ip address because there is no IPv${family} subnet defined for network ${network.name}`,
     );
   }
-  const hostAddresses = addressesOf(family, network, interfaces);
+  const holderOf = (address: bigint): string | undefined => {
+    const name = host.interfaces.holderOf(numberToAddress(family, address));
+    // A custom network's interface is the host's: what it has there is not free either.
+    return name === network.interface && network.type !== "custom" ? undefined : name;
+  };
   if (wanted === undefined) {
-    const lowest = await takeLowest(statements, network.id, family, (address) => hostAddresses.has(address));
+    const lowest = await takeLowest(statements, network.id, family, (address) => holderOf(address) !== undefined);
     if (lowest === undefined)
       throw new KleeError("CONFLICT", `no more IPv${family} addresses left in network ${network.name} (${cidr})`);
     return numberToAddress(family, lowest);
@@ -103,7 +113,7 @@ async function take(
   const canonical = numberToAddress(family, address);
   if (!contains(subnet, address))
     throw new KleeError("CONFLICT", `address ${canonical} is outside ${cidr} of network ${network.name}`);
-  const owner = hostAddresses.get(address);
+  const owner = holderOf(address);
   const holder = await statements.get(
     `SELECT container_id FROM endpoint WHERE network_id = ? AND ${family === 4 ? "ip_address" : "ip_address6"} = ?`,
     network.id,
@@ -116,20 +126,6 @@ async function take(
     throw new KleeError("CONFLICT", `address ${canonical} is the network or broadcast address of ${cidr}`);
   const who = holder === undefined ? ", as the gateway" : ` by container ${text(holder, "container_id")}`;
   throw new KleeError("CONFLICT", `address ${canonical} is already in use${who}`);
-}
-
-/** Addresses that others than this network's containers have on the host, with the interface that bears each. */
-function addressesOf(family: Family, network: Network, interfaces: readonly HostInterface[]): Map<bigint, string> {
-  const found = new Map<bigint, string>();
-  for (const { name, addresses } of interfaces) {
-    // A custom network's interface is the host's: what it has there is not free either.
-    if (name === network.interface && network.type !== "custom") continue;
-    for (const addressWithPrefix of addresses) {
-      const [address = ""] = addressWithPrefix.split("/");
-      if (familyOf(address) === family) found.set(addressToNumber(address), name);
-    }
-  }
-  return found;
 }
 
 /** Endpoints of a network or of a container, by address. */

@@ -1,13 +1,12 @@
 import { randomInt } from "node:crypto";
 import { KleeError } from "../errors.ts";
-import type { Host, HostInterface } from "../host/host.ts";
+import type { Host } from "../host/host.ts";
 import type { Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
 import { containerAddresses } from "./endpoints.ts";
 import type { PortRange, Protocol, PublishedOn } from "./policy.ts";
 import { agrees, excludes, formatPublished, hides, type PublishRequest, sizeOf } from "./publish.ts";
 import { publishedOn } from "./published.ts";
-import { addressToNumber, familyOf } from "./subnet.ts";
 
 /** Ports that no service is registered for, RFC 6335: where a free one is looked for. */
 const DYNAMIC: PortRange = { first: 49_152, last: 65_535 };
@@ -20,12 +19,10 @@ export type PlacedRequest = PublishRequest & Pick<PublishedOn, "interface" | "ad
  * @throws {KleeError} NOT_FOUND when the host has no such interface or address.
  */
 export function placeRequests(requests: readonly PublishRequest[], host: Pick<Host, "interfaces">): PlacedRequest[] {
-  if (requests.length === 0) return [];
-  const interfaces = host.interfaces.list();
   const gateway = requests.some((request) => isAnywhere(request)) ? host.interfaces.defaultInterface() : undefined;
   return requests.map((request) => {
-    if (request.interface !== "") requireInterface(interfaces, request.interface);
-    if (request.address !== "") requireAddress(interfaces, request.address);
+    if (request.interface !== "") requireInterface(host, request.interface);
+    if (request.address !== "") requireAddress(host, request.address);
     if (!isAnywhere(request)) return request;
     if (gateway === undefined)
       throw new KleeError(
@@ -38,25 +35,18 @@ export function placeRequests(requests: readonly PublishRequest[], host: Pick<Ho
 
 const isAnywhere = (request: PublishRequest): boolean => request.interface === "" && request.address === "";
 
-function requireInterface(interfaces: readonly HostInterface[], name: string): void {
-  const found = interfaces.find((existing) => existing.name === name);
+function requireInterface({ interfaces }: Pick<Host, "interfaces">, name: string): void {
+  const found = interfaces.find(name);
   if (found === undefined)
     throw new KleeError("NOT_FOUND", `cannot publish on ${name}: the host has no such interface`);
   if (found.networkId !== undefined)
     throw new KleeError("CONFLICT", `cannot publish on ${name}: it is the interface of a network`);
 }
 
-function requireAddress(interfaces: readonly HostInterface[], address: string): void {
-  if (address === "0.0.0.0" || address === "::") return;
-  const value = addressToNumber(address);
-  const family = familyOf(address);
-  const has = ({ networkId, addresses }: HostInterface): boolean =>
-    networkId === undefined &&
-    addresses.some((held) => {
-      const [bare = ""] = held.split("/");
-      return familyOf(bare) === family && addressToNumber(bare) === value;
-    });
-  if (!interfaces.some(has) && !address.startsWith("127."))
+function requireAddress({ interfaces }: Pick<Host, "interfaces">, address: string): void {
+  if (address === "0.0.0.0" || address === "::" || address.startsWith("127.")) return;
+  const holder = interfaces.holderOf(address);
+  if (holder === undefined || interfaces.find(holder)?.networkId !== undefined)
     throw new KleeError("NOT_FOUND", `cannot publish on ${address}: it is no address of the host`);
 }
 

@@ -3,7 +3,7 @@ import { type AddressFamily, formatAddress, formatPrefix, type Prefix } from "..
 import { constants as nl } from "../abi/netlink.ts";
 import { ifaddrmsg, constants as rt } from "../abi/rtnetlink.ts";
 import { constants as so } from "../abi/socket.ts";
-import { attributeSize, decodeAttributes, type Message, writeAttribute } from "../netlink/message.ts";
+import { attributeSize, decodeAttributes, encodeAttribute, type Message, writeAttribute } from "../netlink/message.ts";
 import type { NetlinkSocket, Request } from "../netlink/socket.ts";
 
 /** An address of an interface. */
@@ -23,13 +23,30 @@ export interface LinkReference {
   readonly name: string;
 }
 
-/** All IPv4 and IPv6 addresses of all interfaces. Equivalent to: `ip address show`. */
-export function listAddresses(socket: NetlinkSocket): LinkAddress[] {
-  const request = { call: "RTM_GETADDR", object: "all", type: rt.RTM_GETADDR, flags: 0, body: ifaddrmsg.encode({}) };
-  return socket
-    .dump(request)
-    .map(decodeLinkAddress)
-    .filter((address) => address !== undefined);
+/**
+ * All IPv4 and IPv6 addresses of all interfaces, or of one: then the kernel sends no others. Equivalent to:
+ * `ip address show [dev LINK]`.
+ */
+export function listAddresses(socket: NetlinkSocket, link?: LinkReference): LinkAddress[] {
+  const body = ifaddrmsg.encode({ ifa_index: link?.index ?? 0 });
+  return (
+    socket
+      .dump({ call: "RTM_GETADDR", object: link?.name ?? "all", type: rt.RTM_GETADDR, flags: 0, body })
+      .map(decodeLinkAddress)
+      .filter((address) => address !== undefined)
+      // Kernels before 5.0 do not filter.
+      .filter(({ linkIndex }) => link === undefined || linkIndex === link.index)
+  );
+}
+
+/**
+ * The message that asks which interface has an IPv6 address, be it tentative as well; EADDRNOTAVAIL when none has it. Of
+ * IPv4 the kernel has no such question.
+ */
+export function getAddress6({ bytes }: Prefix): Request {
+  const header = ifaddrmsg.encode({ ifa_family: so.AF_INET6 });
+  const body = Buffer.concat([header, encodeAttribute(rt.IFA_ADDRESS, bytes)]);
+  return { call: "RTM_GETADDR", object: formatAddress(bytes), type: rt.RTM_GETADDR, flags: 0, body };
 }
 
 /**

@@ -42,13 +42,13 @@ const NO_IPV6 = new Set(["EINVAL", "EOPNOTSUPP", "EAFNOSUPPORT"]);
 
 /** All interfaces. Equivalent to: `ip -details link show`. */
 export function listLinks(socket: NetlinkSocket): Link[] {
-  return socket.dump(getLink("", "all")).map(decodeLink);
+  return socket.dump(getLink(undefined, "all")).map(decodeLink);
 }
 
-/** The interface of that name, or undefined. Equivalent to: `ip link show dev NAME`. */
-export function findLink(socket: NetlinkSocket, name: string): Link | undefined {
+/** The interface of that name, or of that index; undefined when there is none. Equivalent to: `ip link show dev NAME`. */
+export function findLink(socket: NetlinkSocket, key: string | number): Link | undefined {
   try {
-    const [message] = socket.request(getLink(name, name));
+    const [message] = socket.request(getLink(key, String(key)));
     return message && decodeLink(message);
   } catch (error) {
     if (error instanceof SyscallError && error.code === "ENODEV") return undefined;
@@ -152,11 +152,11 @@ export function decodeLink(message: Message): Link {
   };
 }
 
-/** @param name empty: all. */
-function getLink(name: string, object: string): Request {
+/** @param key a name, an index, or none of both: all. */
+function getLink(key: string | number | undefined, object: string): Request {
   const attributes = [encodeU32(rt.IFLA_EXT_MASK, rt.RTEXT_FILTER_SKIP_STATS)];
-  if (name !== "") attributes.push(encodeAttribute(rt.IFLA_IFNAME, linkName(name)));
-  const body = Buffer.concat([ifinfomsg.encode({}), ...attributes]);
+  if (typeof key === "string") attributes.push(encodeAttribute(rt.IFLA_IFNAME, linkName(key)));
+  const body = Buffer.concat([ifinfomsg.encode({ ifi_index: typeof key === "number" ? key : 0 }), ...attributes]);
   return { call: "RTM_GETLINK", object, type: rt.RTM_GETLINK, flags: 0, body };
 }
 

@@ -11,6 +11,7 @@ import {
   type Message,
 } from "../netlink/message.ts";
 import type { NetlinkSocket, Request } from "../netlink/socket.ts";
+import { decodeLinkAddress, getAddress6 } from "./address.ts";
 
 /** A default route that packets can take. */
 export interface DefaultRoute {
@@ -45,17 +46,21 @@ function dumpRoutes(socket: NetlinkSocket, family: AddressFamily): Message[] {
 }
 
 /**
- * The interfaces that hold these addresses of this host, whichever they are: the kernel's own look-up, whose cost does
- * not grow with the number of addresses. Equivalent to: `ip route get fibmatch ADDRESS` for each.
+ * The interfaces that hold these addresses of this host, whichever they are: the kernel's own look-ups, whose cost does
+ * not grow with the number of addresses. Equivalent to: `ip route get fibmatch ADDRESS` for each of IPv4,
+ * `ip -6 address show to ADDRESS` for the others.
  *
  * @returns for each address in order the interface's index, undefined where the host does not have it.
  * @throws {SyscallError} when the batch as such fails.
  */
 export function findAddressHolders(socket: NetlinkSocket, addresses: readonly Prefix[]): (number | undefined)[] {
-  return socket.batch(addresses.map(getRoute)).map(({ replies: [reply] }, index) => {
+  // A route to an IPv6 address comes a moment after the address.
+  const requests = addresses.map((address) => (address.family === "inet" ? getRoute(address) : getAddress6(address)));
+  return socket.batch(requests).map(({ replies: [reply] }, index) => {
     // An error is a route that leads nowhere, ENETUNREACH for the lack of any: not one of this host's addresses.
     const address = addresses[index];
-    return reply && address && decodeHolder(reply, address);
+    if (reply === undefined || address === undefined) return undefined;
+    return address.family === "inet" ? decodeHolder(reply, address) : decodeLinkAddress(reply)?.linkIndex;
   });
 }
 

@@ -1,5 +1,15 @@
 import { addRemedyHook } from "../../../ffi/errno.ts";
-import { ifaddr, ifaddrs, ifclone, ifgroup, interfaces, kld, route, SyscallError } from "../../../ffi/freebsd/index.ts";
+import {
+  ifaddr,
+  ifaddrs,
+  ifclone,
+  ifgroup,
+  interfaces,
+  kld,
+  route,
+  SyscallError,
+  withControlSockets,
+} from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { HostInterface, InterfaceMaker, Interfaces, InterfaceType } from "../host.ts";
 
@@ -28,13 +38,22 @@ export class FreebsdInterfaces implements Interfaces {
   list(): HostInterface[] {
     return attempt("cannot list the host's interfaces", () => {
       const marks = marksByName();
-      return ifaddrs.listInterfaces().map(({ name, addresses }) => {
-        const networkId = marks.get(name);
-        const shown = addresses
-          .filter(({ address }) => networkId === undefined || !isKernels(address))
-          .map(({ address, prefixLength }) => `${address}/${prefixLength}`);
-        return { name, addresses: shown, networkId };
-      });
+      return ifaddrs.listInterfaces().map((one) => shown(one, marks.get(one.name)));
+    });
+  }
+
+  find(name: string): HostInterface | undefined {
+    return attempt(`cannot look for interface ${name}`, () => {
+      const found = find(ifaddrs.listInterfaces(), name);
+      return found && shown(found, networkOf(name));
+    });
+  }
+
+  holderOf(address: string): string | undefined {
+    return attempt(`cannot look for ${address}`, () => {
+      const has = ({ addresses }: ifaddrs.NetworkInterface): boolean =>
+        addresses.some((one) => one.address === address);
+      return ifaddrs.listInterfaces().find(has)?.name;
     });
   }
 
@@ -80,10 +99,9 @@ export class FreebsdInterfaces implements Interfaces {
   addAliases(name: string, addresses: readonly string[], maker: InterfaceMaker = "klee"): void {
     if (addresses.length === 0) return;
     attempt(`cannot add ${bare(addresses)} to ${name}`, () => {
-      const present = requireMaker(name, maker).addresses.map(
-        ({ address, prefixLength }) => `${address}/${prefixLength}`,
-      );
-      refuseForeignHolders(name, addresses, present);
+      const all = ifaddrs.listInterfaces();
+      const present = aliasesOf(requireMaker(all, name, maker));
+      refuseForeignHolders(all, name, addresses, present);
       const added: string[] = [];
       try {
         // One that is there would be taken away and made anew, connections and all.
@@ -102,9 +120,9 @@ export class FreebsdInterfaces implements Interfaces {
   removeAliases(name: string, addresses: readonly string[], maker: InterfaceMaker = "klee"): void {
     if (addresses.length === 0) return;
     attempt(`cannot remove ${bare(addresses)} from ${name}`, () => {
-      const found = find(name);
+      const found = find(ifaddrs.listInterfaces(), name);
       if (found === undefined || (networkOf(name) !== undefined) !== (maker === "klee")) return;
-      const present = found.addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`);
+      const present = aliasesOf(found);
       for (const alias of addresses.filter((address) => present.includes(address))) withdraw(name, alias);
     });
   }
@@ -113,9 +131,14 @@ export class FreebsdInterfaces implements Interfaces {
 /** The kernel gives every loopback interface that comes up these two. */
 const isKernels = (address: string): boolean => address === "::1" || address.startsWith("fe80:");
 
+function shown({ name, addresses }: ifaddrs.NetworkInterface, networkId: string | undefined): HostInterface {
+  const all = addresses.filter(({ address }) => networkId === undefined || !isKernels(address));
+  return { name, addresses: all.map(({ address, prefixLength }) => `${address}/${prefixLength}`), networkId };
+}
+
 function attempt<T>(what: string, act: () => T): T {
   try {
-    return act();
+    return withControlSockets(act);
   } catch (error) {
     throw hostFailure(what, error);
   }
@@ -123,8 +146,13 @@ function attempt<T>(what: string, act: () => T): T {
 
 const hasCode = (error: unknown, code: string): boolean => error instanceof SyscallError && error.code === code;
 
-const find = (name: string): ifaddrs.NetworkInterface | undefined =>
-  ifaddrs.listInterfaces().find((candidate) => candidate.name === name);
+type All = readonly ifaddrs.NetworkInterface[];
+
+const find = (all: All, name: string): ifaddrs.NetworkInterface | undefined =>
+  all.find((candidate) => candidate.name === name);
+
+const aliasesOf = ({ addresses }: ifaddrs.NetworkInterface): string[] =>
+  addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`);
 
 /** Names of klee's interfaces with the networks that they were made for. */
 function marksByName(): Map<string, string> {
@@ -177,8 +205,8 @@ function makeUnit(driver: string, networkId: string): string {
 }
 
 /** @throws {KleeError} CONFLICT when the interface is not who made it's, NOT_FOUND when there is none. */
-function requireMaker(name: string, maker: InterfaceMaker): ifaddrs.NetworkInterface {
-  const found = find(name);
+function requireMaker(all: All, name: string, maker: InterfaceMaker): ifaddrs.NetworkInterface {
+  const found = find(all, name);
   if (found === undefined) throw new KleeError("NOT_FOUND", `interface ${name} does not exist`);
   const marked = networkOf(name) !== undefined;
   if (maker === "klee" && !marked)
@@ -191,9 +219,9 @@ function requireMaker(name: string, maker: InterfaceMaker): ifaddrs.NetworkInter
  * The kernel lets two interfaces have one address. On the user's own interface klee's addresses stand alone (/32, /128),
  * so one with another prefix is the user's.
  */
-function refuseForeignHolders(name: string, addresses: readonly string[], present: readonly string[]): void {
+function refuseForeignHolders(all: All, name: string, addresses: readonly string[], present: readonly string[]): void {
   const wanted = new Set(addresses.map((alias) => bare([alias])));
-  for (const one of ifaddrs.listInterfaces()) {
+  for (const one of all) {
     const clash = one.addresses.find(({ address }) => wanted.has(address));
     if (clash === undefined) continue;
     if (one.name !== name)

@@ -42,10 +42,26 @@ export class LinuxInterfaces implements Interfaces {
     });
   }
 
+  find(name: string): HostInterface | undefined {
+    return withSocket(`cannot look for interface ${name}`, (socket) => {
+      const link = findLink(socket, name);
+      if (link === undefined) return undefined;
+      const addresses = listAddresses(socket, link).map(({ address, prefixLength }) => `${address}/${prefixLength}`);
+      return { name, addresses, networkId: markedNetwork(link) };
+    });
+  }
+
+  holderOf(address: string): string | undefined {
+    return withSocket(`cannot look for ${address}`, (socket) => {
+      const [index] = findAddressHolders(socket, [parsePrefix(address)]);
+      return index === undefined ? undefined : nameOf(socket, index);
+    });
+  }
+
   defaultInterface(): string | undefined {
     return withSocket("cannot find the host's default route", (socket) => {
       const route = findDefaultRoute(socket, "inet") ?? findDefaultRoute(socket, "inet6");
-      return route && listLinks(socket).find(({ index }) => index === route.linkIndex)?.name;
+      return route && findLink(socket, route.linkIndex)?.name;
     });
   }
 
@@ -111,6 +127,9 @@ function withSocket<T>(what: string, work: (socket: NetlinkSocket) => T): T {
   }
 }
 
+/** For messages: one that has gone meanwhile has a number alone. */
+const nameOf = (socket: NetlinkSocket, index: number): string => findLink(socket, index)?.name ?? `interface ${index}`;
+
 function markedNetwork({ alias }: Link): string | undefined {
   return alias?.startsWith(MARK) ? alias.slice(MARK.length) : undefined;
 }
@@ -133,8 +152,8 @@ function linkOf(socket: NetlinkSocket, name: string, maker: InterfaceMaker): Lin
 /** Tells which addresses of an interface, `10.2.3.1/32`, klee added. */
 function ownAliases(socket: NetlinkSocket, link: Link): (address: string) => boolean {
   const own = new Set(
-    listAddresses(socket)
-      .filter(({ linkIndex, protocol }) => linkIndex === link.index && protocol === ALIAS_PROTOCOL)
+    listAddresses(socket, link)
+      .filter(({ protocol }) => protocol === ALIAS_PROTOCOL)
       .map(({ address, prefixLength }) => `${address}/${prefixLength}`),
   );
   return (address) => own.has(address);
@@ -151,8 +170,8 @@ function refuseForeignHolders(socket: NetlinkSocket, link: Link, prefixes: reado
   for (const [index, holder] of findAddressHolders(socket, prefixes).entries()) {
     const prefix = prefixes[index];
     if (holder === undefined || holder === link.index || prefix === undefined) continue;
-    const name = listLinks(socket).find((other) => other.index === holder)?.name ?? `interface ${holder}`;
     const address = bare([formatPrefix(prefix.bytes, prefix.length)]);
+    const name = nameOf(socket, holder);
     throw new KleeError("CONFLICT", `cannot add ${address} to ${link.name}: it is an address of ${name}`);
   }
 }
