@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Limits } from "../../src/kleene/model.ts";
 import { type Row, Store } from "../../src/kleene/store/store.ts";
-import type { SimulatedHost } from "../support/simulated-host.ts";
+import { filledAnchors, type SimulatedHost } from "../support/simulated-host.ts";
 
 /** How long store and kernel may take to agree: a supervisor may be about to call klee. */
 const SETTLING_MS = 10_000;
@@ -32,7 +32,7 @@ async function disagreements(host: SimulatedHost): Promise<string[]> {
     const aliases = own.flatMap(({ addresses }) =>
       addresses.map(({ ip }) => ip).filter((ip) => ip !== "::1" && !ip.startsWith("fe80:")),
     );
-    const anchors = Object.keys(state.pf.anchors);
+    const anchors = filledAnchors(state);
     const within = (branch: string): string[] =>
       anchors.filter((path) => path.startsWith(`klee/${branch}/`)).map((path) => path.split("/")[2] ?? "");
     const below = (kind: string): string[] =>

@@ -34,7 +34,26 @@ export interface SimulatedState {
   readonly datasets: Readonly<
     Record<string, { readonly origin: string | null; readonly snapshots: readonly string[] }>
   >;
-  readonly pf: { readonly anchors: Readonly<Record<string, unknown>> };
+  readonly pf: { readonly anchors: Readonly<Record<string, SimulatedAnchor>> };
+}
+
+interface SimulatedAnchor {
+  readonly rulesets: readonly {
+    readonly active: readonly unknown[];
+    readonly inactive: readonly unknown[];
+    readonly open: boolean;
+  }[];
+  readonly tables?: Readonly<Record<string, { readonly active: boolean; readonly defined?: unknown }>>;
+  readonly tables_open: boolean;
+}
+
+/** Paths of the anchors that hold something, or are being changed: pf lists others until it frees what was in them. */
+export function filledAnchors({ pf }: SimulatedState): string[] {
+  const isFilled = ({ rulesets, tables = {}, tables_open }: SimulatedAnchor): boolean =>
+    tables_open ||
+    rulesets.some(({ active, inactive, open }) => open || active.length + inactive.length > 0) ||
+    Object.values(tables).some(({ active, defined }) => active || defined !== undefined);
+  return Object.keys(pf.anchors).filter((path) => isFilled(pf.anchors[path] as SimulatedAnchor));
 }
 
 /** klee's command line on a simulated FreeBSD host: this process's mount namespace, and a kernel that is a model. */

@@ -117,6 +117,11 @@ export class SimulatedPf extends Judge implements Disposable {
     return (JSON.parse(readFileSync(path, "utf8")) as { readonly dropped: readonly string[] }).dropped;
   }
 
+  /** Lets the time pass that pf takes to free what was taken out of it: its tables and anchors go then. */
+  purge(): void {
+    openLibrary("freebsd-sim", [SIMULATOR]).func("int sim_pf_purge()")();
+  }
+
   /** What `set skip on NAME` does when pf.conf is loaded. */
   skip(name: string): void {
     const argument = pfiocIface.encode({ pfiio_name: name, pfiio_flags: PFI_IFLAG_SKIP });

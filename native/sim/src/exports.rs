@@ -600,6 +600,15 @@ pub extern "C" fn sim_pf_forget() -> c_int {
     }))
 }
 
+/// For tests: the time passes that pf takes to free what was taken out of it.
+#[unsafe(no_mangle)]
+pub extern "C" fn sim_pf_purge() -> c_int {
+    done(enter("purge", |kernel| {
+        kernel.pf.pass_time();
+        Ok(())
+    }))
+}
+
 /// For tests: the whole state as JSON, written to a file.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sim_state(path: *const c_char) -> c_int {

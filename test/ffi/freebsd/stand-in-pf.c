@@ -241,7 +241,7 @@ static int tables(int what, unsigned char *arg)
 		int n = 0;
 		if (esize != TABLE) return fail(E_NODEV);
 		for (int i = 0; a != NULL && i < 8; i++) if (a->tables[i].active) {
-			if (n < size) { memset(buffer + n * TABLE, 0, TABLE); memcpy(buffer + n * TABLE + 1024, a->tables[i].name, 32); }
+			if (n < size) { memset(buffer + n * TABLE, 0, TABLE); memcpy(buffer + n * TABLE + 1024, a->tables[i].name, 32); put32(buffer + n * TABLE + 1056, 5); }
 			n++;
 		}
 		put32(arg + 1076, (uint32_t)n);

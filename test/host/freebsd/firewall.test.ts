@@ -20,6 +20,7 @@ const firewall = new FreebsdFirewall();
 
 /** Number of rules and sorted addresses of each anchor, as they are in the kernel. */
 function inKernel(): Map<string, unknown> {
+  filter.purge();
   return pf.withPf((device) => {
     const within = ["within", "pairs", "ports", "nat"].flatMap((branch) =>
       pf.childAnchors(device, `${ROOT}/${branch}`).map((name) => `${ROOT}/${branch}/${name}`),
@@ -206,8 +207,18 @@ test("`set skip on lo` at a load of pf.conf is seen, and taken back by the next 
   }
 });
 
+test("anchors that pf lists still, though nothing is in them, are emptied again or filled", () => {
+  firewall.unload();
+  const listed = pf.withPf((device) => pf.childAnchors(device, `${ROOT}/within`));
+  assert.ok(listed.length > 0, "their rules named tables");
+  firewall.unload();
+  firewall.load(sample);
+  assert.deepEqual(inKernel(), wanted(sample));
+});
+
 test("nothing is left when the rules are removed", () => {
   firewall.unload();
+  filter.purge();
   assert.equal(firewall.loaded(), false);
   pf.withPf((device) => {
     assert.deepEqual(pf.missingCalls(device, ROOT), ["nat", "rdr", "filter"]);

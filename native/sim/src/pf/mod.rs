@@ -1,8 +1,10 @@
 //! The packet filter, pf(4): `ioctl` takes the requests of /dev/pf, `packet` tells what the loaded rules make of a packet.
 
+mod anchor;
 mod evaluate;
 mod name_values;
 mod rule;
+mod rule_named;
 mod ruleset;
 mod state;
 mod table;
@@ -10,12 +12,13 @@ mod transaction;
 
 use crate::errno::{Answer, EEXIST, ENODEV, ENOENT};
 use crate::memory::{BytesMut, at};
-use rule::{Pool, Rule};
+use anchor::{Anchor, Unlinked};
+use rule::Pool;
 use serde::{Deserialize, Serialize};
 use state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use table::Table;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use evaluate::packet;
 
@@ -32,6 +35,11 @@ pub struct Pf {
     pub running: bool,
     /// By path; the main ruleset's is empty.
     anchors: BTreeMap<String, Anchor>,
+    /// Rules that were taken out of their rulesets and are not freed yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unlinked: Vec<Unlinked>,
+    /// Of the purge thread: how often it has come by.
+    round: u64,
     /// The one pool buffer of all programs, with its ticket.
     pool: Pool,
     pool_ticket: u32,
@@ -47,6 +55,8 @@ impl Default for Pf {
         Self {
             running: false,
             anchors: BTreeMap::from([(String::new(), Anchor::default())]),
+            unlinked: Vec::new(),
+            round: 0,
             pool: Pool::default(),
             pool_ticket: 0,
             states: Vec::new(),
@@ -55,28 +65,6 @@ impl Default for Pf {
             filtered: BTreeSet::new(),
         }
     }
-}
-
-#[derive(Clone, Default, Serialize, Deserialize)]
-struct Anchor {
-    rulesets: [Ruleset; RULESETS],
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    tables: BTreeMap<String, Table>,
-    /// Tables as a transaction defines them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    defined: BTreeMap<String, Table>,
-    table_ticket: u32,
-    tables_open: bool,
-}
-
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Ruleset {
-    active: Vec<Rule>,
-    active_ticket: u32,
-    inactive: Vec<Rule>,
-    inactive_ticket: u32,
-    open: bool,
 }
 
 /// What pf knows of the rest of the kernel.
@@ -132,6 +120,8 @@ pub fn ioctl(pf: &mut Pf, host: &Host, request: u64, argument: u64) -> Answer {
     if host.release >= 15 && UNTIL_15.contains(&request) {
         return Err(ENODEV);
     }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    pf.purge(anchor::round_at(now));
     match request {
         DIOCSTART if pf.running => Err(EEXIST),
         DIOCSTART => {
@@ -164,7 +154,7 @@ pub fn ioctl(pf: &mut Pf, host: &Host, request: u64, argument: u64) -> Answer {
         DIOCADDRULE => ruleset::add(pf, host, bytes),
         DIOCGETRULES => ruleset::count(pf, bytes),
         DIOCGETRULE => ruleset::read(pf, bytes),
-        DIOCGETRULENV => name_values::answer(bytes, |request| ruleset::read_named(pf, request)),
+        DIOCGETRULENV => name_values::answer(bytes, |request| rule_named::read(pf, request)),
         DIOCCHANGERULE => ruleset::change(pf, host, bytes),
         DIOCGETRULESETS => ruleset::count_children(pf, bytes),
         DIOCGETRULESET => ruleset::child(pf, bytes),
@@ -209,67 +199,6 @@ fn called(path: &str, call: &str) -> (String, bool) {
 impl Pf {
     pub fn forget(&mut self) {
         self.states.clear();
-    }
-
-    /// Makes an anchor and those that it lies within.
-    fn make(&mut self, path: &str) {
-        let mut end = 0;
-        while let Some(slash) = path[end..].find('/') {
-            self.anchors.entry(path[..end + slash].to_owned()).or_default();
-            end += slash + 1;
-        }
-        self.anchors.entry(path.to_owned()).or_default();
-    }
-
-    /// Anchors go when nothing is in them, and no rule calls them.
-    fn tidy(&mut self) {
-        loop {
-            let calls: BTreeSet<String> = self
-                .anchors
-                .iter()
-                .flat_map(|(path, anchor)| {
-                    let rules = anchor.rulesets.iter().flat_map(|one| one.active.iter().chain(&one.inactive));
-                    rules.filter(|rule| !rule.call.is_empty()).map(|rule| called(path, &rule.call).0)
-                })
-                .collect();
-            let gone: Vec<String> = self
-                .anchors
-                .iter()
-                .filter(|(path, anchor)| {
-                    let within = format!("{path}/");
-                    !path.is_empty()
-                        && anchor.is_empty()
-                        && !calls.contains(*path)
-                        && self
-                            .anchors
-                            .range(within.clone()..)
-                            .next()
-                            .is_none_or(|(next, _)| !next.starts_with(&within))
-                })
-                .map(|(path, _)| path.clone())
-                .collect();
-            if gone.is_empty() {
-                return;
-            }
-            for path in gone {
-                self.anchors.remove(&path);
-            }
-        }
-    }
-
-    /// Names of the anchors right within one.
-    fn children(&self, path: &str) -> Vec<String> {
-        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
-        let direct =
-            |one: &&String| one.starts_with(&prefix) && one.len() > prefix.len() && !one[prefix.len()..].contains('/');
-        self.anchors.keys().filter(direct).map(|one| one[prefix.len()..].to_owned()).collect()
-    }
-}
-
-impl Anchor {
-    fn is_empty(&self) -> bool {
-        let rules = self.rulesets.iter().all(|one| one.active.is_empty() && one.inactive.is_empty() && !one.open);
-        rules && self.tables.is_empty() && !self.tables_open
     }
 }
 

@@ -12,6 +12,7 @@ const TEXT: u8 = 4;
 const LIST: u8 = 5;
 const BINARY: u8 = 7;
 const NUMBERS: u8 = 9;
+const TEXTS: u8 = 10;
 const UP: u8 = 255;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,7 @@ pub enum Value {
     Text(String),
     Binary(Vec<u8>),
     Numbers(Vec<u64>),
+    Texts(Vec<String>),
     List(Vec<(String, Value)>),
 }
 
@@ -83,6 +85,10 @@ fn put_list(bytes: &mut Vec<u8>, list: &[(String, Value)]) {
             Value::Numbers(numbers) => {
                 let data: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
                 put_pair(bytes, NUMBERS, name, numbers.len() as u64, &data);
+            }
+            Value::Texts(texts) => {
+                let data: Vec<u8> = texts.iter().flat_map(|text| [text.as_bytes(), &[0]].concat()).collect();
+                put_pair(bytes, TEXTS, name, texts.len() as u64, &data);
             }
             Value::List(list) => {
                 let mut child = Vec::new();

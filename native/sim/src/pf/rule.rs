@@ -20,6 +20,7 @@ pub const DYNIFTL: u8 = 2;
 pub const TABLE: u8 = 3;
 const RANGE: u8 = 5;
 const ICMP_MAXTYPE: u16 = 40;
+const OVERLOAD_TABLE: usize = 512;
 
 /// Bytes that are mostly zero: kept as runs `offset:hex`.
 #[derive(Clone, PartialEq, Debug)]
@@ -199,6 +200,25 @@ impl Rule {
         (self.byte(917), self.byte(918))
     }
 
+    /// Names of the tables that it is about, each once.
+    pub fn tables(&self) -> Vec<String> {
+        let ends = [0, 56].map(|at| &self.body.0[at..at + 48]);
+        let pool = self.pool.iter().map(|address| &address.0[..48]);
+        let overload = self.name(OVERLOAD_TABLE, 32);
+        let named = ends.into_iter().chain(pool).filter_map(|wrap| match wrapped(wrap) {
+            Ok(Wrapped::Table(name)) => Some(name),
+            _ => None,
+        });
+        let mut names: Vec<String> = named.chain((!overload.is_empty()).then_some(overload)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    pub fn names(&self, table: &str) -> bool {
+        self.tables().iter().any(|name| name == table)
+    }
+
     /// A rule of struct pfioc_rule, with the pool that was made for it, as the kernel takes it in.
     pub fn read(bytes: &[u8], pool: Pool) -> Answer<Self> {
         const RTABLEID: usize = 700;
@@ -230,7 +250,9 @@ impl Rule {
             return Err(EINVAL);
         }
         if !rule.call.is_empty() {
-            body[925] = 1;
+            // How many anchors up the path begins, counted from 1; 0 for one from the main ruleset on.
+            let up = rule.call.matches("../").count() as u8;
+            body[925] = if rule.call.starts_with('/') { 0 } else { 1 + up };
             body[926] = u8::from(rule.call.ends_with("/*") || rule.call == "*");
         }
         Ok(Self { body: Sparse(body), ..rule })

@@ -1,8 +1,8 @@
 //! Rules of rulesets: added within a transaction, read, and changed one by one in the main ruleset.
 
-use super::name_values::{Named, Value};
+use super::anchor::Ruleset;
 use super::rule::{CALL_AT, PATH, RULE, RULE_AT, Rule, ruleset_of};
-use super::{Host, Pf, Ruleset, called};
+use super::{Host, Pf};
 use crate::errno::{Answer, EBUSY, EEXIST, EINVAL, ENOENT};
 use crate::memory::{Bytes, BytesMut};
 
@@ -30,7 +30,7 @@ pub fn add(pf: &mut Pf, host: &Host, bytes: &mut [u8]) -> Answer {
     if host.release >= NO_TWINS && pf.anchors[&path].rulesets[number].inactive.iter().any(|one| one.is_twin(&rule)) {
         return Err(EEXIST);
     }
-    admit(pf, &path, &rule);
+    pf.admit(&path, &rule);
     if let Some(anchor) = pf.anchors.get_mut(&path) {
         anchor.rulesets[number].inactive.push(rule);
     }
@@ -45,13 +45,6 @@ fn take(pf: &mut Pf, bytes: &[u8]) -> Answer<Rule> {
     let rule = Rule::read(bytes, pf.pool.clone())?;
     pf.pool.clear();
     Ok(rule)
-}
-
-/// An anchor that is called comes into being.
-fn admit(pf: &mut Pf, path: &str, rule: &Rule) {
-    if !rule.call.is_empty() {
-        pf.make(&called(path, &rule.call).0);
-    }
 }
 
 fn find<'a>(pf: &'a Pf, bytes: &[u8]) -> Answer<&'a Ruleset> {
@@ -83,69 +76,6 @@ pub fn read(pf: &Pf, bytes: &mut [u8]) -> Answer {
     bytes.put_name(CALL_AT, PATH, &rule.call)
 }
 
-/// DIOCGETRULENV: the same in name-value form.
-pub fn read_named(pf: &Pf, request: &Named) -> Answer<Named> {
-    let path = request.text("anchor")?;
-    let number = ruleset_of(request.number("ruleset")? as u8)?;
-    let ruleset = &pf.anchors.get(path).ok_or(ENOENT)?.rulesets[number];
-    if request.number("ticket")? != u64::from(ruleset.active_ticket) {
-        return Err(EBUSY);
-    }
-    let index = request.number("nr")?;
-    let rule = ruleset.active.get(index as usize).ok_or(EBUSY)?;
-    let body = &rule.body.0;
-    let number = |at: usize| Value::Number(u64::from(body[at]));
-    let text = |at: usize, size: usize| Value::Text(body.get_name(at, size).unwrap_or_default());
-    let bytes = |at: usize| Value::List(vec![("addr".into(), Value::Binary(body[at..at + 16].to_vec()))]);
-    let end = |at: usize| {
-        let mut wrap = vec![
-            ("type".to_owned(), number(at + 40)),
-            ("iflags".to_owned(), number(at + 41)),
-            ("addr".to_owned(), bytes(at)),
-            ("mask".to_owned(), bytes(at + 16)),
-        ];
-        match body[at + 40] {
-            super::rule::DYNIFTL => wrap.push(("ifname".into(), text(at, 16))),
-            super::rule::TABLE => wrap.push(("tblname".into(), text(at, 32))),
-            _ => {}
-        }
-        let ports = [48, 50].map(|offset| u64::from(body.get_u16(at + offset)));
-        Value::List(vec![
-            ("addr".into(), Value::List(wrap)),
-            ("port".into(), Value::Numbers(ports.to_vec())),
-            ("neg".into(), number(at + 52)),
-            ("port_op".into(), number(at + 53)),
-        ])
-    };
-    let mut fields: Vec<(String, Value)> = vec![
-        ("nr".into(), Value::Number(index)),
-        ("src".into(), end(0)),
-        ("dst".into(), end(56)),
-        ("label".into(), text(176, 64)),
-        ("ifname".into(), text(240, 16)),
-        ("tagname".into(), text(384, 64)),
-        ("match_tagname".into(), text(448, 64)),
-        ("rule_flag".into(), Value::Number(u64::from(body.get_u32(900)))),
-    ];
-    let single = [
-        ("action", 904),
-        ("direction", 905),
-        ("log", 906),
-        ("quick", 908),
-        ("ifnot", 909),
-        ("natpass", 911),
-        ("keep_state", 912),
-        ("af", 913),
-        ("proto", 914),
-        ("type", 915),
-        ("code", 916),
-        ("flags", 917),
-        ("flagset", 918),
-    ];
-    fields.extend(single.map(|(name, at)| (name.to_owned(), number(at))));
-    Ok(vec![("rule".into(), Value::List(fields)), ("anchor_call".into(), Value::Text(rule.call.clone()))].into())
-}
-
 /// DIOCCHANGERULE
 pub fn change(pf: &mut Pf, host: &Host, bytes: &mut [u8]) -> Answer {
     const ADD_HEAD: u32 = 1;
@@ -170,7 +100,8 @@ pub fn change(pf: &mut Pf, host: &Host, bytes: &mut [u8]) -> Answer {
             if index >= ruleset.active.len() {
                 return Err(EINVAL);
             }
-            ruleset.active.remove(index);
+            let rule = ruleset.active.remove(index);
+            pf.unlink(&path, vec![rule]);
         }
         ADD_HEAD | ADD_TAIL => {
             let rule = take(pf, bytes)?;
@@ -178,7 +109,7 @@ pub fn change(pf: &mut Pf, host: &Host, bytes: &mut [u8]) -> Answer {
             if host.release >= NO_TWINS && active.iter().any(|one| one.is_twin(&rule)) {
                 return Err(EEXIST);
             }
-            admit(pf, &path, &rule);
+            pf.admit(&path, &rule);
             if let Some(anchor) = pf.anchors.get_mut(&path) {
                 let active = &mut anchor.rulesets[number].active;
                 let place = if what == ADD_HEAD { 0 } else { active.len() };
@@ -190,7 +121,7 @@ pub fn change(pf: &mut Pf, host: &Host, bytes: &mut [u8]) -> Answer {
     if let Some(anchor) = pf.anchors.get_mut(&path) {
         anchor.rulesets[number].active_ticket += 1;
     }
-    pf.tidy();
+    pf.remove_if_empty(&path);
     Ok(())
 }
 

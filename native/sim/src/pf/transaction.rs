@@ -49,15 +49,14 @@ pub fn begin(pf: &mut Pf, bytes: &[u8]) -> Answer {
             return Err(EINVAL);
         }
         pf.make(&part.path);
+        discard(pf, part);
         let Some(anchor) = pf.anchors.get_mut(&part.path) else { continue };
         let ticket = if part.ruleset == TABLES {
-            anchor.defined.clear();
             anchor.tables_open = true;
             anchor.table_ticket += 1;
             anchor.table_ticket
         } else {
             let ruleset = &mut anchor.rulesets[part.ruleset];
-            ruleset.inactive.clear();
             ruleset.open = true;
             ruleset.inactive_ticket += 1;
             ruleset.inactive_ticket
@@ -67,53 +66,67 @@ pub fn begin(pf: &mut Pf, bytes: &[u8]) -> Answer {
     Ok(())
 }
 
-/// DIOCXCOMMIT
-pub fn commit(pf: &mut Pf, bytes: &[u8]) -> Answer {
-    let parts = parts(bytes)?;
-    for part in &parts {
-        let anchor = pf.anchors.get(&part.path).ok_or(EINVAL)?;
+/// Forgets what a transaction has begun of a part.
+fn discard(pf: &mut Pf, part: &Part) {
+    let Some(anchor) = pf.anchors.get_mut(&part.path) else { return };
+    if part.ruleset == TABLES {
+        pf.discard_definitions(&part.path);
+    } else {
+        let rules = std::mem::take(&mut anchor.rulesets[part.ruleset].inactive);
+        pf.unlink(&part.path, rules);
+    }
+}
+
+/// Has the part begun, with this ticket?
+fn is_begun(pf: &Pf, part: &Part) -> bool {
+    pf.anchors.get(&part.path).is_some_and(|anchor| {
         let (open, ticket) = match part.ruleset {
             TABLES => (anchor.tables_open, anchor.table_ticket),
             number => (anchor.rulesets[number].open, anchor.rulesets[number].inactive_ticket),
         };
-        if !open || ticket != part.ticket {
-            return Err(EBUSY);
-        }
+        open && ticket == part.ticket
+    })
+}
+
+/// DIOCXCOMMIT
+pub fn commit(pf: &mut Pf, bytes: &[u8]) -> Answer {
+    let parts = parts(bytes)?;
+    if !parts.iter().all(|part| is_begun(pf, part)) {
+        return Err(EBUSY);
     }
     for part in &parts {
+        if part.ruleset == TABLES {
+            pf.commit_definitions(&part.path);
+        }
         let Some(anchor) = pf.anchors.get_mut(&part.path) else { continue };
         if part.ruleset == TABLES {
-            let defined = std::mem::take(&mut anchor.defined);
-            anchor.tables.extend(defined);
             anchor.tables_open = false;
         } else {
             let ruleset = &mut anchor.rulesets[part.ruleset];
-            ruleset.active = std::mem::take(&mut ruleset.inactive);
+            let old = std::mem::replace(&mut ruleset.active, std::mem::take(&mut ruleset.inactive));
             ruleset.active_ticket = ruleset.inactive_ticket;
             ruleset.open = false;
+            pf.unlink(&part.path, old);
         }
+        pf.remove_if_empty(&part.path);
     }
-    pf.tidy();
     Ok(())
 }
 
-/// DIOCXROLLBACK
+/// DIOCXROLLBACK. An anchor that came into being by the transaction's rules alone stays, with nothing in it.
 pub fn roll_back(pf: &mut Pf, bytes: &[u8]) -> Answer {
     for part in parts(bytes)? {
+        if !is_begun(pf, &part) {
+            continue;
+        }
+        discard(pf, &part);
         let Some(anchor) = pf.anchors.get_mut(&part.path) else { continue };
         if part.ruleset == TABLES {
-            if anchor.tables_open && anchor.table_ticket == part.ticket {
-                anchor.defined.clear();
-                anchor.tables_open = false;
-            }
+            anchor.tables_open = false;
+            pf.remove_if_empty(&part.path);
         } else {
-            let ruleset = &mut anchor.rulesets[part.ruleset];
-            if ruleset.open && ruleset.inactive_ticket == part.ticket {
-                ruleset.inactive.clear();
-                ruleset.open = false;
-            }
+            anchor.rulesets[part.ruleset].open = false;
         }
     }
-    pf.tidy();
     Ok(())
 }

@@ -64,6 +64,7 @@ export const PFRULE_RETURNICMP = 0x4;
 /** A blocked packet is answered, with RST or ICMP. */
 export const PFRULE_RETURN = 0x8;
 export const PFR_TFLAG_PERSIST = 0x1;
+export const PFR_TFLAG_ACTIVE = 0x4;
 export const PFR_FLAG_ADDRSTOO = 0x10;
 /** Packets on this interface are not filtered. */
 export const PFI_IFLAG_SKIP = 0x100;

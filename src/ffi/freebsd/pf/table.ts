@@ -10,6 +10,7 @@ import {
   DIOCRINADEFINE,
   DIOCRSETADDRS,
   PFR_FLAG_ADDRSTOO,
+  PFR_TFLAG_ACTIVE,
   PFR_TFLAG_PERSIST,
   pfiocTable,
   pfrAddr,
@@ -136,17 +137,24 @@ export function tableAddresses(pf: PfDevice, anchor: string, table: string): str
   return readList(pf, DIOCRGETADDRS, anchor, table, pfrAddr.size).map((bytes) => decodeTableAddress(bytes, 0));
 }
 
-/** Names of the tables of an anchor; of none where there is no such anchor. */
+/** Names of the tables of an anchor; of none where there is no such anchor. What rules name and nobody made is none. */
 export function tableNames(pf: PfDevice, anchor: string): string[] {
   try {
-    return readList(pf, DIOCRGETTABLES, anchor, "", pfrTable.size).map((bytes) => pfrTable.decode(bytes).pfrt_name);
+    return readList(pf, DIOCRGETTABLES, anchor, "", pfrTable.size)
+      .map((bytes) => pfrTable.decode(bytes))
+      .filter(({ pfrt_flags }) => (pfrt_flags & PFR_TFLAG_ACTIVE) !== 0)
+      .map(({ pfrt_name }) => pfrt_name);
   } catch (error) {
     if (error instanceof SyscallError && (error.code === "ENOENT" || error.code === "ESRCH")) return [];
     throw error;
   }
 }
 
-/** Removes all tables of an anchor. */
+/** Removes all tables of an anchor; that there is no such anchor is no error. @throws {SyscallError} */
 export function clearTables(pf: PfDevice, anchor: string): void {
-  pf.ioctl(encodeTableRequest({ ioctl: DIOCRCLRTABLES, anchor, table: "", buffer: Buffer.alloc(0), esize: 0 }));
+  try {
+    pf.ioctl(encodeTableRequest({ ioctl: DIOCRCLRTABLES, anchor, table: "", buffer: Buffer.alloc(0), esize: 0 }));
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.code === "ENOENT")) throw error;
+  }
 }

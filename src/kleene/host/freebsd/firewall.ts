@@ -98,7 +98,10 @@ function ownAnchors(device: pf.PfDevice): string[] {
   );
 }
 
-/** pf removes an anchor by itself once nothing is left in it, nor begun by a klee that was killed. */
+/**
+ * pf removes an anchor by itself once nothing is left in it, nor begun by a klee that was killed: at once, or where its
+ * rules named tables when it frees these, 10 to 20 seconds later. Until then it is listed, and is emptied again or filled.
+ */
 const emptied = (anchor: string): pf.PfAnchor => ({ anchor, rules: { nat: [], rdr: [], filter: [] }, tables: {} });
 
 function add(device: pf.PfDevice, step: TableStep): TableStep {
