@@ -81,7 +81,7 @@ for (const [name, type] of types) {
   );
 }
 
-test("a container without addresses of a family has no sockets of it", root, () =>
+test("a container without addresses has no sockets, of one family it has both", root, () =>
   withContainers(async (containers) => {
     const only4 = await containers.start({ ipv4: ["10.2.3.1"] });
     const only6 = await containers.start({ ipv6: ["fd00:2:3::1"] });
@@ -91,13 +91,11 @@ test("a container without addresses of a family has no sockets of it", root, () 
       [DGRAM, 0, 0],
       [RAW, 1, 58],
     ] as const) {
-      assert.equal(await only4.ask("socket", INET6, type, icmp6), "EAFNOSUPPORT");
-      assert.equal(await only6.ask("socket", INET, type, icmp), "EAFNOSUPPORT");
       assert.equal(await none.ask("socket", INET, type, icmp), "EAFNOSUPPORT");
       assert.equal(await none.ask("socket", INET6, type, icmp6), "EAFNOSUPPORT");
+      if (type === RAW) continue;
+      for (const c of [only4, only6]) for (const family of [INET, INET6]) await c.socket(family, type);
     }
-    await only4.socket(INET, STREAM);
-    await only6.socket(INET6, STREAM);
   }),
 );
 

@@ -6,6 +6,7 @@ import { addressKey, binding, type ConfinementMaps, owner } from "./maps.ts";
 const refusals = {
   notOwnAddress: 99, // EADDRNOTAVAIL
   noSuchFamily: 97, // EAFNOSUPPORT
+  unreachable: 101, // ENETUNREACH
   noSuchProtocol: 93, // EPROTONOSUPPORT
   noRawSockets: 1, // EPERM
   noPingSockets: 13, // EACCES
@@ -25,11 +26,12 @@ export const families = { inet: 2, inet6: 10 } as const;
 
 export const words = [0, 4, 8, 12] as const;
 
-/** The stack below r10: a key of `addresses`, then the container's cgroup id. */
+/** The stack below r10: a key of `addresses`. */
 const KEY = -32;
 const NAMESPACE = KEY + addressKey.namespace;
 const ADDRESS = KEY + addressKey.address;
-const CGROUP = -8;
+/** The container's cgroup id. */
+export const CGROUP = -8;
 /** A struct sockaddr_in or sockaddr_in6. */
 export const SOCKET_ADDRESS = -64;
 
@@ -67,7 +69,8 @@ export class ConfinedProgram extends Assembler {
     return this.loadEntry(otherwise).unlessFlag(Flag.host, "confined").jump("allow").label("confined");
   }
 
-  private loadEntry(otherwise: string, stop?: (program: this) => unknown): this {
+  /** Finds the container whose cgroup id is on the stack. */
+  loadEntry(otherwise: string, stop?: (program: this) => unknown): this {
     this.loadMap(1, this.maps.containers).move(2, 10).add(2, CGROUP).call(helpers.mapLookup);
     if (stop === undefined) this.ifNull(0, otherwise);
     else stop(this.ifNotNull(0, "registered").label(otherwise));
@@ -83,9 +86,18 @@ export class ConfinedProgram extends Assembler {
     return this.jump(refusal);
   }
 
-  /** Refuses when the container has no address of the family. Spoils r1. */
-  requireFamily(flag: typeof Flag.ipv4 | typeof Flag.ipv6): this {
-    return this.unlessFlag(flag, "noSuchFamily" satisfies Refusal);
+  /** Refuses a destination of a family of which the container has no address. Spoils r1. */
+  requireRoute(flag: typeof Flag.ipv4 | typeof Flag.ipv6): this {
+    return this.unlessFlag(flag, "unreachable" satisfies Refusal);
+  }
+
+  /** Writes an IPv4 address, mapped into IPv6, from the register. Spoils r2. */
+  storeMapped(to: Register, offset: number, address: Register): this {
+    this.set(2, 0)
+      .store32(to, offset, 2)
+      .store32(to, offset + 4, 2);
+    this.set(2, MAPPED_WORD).store32(to, offset + 8, 2);
+    return this.store32(to, offset + 12, address);
   }
 
   /** Copies an address of four words to the key. Spoils r2. */
@@ -144,6 +156,11 @@ export class ConfinedProgram extends Assembler {
       .ifEqual(1, 0, labels.any)
       .ifEqual(1, LOOPBACK6_LAST_WORD, labels.loopback);
     return this.label("plain6");
+  }
+
+  /** {@link storageOf}, where the context is the socket itself. */
+  storageOfContext(flags: number): this {
+    return this.move(2, 6).loadMap(1, this.maps.bindings).set(3, 0).set(4, flags).call(helpers.socketStorage);
   }
 
   /** Looks for what the context's socket has stored: r0 is null when there is nothing. Spoils r1 to r5. */

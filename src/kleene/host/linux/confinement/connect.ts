@@ -15,7 +15,7 @@ import type { ConfinementMaps } from "./maps.ts";
 
 /** connect(2) of an IPv4 socket: from an own address, and never to the host's loopback. */
 export function connect4(maps: ConfinementMaps, level: number): Buffer {
-  const p = new ConfinedProgram(maps).enter(level).requireFamily(Flag.ipv4);
+  const p = new ConfinedProgram(maps).enter(level).requireRoute(Flag.ipv4);
   p.load32(9, 7, entry.ipv4).load32(8, 6, address.ipv4).ifLoopback4("own").jump("source");
   p.label("own").store32(6, address.ipv4, 9);
   p.label("source").load64(1, 6, address.socket).load32(8, 1, socket.source4).ifEqual(8, 0, "bind");
@@ -32,13 +32,13 @@ export function connect4(maps: ConfinementMaps, level: number): Buffer {
 export function connect6(maps: ConfinementMaps, level: number): Buffer {
   const p = new ConfinedProgram(maps).enter(level);
   p.sort6(address.ipv6, { any: "own", loopback: "own", mapped: "mapped" });
-  p.requireFamily(Flag.ipv6).jump("source");
-  p.label("own").requireFamily(Flag.ipv6).primary6To(6, address.ipv6);
+  p.requireRoute(Flag.ipv6).jump("source");
+  p.label("own").requireRoute(Flag.ipv6).primary6To(6, address.ipv6);
   p.label("source").load64(1, 6, address.socket).keyFrom6(1, socket.source6).ifKeyUnspecified("bind6");
   p.unlessKeyMapped("checkSource").refuse("noSuchFamily");
   p.label("checkSource").unlessKeyOwn("notOwnAddress").jump("allow");
 
-  p.label("mapped").requireFamily(Flag.ipv4);
+  p.label("mapped").requireRoute(Flag.ipv4);
   p.load32(9, 7, entry.ipv4)
     .load32(8, 6, address.ipv6 + 12)
     .ifLoopback4("own4")
@@ -64,7 +64,7 @@ export function connect6(maps: ConfinementMaps, level: number): Buffer {
 
 /** sendmsg(2) to an IPv4 address, of an IPv4 or an IPv6 socket: the source may come from a control message. */
 export function send4(maps: ConfinementMaps, level: number): Buffer {
-  const p = new ConfinedProgram(maps).enter(level).requireFamily(Flag.ipv4);
+  const p = new ConfinedProgram(maps).enter(level).requireRoute(Flag.ipv4);
   p.load32(9, 7, entry.ipv4).load32(8, 6, address.ipv4).ifLoopback4("own").jump("source");
   p.label("own").store32(6, address.ipv4, 9);
   p.label("source").load32(8, 6, address.source4).ifEqual(8, 0, "choose").ifEqual(8, LOOPBACK4, "choose");
@@ -74,7 +74,7 @@ export function send4(maps: ConfinementMaps, level: number): Buffer {
 
 /** sendmsg(2) to an IPv6 address. One to a mapped address comes to {@link send4}. */
 export function send6(maps: ConfinementMaps, level: number): Buffer {
-  const p = new ConfinedProgram(maps).enter(level).requireFamily(Flag.ipv6);
+  const p = new ConfinedProgram(maps).enter(level).requireRoute(Flag.ipv6);
   p.sort6(address.ipv6, { any: "own", loopback: "own", mapped: "notOwnAddress" }).jump("source");
   p.label("own").primary6To(6, address.ipv6);
   p.label("source").keyFrom6(6, address.source6).ifKeyUnspecified("choose");

@@ -37,8 +37,20 @@ export const entry = {
   list6: 104,
   /** Has a process asked for a socket? Written by the programs. */
   sockets: 360,
+  /** {@link nowhere} */
+  nowhere: 364,
   size: 368,
 } as const;
+
+/**
+ * An address of the host's loopback that is the container's own, to bind to what is to hear nothing: an IPv4 socket where
+ * there is no IPv4, or one for IPv6 alone where there is no IPv6. What goes there reaches no container.
+ */
+export function nowhere(cgroup: bigint): Buffer {
+  const address = Buffer.alloc(4);
+  address.writeUInt32BE(Number(0x7f80_0000n + (cgroup & 0x7f_ffffn)));
+  return address;
+}
 
 /** Where a container is: what cannot be read from its spec. */
 export interface Surroundings {

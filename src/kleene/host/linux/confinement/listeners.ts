@@ -11,12 +11,12 @@ export function listen(maps: ConfinementMaps): Buffer {
   const { tcpEvent: at } = contexts;
   const a = new Assembler().move(6, 1).load32(1, 6, at.event).ifNotEqual(1, EVENT_LISTEN, "done");
   a.load64(2, 6, at.socket).ifNull(2, "done").loadMap(1, maps.bindings).set(3, 0).set(4, 0);
-  // One that never was bound hears on all addresses by itself.
   a.call(helpers.socketStorage).ifNull(0, "done").load64(1, 0, binding.cgroup).ifNull(1, "done");
   a.store64(10, LISTENER + listenerKey.cgroup, 1);
   a.load32(1, 6, at.localPort).store32(10, LISTENER + listenerKey.port, 1);
   const to = LISTENER + listenerKey.address;
-  a.load32(1, 0, binding.kind);
+  // One that never was bound hears on all addresses by itself.
+  a.load32(1, 0, binding.kind).ifEqual(1, Binding.none, "done");
   a.ifEqual(1, Binding.any4, "any4").ifEqual(1, Binding.any6, "any6");
   a.load32(1, 6, at.family).ifEqual(1, families.inet6, "address6");
   mappedPrefix(a, to)
@@ -60,7 +60,7 @@ export function lookup(maps: ConfinementMaps, namespace: bigint): Buffer {
     .set64(1, namespace)
     .store64(10, ADDRESS + addressKey.namespace, 1);
   a.loadMap(1, maps.addresses).move(2, 10).add(2, ADDRESS).call(helpers.mapLookup).ifNull(0, "pass");
-  a.load32(1, 0, owner.several).ifEqual(1, 0, "pass");
+  a.load32(1, 0, owner.looked).ifEqual(1, 0, "pass");
   a.load64(1, 0, owner.cgroup).store64(10, LISTENER + listenerKey.cgroup, 1);
   a.load32(1, 6, at.localPort).store32(10, LISTENER + listenerKey.port, 1);
 
@@ -70,7 +70,7 @@ export function lookup(maps: ConfinementMaps, namespace: bigint): Buffer {
   findIn(a, maps, "address", () => a.move(1, 0).call(helpers.socketRelease).jump("pass"));
   a.ifEqual(7, families.inet6, "any6");
   findIn(any4(a, to), maps, "any4", () => assign(a));
-  // A socket for IPv6 alone is not given IPv4: the kernel refuses to assign it.
+  // A socket for IPv6 alone is not given IPv4, where there is IPv6: the kernel refuses to assign it.
   findIn(any6(a.label("any6"), to), maps, "any6", () => assign(a));
   return a.label("pass").set(0, 1).exit().assemble();
 }

@@ -8,7 +8,7 @@ export interface ConfinementMaps {
   readonly containers: Fd;
   /** {network namespace, address} -> its {@link owner}. */
   readonly addresses: Fd;
-  /** On each TCP socket: {@link binding}. */
+  /** On each socket that a container has made: {@link binding}. */
   readonly bindings: Fd;
   /** {@link listenerKey} -> a listening TCP socket. */
   readonly listeners: Fd;
@@ -19,13 +19,14 @@ export const mapNames = ["containers", "addresses", "bindings", "listeners"] as 
 /** Key of `addresses`, in bytes: the network namespace's number, then the address, IPv4 mapped into IPv6. */
 export const addressKey = { namespace: 0, address: 8, size: 24 } as const;
 
-/** Value of `addresses`: the container's cgroup id, and whether it has other addresses as well. */
-export const owner = { cgroup: 0, several: 8, size: 16 } as const;
+/** Value of `addresses`: the container's cgroup id, and whether its listeners have to be looked for. */
+export const owner = { cgroup: 0, looked: 8, size: 16 } as const;
 
 /** What a socket's storage tells: whose it is, what its bind asked for, and what it said of IPv6 alone. */
 export const binding = { cgroup: 0, kind: 8, ipv6Only: 12, size: 16 } as const;
 
-export const Binding = { address: 0, any4: 1, any6: 2 } as const;
+/** `none`: it never was bound, or where it hears nothing. */
+export const Binding = { none: 0, address: 1, any4: 2, any6: 3 } as const;
 export const Ipv6Only = { on: 1, off: 2 } as const;
 
 /**

@@ -1,7 +1,7 @@
 import { formatAddress } from "../../../../ffi/inet.ts";
 import * as bpf from "../../../../ffi/linux/bpf/index.ts";
 import { KleeError } from "../../../errors.ts";
-import { addressesIn, entry, namespaceIn } from "./entry.ts";
+import { addressesIn, entry, Flag, namespaceIn, nowhere } from "./entry.ts";
 import { addressKey, type ConfinementMaps, owner } from "./maps.ts";
 
 /** The containers that the programs know, by cgroup id. */
@@ -23,6 +23,7 @@ export class Registry {
    */
   put(cgroup: bigint, encoded: Buffer): void {
     const present = this.#entryOf(cgroup);
+    encoded.set(nowhere(cgroup), entry.nowhere);
     // What the programs note while it is replaced would be lost.
     if (present !== undefined) encoded.writeUInt32LE(1, entry.sockets);
     const before = this.#keys(present);
@@ -31,7 +32,9 @@ export class Registry {
     const had = new Set(before.map((key) => key.toString("hex")));
     const value = Buffer.alloc(owner.size);
     value.writeBigUInt64LE(cgroup, owner.cgroup);
-    value.writeUInt32LE(after.length > 1 ? 1 : 0, owner.several);
+    // Without IPv6, listeners for IPv6 alone are found by the look-up program alone.
+    const alone = after.length === 1 && (encoded.readUInt32LE(entry.flags) & Flag.ipv6) !== 0;
+    value.writeUInt32LE(alone ? 0 : 1, owner.looked);
     const added: Buffer[] = [];
     try {
       for (const key of after) {
