@@ -1,5 +1,6 @@
 /** Calls of a FreeBSD 15.1 kernel, one by one, made again on the simulated one. */
-import { readFileSync } from "node:fs";
+import { openSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { getKoffi, lastErrno, openLibrary } from "../../src/ffi/library.ts";
 import { SIMULATOR } from "../support/simulator.ts";
@@ -72,6 +73,9 @@ export class Player {
   /** The recorder's descriptors, and what they are here. */
   readonly #descriptors = new Map<number, number>();
 
+  /** Stands for files that the recorder opened by other means than the bindings: no other process has them locked. */
+  readonly #file = openSync(fileURLToPath(import.meta.url), "r");
+
   /** The list that getifaddrs(3) gave last: it is memory of the process, not the kernel's. */
   #list: Buffer | undefined;
 
@@ -137,9 +141,8 @@ export class Player {
 
   #scalar(name: string, value: number | string | null | undefined, index: number): unknown {
     if (typeof value !== "number" || index !== 0) return value;
-    return ["ioctl", "close", "flock", "jail_remove_jd"].includes(name)
-      ? (this.#descriptors.get(value) ?? value)
-      : value;
+    if (name === "flock") return this.#file;
+    return ["ioctl", "close", "jail_remove_jd"].includes(name) ? (this.#descriptors.get(value) ?? value) : value;
   }
 
   /** Has pointers into a recorded buffer point into its copy, or the other way. */

@@ -33,3 +33,21 @@ export const ordinaryMachine: SimulatedMachine = {
   default4: "em0",
   default6: "em0",
 };
+
+const CONTAINERS = [
+  ...["60cda25ed29c", "7ca36ccba0e9", "a0411a8ec55b", "b46061298d9f", "50232dfeebdf", "bcd45133fa60", "184edd9068dd"],
+].map((id) => `/var/db/klee/containers/${id}/root`);
+
+/** The host on which the calls of release 15.1 were recorded. */
+export const recordedMachine: SimulatedMachine = {
+  ...ordinaryMachine,
+  interfaces: [
+    ...(ordinaryMachine.interfaces ?? []),
+    { name: "pflog0", index: 3, driver: "pflog", flags: 0, groups: ["all", "pflog"], addresses: [] },
+  ],
+  release: 15,
+  hostname: "fb15",
+  directories: ["/var/base/dev", "/var/db/klee", ...CONTAINERS, ...CONTAINERS.map((root) => `${root}/dev`)],
+  real: false,
+  modules: ["if_bridge", "if_epair", "nullfs", "pf", "zfs"],
+};

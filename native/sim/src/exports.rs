@@ -600,6 +600,13 @@ pub extern "C" fn sim_pf_forget() -> c_int {
     }))
 }
 
+/// For tests, where the model has no processes: the last one of a jail has ended. It is gone, or dying for as long as
+/// something of it is held.
+#[unsafe(no_mangle)]
+pub extern "C" fn sim_jail_end(jid: c_int, dying: c_int) -> c_int {
+    done(enter("jail end", |kernel| jail::end(kernel, jid, dying != 0)))
+}
+
 /// For tests: the time passes that pf takes to free what was taken out of it.
 #[unsafe(no_mangle)]
 pub extern "C" fn sim_pf_purge() -> c_int {

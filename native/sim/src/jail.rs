@@ -377,7 +377,8 @@ fn resolve(kernel: &Kernel, path: &str) -> Answer<String> {
         return Err(EINVAL);
     }
     if !kernel.machine.real {
-        return if std::path::Path::new(path).exists() { Ok(path.into()) } else { Err(ENOENT) };
+        let known = kernel.machine.directories.contains(path) || std::path::Path::new(path).exists();
+        return if known { Ok(path.into()) } else { Err(ENOENT) };
     }
     let real = std::fs::canonicalize(path).map_err(|_| ENOENT)?;
     if real.is_dir() { Ok(real.to_string_lossy().into_owned()) } else { Err(ENOTDIR) }
@@ -583,6 +584,17 @@ pub fn remove(kernel: &mut Kernel, jid: i32) -> Answer {
         if real {
             process::kill_all(jail);
         }
+    }
+    Ok(())
+}
+
+/// Its last process has ended, where the model has no processes.
+pub fn end(kernel: &mut Kernel, jid: i32, dying: bool) -> Answer {
+    let jail = kernel.jails.iter_mut().find(|one| one.jid == jid).ok_or(EINVAL)?;
+    if dying {
+        jail.dying_until = Some(u64::MAX);
+    } else {
+        kernel.jails.retain(|one| one.jid != jid);
     }
     Ok(())
 }
