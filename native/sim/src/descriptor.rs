@@ -3,12 +3,13 @@
 //! They are real ones of the system below, so that they can be told from others and are closed at exit.
 
 use crate::errno::{Answer, EBADF, EINVAL, Errno};
+use crate::socket::Socket;
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 #[derive(Clone, Copy)]
 pub enum Object {
-    Socket(i32),
+    Socket(Socket),
     Pf,
     Devfs,
     /// A jail's, of release 15; an owning one takes the jail with it when it is closed.
@@ -46,6 +47,11 @@ pub fn jail_of(fd: i32) -> Answer<i32> {
         Some(_) => Err(EINVAL),
         None => Err(EBADF),
     }
+}
+
+/// A socket is bound to something else now.
+pub fn rebind(fd: i32, socket: Socket) {
+    objects().insert(fd, Object::Socket(socket));
 }
 
 /// It is about to be closed: what it stood for.

@@ -4,18 +4,14 @@
 #![allow(clippy::missing_safety_doc)]
 
 use crate::descriptor::{Object, forget, fresh, jail_of, object_of};
-use crate::errno::{
-    Answer, EAFNOSUPPORT, EBADF, EEXIST, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTTY, EPERM, EPROTONOSUPPORT, Errno,
-};
+use crate::errno::{Answer, EBADF, EEXIST, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTTY, EPERM, Errno};
 use crate::kernel::{Kernel, enter};
 use crate::memory::{Bytes, BytesMut, at};
 use crate::nvlist::{List, Value};
 use crate::options::Options;
-use crate::{devfs, interface, jail, mount, nvlist, pf, process, rctl, sysctl, zfs};
+use crate::{devfs, interface, jail, mount, nvlist, pf, process, rctl, socket, sysctl, zfs};
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 
-const SOCK_DGRAM: c_int = 2;
-const SOCK_STREAM: c_int = 1;
 const SOCK_CLOEXEC: c_int = 0x1000_0000;
 const O_RDWR: c_int = 2;
 const O_CLOEXEC: c_int = 0x0010_0000;
@@ -58,25 +54,27 @@ unsafe fn text(pointer: *const c_char) -> Answer<String> {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
-    let known = kind & !SOCK_CLOEXEC;
     reply(enter("socket", |kernel| {
-        if ![interface::AF_INET, interface::AF_INET6].contains(&domain) {
-            return Err(EAFNOSUPPORT);
-        }
-        let own = process::own_jail();
-        let jail = kernel.jails.iter().find(|one| one.jid == own);
-        let lacks6 = jail.is_some_and(|one| domain == interface::AF_INET6 && one.ip6.is_empty() && !one.has_vnet());
-        if lacks6 {
-            return Err(EPROTONOSUPPORT);
-        }
-        if ![SOCK_DGRAM, SOCK_STREAM].contains(&known) {
-            let raw = jail.is_none_or(|one| one.bools.get("allow.raw_sockets") == Some(&true));
-            return Err(if known == 3 && !raw { EPERM } else { EPROTONOSUPPORT });
-        }
-        if protocol != 0 {
-            return Err(EPROTONOSUPPORT);
-        }
-        fresh(Object::Socket(domain))
+        fresh(Object::Socket(socket::open(kernel, domain, kind & !SOCK_CLOEXEC, protocol)?))
+    }))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bind(fd: c_int, address: *mut c_void, length: c_uint) -> c_int {
+    done(enter("bind", |kernel| {
+        // SAFETY: the caller passes as many bytes as it says.
+        socket::bind(kernel, fd, unsafe { at(address as u64, length as usize)? })
+    }))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn getsockname(fd: c_int, address: *mut c_void, length: *mut c_void) -> c_int {
+    done(enter("getsockname", |_| {
+        // SAFETY: the caller passes room, and its length.
+        let cell = unsafe { at(length as u64, 4)? };
+        // SAFETY: as above.
+        let room = unsafe { at(address as u64, cell.get_u32(0) as usize)? };
+        socket::name(fd, room, cell)
     }))
 }
 
@@ -116,7 +114,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
     done(enter(&format!("ioctl {request:#x}"), |kernel| {
         match object_of(fd) {
             // SAFETY: the caller's argument is what the request asks for.
-            Some(Object::Socket(family)) => unsafe { interface::ioctl(kernel, family, request, argument) },
+            Some(Object::Socket(socket)) => unsafe { interface::ioctl(kernel, socket.family, request, argument) },
             Some(Object::Pf) => {
                 let host = kernel.pf_host();
                 pf::ioctl(&mut kernel.pf, &host, request, argument)

@@ -17,5 +17,6 @@ pub mod options;
 pub mod pf;
 pub mod process;
 pub mod rctl;
+pub mod socket;
 pub mod sysctl;
 pub mod zfs;

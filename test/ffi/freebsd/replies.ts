@@ -2,8 +2,11 @@ import { readFileSync } from "node:fs";
 
 /** System call numbers of FreeBSD, sys/syscall.h. */
 export const SYS = {
+  close: 6,
+  getsockname: 32,
   ioctl: 54,
   socket: 97,
+  bind: 104,
   jail_attach: 436,
   jail_get: 506,
   jail_set: 507,
