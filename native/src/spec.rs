@@ -34,6 +34,8 @@ pub struct Linux {
     pub cgroup_root: String,
     /// Directory with the directories `init` and `payload` in it.
     pub cgroup: String,
+    /// Inode number of that directory; mode exec only. Another one of the same name is a later run, perhaps half made.
+    pub cgroup_id: Option<String>,
     /// Directories of other hierarchies, of version 1, that each process but pid 1 belongs to as well.
     pub groups: Vec<String>,
     pub raw_sockets: bool,

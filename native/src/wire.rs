@@ -75,6 +75,40 @@ pub fn receive(socket: BorrowedFd<'_>) -> io::Result<Option<(Vec<u8>, Option<Own
     Ok(Some((json, attached)))
 }
 
+/// Adds what has come to the bytes, without waiting; false at the end of the stream. A descriptor that rode along is lost.
+#[cfg_attr(feature = "addon", allow(dead_code))]
+pub fn receive_available(socket: BorrowedFd<'_>, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    let mut chunk = [0; 16 << 10];
+    loop {
+        // SAFETY: pointer and length are of one live, writable array.
+        let count =
+            unsafe { libc::recv(socket.as_raw_fd(), chunk.as_mut_ptr().cast(), chunk.len(), libc::MSG_DONTWAIT) };
+        if count >= 0 {
+            bytes.extend_from_slice(&chunk[..count as usize]);
+            return Ok(count > 0);
+        }
+        match Error::last_os_error() {
+            error if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+            error if error.kind() == ErrorKind::Interrupted => {}
+            error => return Err(error),
+        }
+    }
+}
+
+/// Takes the first frame from the bytes received; None while it is not whole.
+#[cfg_attr(feature = "addon", allow(dead_code))]
+pub fn take_frame(bytes: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+    let Some(length) = bytes.first_chunk() else { return Ok(None) };
+    let length = u32::from_le_bytes(*length) as usize;
+    if length > LIMIT {
+        return Err(Error::from_raw_os_error(libc::EMSGSIZE));
+    }
+    if bytes.len() < 4 + length {
+        return Ok(None);
+    }
+    Ok(Some(bytes.drain(..4 + length).skip(4).collect()))
+}
+
 /// Fills the buffer. None when the stream ended before that.
 fn receive_exact(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Option<OwnedFd>>> {
     let mut attached = None;

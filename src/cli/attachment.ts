@@ -71,7 +71,11 @@ export async function follow(
   }
   const keys = parseKeys(connection.detachKeys);
   // A terminal that hangs up takes klee with it, and nothing else.
-  const forwarder = new SignalForwarder(signals, connection.tty ? withoutHangUp : allForwarded);
+  const forwarder = new SignalForwarder(
+    signals,
+    connection.tty ? withoutHangUp : allForwarded,
+    session.report.bind(session),
+  );
   try {
     const stdio = attachedStdio(session.context, connection);
     const execution = await start({ stdio, onWarning: warnOn(session), onCreated: (id) => say(created(id)) });

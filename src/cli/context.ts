@@ -16,8 +16,11 @@ export interface Streams {
   windowSize(): WindowSize | undefined;
 }
 
-/** Where the signals sent to klee arrive: `process`, or an emitter in tests. */
+/** Where the signals sent to klee arrive, and how it ends at one: `process`, or an emitter in tests. */
 export interface SignalSource {
+  readonly pid: number;
+  exit(status: number): void;
+  kill(pid: number, signal: NodeJS.Signals): unknown;
   on(signal: NodeJS.Signals, listener: () => void): unknown;
   off(signal: NodeJS.Signals, listener: () => void): unknown;
 }

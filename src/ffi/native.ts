@@ -66,6 +66,11 @@ export interface LinuxJail {
   readonly cgroup_root: string;
   /** Directory in which `init` and `payload` exist. */
   readonly cgroup: string;
+  /**
+   * Mode `exec`: inode number of that directory, of a run whose first process has started. Another one of the same name
+   * is refused: it is a later run, and may be half made.
+   */
+  readonly cgroup_id?: string | undefined;
   /** Directories of version 1 hierarchies that each process but pid 1 belongs to as well. */
   readonly groups: readonly string[];
   readonly raw_sockets: boolean;
@@ -101,6 +106,8 @@ export interface LaunchOptions {
   readonly stderr: number | "null";
   /** Descriptors that the supervisor keeps open for as long as it lives. */
   readonly heldFds?: readonly number[] | undefined;
+  /** How long the start may take, in milliseconds: others in a container can stop who is about to join them. */
+  readonly withinMs?: number | undefined;
 }
 
 /** How a process ended: by exit code or by signal, the other is undefined. */
@@ -251,7 +258,7 @@ function findNativeDirectory(): string {
  * @throws {LibraryError} when the native part is not built.
  */
 export function launch(options: LaunchOptions): Promise<Supervised> {
-  const { spec, heldFds = [] } = options;
+  const { spec, heldFds = [], withinMs } = options;
   const path = join(nativeDirectory(), "klee-supervisor");
   const stdio = [options.stdin, options.stdout, options.stderr].map((fd) => (fd === "null" ? -1 : fd));
   const table = spec.freebsd === undefined ? linuxErrors : freebsdErrors;
@@ -260,8 +267,16 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
     let settleExit: ((exit: SupervisedExit) => void) | undefined;
     let failExit: ((error: Error) => void) | undefined;
     let closed = false;
+    let timer: NodeJS.Timeout | undefined;
+    let late = false;
     const supervisor = addon().startSupervisor(path, spec.container, JSON.stringify(spec), stdio, [...heldFds], listen);
     traceCall("posix_spawn", `klee-supervisor ${spec.container}`, 0, startedAt);
+    // Without its client the supervisor gives the start up.
+    if (withinMs !== undefined)
+      timer = setTimeout(() => {
+        late = true;
+        supervisor.close();
+      }, withinMs);
 
     function supervised(pid: number, console: Console | undefined): Supervised {
       const exited = new Promise<SupervisedExit>((settle, fail) => {
@@ -287,6 +302,7 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
     }
 
     function listen(text: string | null, fd: number | null): void {
+      clearTimeout(timer);
       const message = text === null ? undefined : (JSON.parse(text) as Message);
       switch (message?.event) {
         case "started":
@@ -308,10 +324,8 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
           break;
         default: {
           const object = spec.container;
-          const error = new SupervisorError(
-            { step: "supervisor", object, errno: 0, detail: "ended unexpectedly" },
-            table,
-          );
+          const detail = late ? `no start within ${withinMs} ms` : "ended unexpectedly";
+          const error = new SupervisorError({ step: "supervisor", object, errno: 0, detail }, table);
           reject(error);
           if (!closed) failExit?.(error);
         }

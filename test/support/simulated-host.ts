@@ -114,11 +114,11 @@ export class SimulatedHost implements Disposable {
   }
 
   /** Starts klee and returns at once. */
-  startKlee(args: readonly string[]): Started {
+  startKlee(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Started {
     const path = this.#outputFile();
     const file = openSync(path, "a");
     const child = spawn(process.execPath, [kleeCommand, ...args], {
-      env: this.environment(),
+      env: { ...this.environment(), ...environment },
       stdio: ["ignore", file, file],
     });
     const ended = new Promise<number>((resolve) => child.once("exit", (code) => resolve(code ?? 128)));

@@ -1,6 +1,6 @@
 //! Faults for tests. `KLEE_SIM_FAULT=N:ENOMEM` fails the Nth call of a process, counted from 1, before it does anything;
-//! `N:kill` kills the process there, `N:killed-after` right after the call took effect. With `:NAME` after it, only in
-//! processes of the program NAME. `KLEE_SIM_CALLS` names a file that every call is appended to: the program's name, the
+//! `N:kill` kills the process there, `N:killed-after` right after the call took effect, `N:stop` stops it there, SIGSTOP,
+//! `N:stopped-after` after the call. A call's name in place of N means each call of that name. With `:NAME` after it, only in processes of the program NAME. `KLEE_SIM_CALLS` names a file that every call is appended to: the program's name, the
 //! process, the call's number and name.
 
 use crate::errno::{Answer, Errno, by_name};
@@ -12,10 +12,27 @@ enum Fault {
     Fail(Errno),
     Kill,
     KillAfter,
+    Stop,
+    StopAfter,
+}
+
+/// The call that it happens at.
+enum Place {
+    Number(u32),
+    Name(String),
+}
+
+impl Place {
+    fn is(&self, number: u32, call: &str) -> bool {
+        match self {
+            Self::Number(wanted) => *wanted == number,
+            Self::Name(wanted) => wanted == call,
+        }
+    }
 }
 
 static MADE: AtomicU32 = AtomicU32::new(0);
-static FAULT: OnceLock<Option<(u32, Fault)>> = OnceLock::new();
+static FAULT: OnceLock<Option<(Place, Fault)>> = OnceLock::new();
 
 /// File name of this process's program.
 fn program() -> String {
@@ -23,19 +40,21 @@ fn program() -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn wanted() -> Option<(u32, Fault)> {
+fn wanted() -> Option<(Place, Fault)> {
     let text = std::env::var("KLEE_SIM_FAULT").ok()?;
     let mut parts = text.split(':');
-    let (number, what) = (parts.next()?, parts.next()?);
+    let (place, what) = (parts.next()?, parts.next()?);
     if parts.next().is_some_and(|name| name != program()) {
         return None;
     }
     let fault = match what {
         "kill" => Fault::Kill,
         "killed-after" => Fault::KillAfter,
+        "stop" => Fault::Stop,
+        "stopped-after" => Fault::StopAfter,
         name => Fault::Fail(by_name(name)?),
     };
-    Some((number.parse().ok()?, fault))
+    Some((place.parse().map_or_else(|_| Place::Name(place.to_owned()), Place::Number), fault))
 }
 
 /// To be called before each call; gives its number.
@@ -49,19 +68,37 @@ pub fn before(call: &str) -> Answer<u32> {
             .and_then(|mut file| writeln!(file, "{} {} {number} {call}", program(), std::process::id()));
     }
     match FAULT.get_or_init(wanted) {
-        Some((at, Fault::Fail(errno))) if *at == number => Err(*errno),
-        Some((at, Fault::Kill)) if *at == number => die(),
+        Some((at, Fault::Fail(errno))) if at.is(number, call) => Err(*errno),
+        Some((at, Fault::Kill)) if at.is(number, call) => die(),
+        Some((at, Fault::Stop)) if at.is(number, call) => {
+            stand_still();
+            Ok(number)
+        }
         _ => Ok(number),
     }
 }
 
 /// To be called when the call has taken effect.
 pub fn after(number: u32) {
-    if let Some(Some((at, Fault::KillAfter))) = FAULT.get()
+    if let Some(Some((Place::Number(at), Fault::KillAfter))) = FAULT.get()
         && *at == number
     {
         die();
     }
+}
+
+/// To be called once others can call the kernel again.
+pub fn left(number: u32, call: &str) {
+    if let Some(Some((at, Fault::StopAfter))) = FAULT.get()
+        && at.is(number, call)
+    {
+        stand_still();
+    }
+}
+
+fn stand_still() {
+    // SAFETY: no pointers.
+    unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
 }
 
 fn die() -> ! {

@@ -181,7 +181,7 @@ pub fn enter<T>(call: &str, work: impl FnOnce(&mut Kernel) -> Answer<T>) -> Answ
         fault::after(number);
         return result;
     };
-    let _lock = lock(&directory.join("lock"));
+    let lock = lock(&directory.join("lock"));
     let path = directory.join("kernel.json");
     let current = identity(&path);
     if seen.as_ref().is_none_or(|seen| Some(seen.file) != current) {
@@ -198,6 +198,8 @@ pub fn enter<T>(call: &str, work: impl FnOnce(&mut Kernel) -> Answer<T>) -> Answ
         seen.file = identity(&path).unwrap_or_default();
     }
     fault::after(number);
+    drop(lock);
+    fault::left(number, call);
     result
 }
 

@@ -44,6 +44,8 @@ pub struct Process {
     /// Microseconds.
     pub runtime: u64,
     pub zombie: bool,
+    /// By a signal.
+    pub stopped: bool,
     pub command: String,
     /// Bytes, and pages of 4096.
     pub size: u64,
@@ -70,6 +72,7 @@ pub fn process(pid: i32, jails: &[Jail]) -> Option<Process> {
         start: number(19) * tick,
         runtime: (number(11) + number(12)) * tick,
         zombie: field.first() == Some(&"Z"),
+        stopped: field.first() == Some(&"T"),
         command: head.split_once('(')?.1.to_owned(),
         size: number(20),
         resident: number(21),

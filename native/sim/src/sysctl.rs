@@ -27,6 +27,7 @@ const CTLTYPE_STRING: u32 = 3;
 const CTLTYPE_OPAQUE: u32 = 5;
 const SZOMB: u8 = 5;
 const SRUN: u8 = 2;
+const SSTOP: u8 = 4;
 const KINFO_PROC: usize = 1088;
 
 /// Integers that can be set.
@@ -309,7 +310,11 @@ fn kinfo(kernel: &Kernel, one: &Process) -> Vec<u8> {
     bytes.put_u64(328, one.runtime);
     bytes.put_u64(336, kernel.boot_time + one.start / 1_000_000);
     bytes.put_u64(344, one.start % 1_000_000);
-    bytes[388] = if one.zombie { SZOMB } else { SRUN };
+    bytes[388] = match one {
+        Process { zombie: true, .. } => SZOMB,
+        Process { stopped: true, .. } => SSTOP,
+        _ => SRUN,
+    };
     let command: String = one.command.chars().take(19).collect();
     let _ = bytes.put_name(447, 20, &command);
     bytes.put_u32(592, one.jid as u32);

@@ -10,10 +10,15 @@ use std::io::{self, Error, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Who is that far behind keeps the other side waiting, as a terminal does.
 const BEHIND: usize = 64 * 1024;
 const CHUNK: usize = 4096;
+/// How long one that is attached may take to see the rest: without seeing any more of it, and in all. One that is stopped
+/// would keep the container from being taken down.
+const STUCK: Duration = Duration::from_secs(5);
+const SLOW: Duration = Duration::from_secs(30);
 /// What a terminal can hold at the end of its process, several times over: one left behind may go on writing.
 const LAST_READS: usize = 1024;
 /// Of the socket: its owner's alone.
@@ -157,14 +162,31 @@ impl Console {
         self.is_terminal && self.process.is_some() && self.listener.is_none() && self.viewers.is_empty()
     }
 
-    /// After `end`: waits until those attached have seen all, or are gone.
+    /// After `end`: waits until those attached have seen all, are gone, or have had time enough.
     pub fn flush(&mut self) {
+        let end = Instant::now() + SLOW;
+        let mut patience = Instant::now() + STUCK;
         while !self.viewers.is_empty() {
+            let left = patience.min(end).saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.viewers.clear();
+                return;
+            }
+            let pending = self.pending();
             let mut polled = self.polled();
+            let timeout = left.as_millis() as libc::c_int + 1;
             // SAFETY: pointer and length are of one live array.
-            unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) };
+            unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) };
             self.serve(&polled);
+            if self.pending() < pending {
+                patience = Instant::now() + STUCK;
+            }
         }
+    }
+
+    /// How much is still to be seen, by all that are attached.
+    fn pending(&self) -> usize {
+        self.viewers.iter().map(|viewer| viewer.pending.len()).sum()
     }
 
     /// Once it is over, those who have seen all hear the end.

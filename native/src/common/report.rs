@@ -1,5 +1,6 @@
 //! What a forked child reports before it is what it shall be.
 
+use super::client::Client;
 use crate::failure::{At, Failure, Outcome};
 use crate::wire;
 use serde::{Deserialize, Serialize};
@@ -35,14 +36,16 @@ pub fn next_report(channel: &OwnedFd) -> Outcome<Option<(Report, Option<OwnedFd>
     Ok(Some((report, attached)))
 }
 
-/// Waits until the child has executed its program. Returns the master of its terminal.
-pub fn await_program(channel: &OwnedFd) -> Outcome<Option<OwnedFd>> {
+/// Waits until the child has executed its program, for as long as there is a client that wants it: once it is in the
+/// container, others there can stop it. Returns the master of its terminal.
+pub fn await_program(channel: &OwnedFd, client: &mut Client) -> Outcome<Option<OwnedFd>> {
     let mut master = None;
-    while let Some((report, attached)) = next_report(channel)? {
+    loop {
+        client.wait_with(channel.as_fd())?;
+        let Some((report, attached)) = next_report(channel)? else { return Ok(master) };
         if let Report::Failed(failure) = report {
             return Err(failure);
         }
         master = attached.or(master);
     }
-    Ok(master)
 }

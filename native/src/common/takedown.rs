@@ -1,7 +1,8 @@
 //! The end of a container that nobody else takes down.
 
+use super::client::Client;
 use super::sys::{self, open};
-use crate::failure::{At, Outcome};
+use crate::failure::{At, Failure, Outcome};
 use crate::spec::Run;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -18,4 +19,12 @@ pub fn take_down(run: &Run, wanted: impl FnOnce() -> bool) -> Outcome<()> {
     // The lock is close-on-exec: the teardown takes it itself.
     let error = std::process::Command::new(program).args(arguments).exec();
     Err(error).at("execve", program)
+}
+
+/// A container that was not started: its client undoes what it did for it, unless it is gone.
+pub fn after_failure(client: &Client, run: &Run, failure: Failure) -> Outcome<()> {
+    if !client.is_there() {
+        take_down(run, || true)?;
+    }
+    Err(failure)
 }

@@ -70,10 +70,15 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Libr
     let jail = Jail::new(library, host.jid);
     adopt_orphans(library)?;
     let mut record = Record::open(&run.record)?;
-    let mut watch = start(client, spec, library, jail, |jail, pid| {
+    let ready = |jail: Jail, pid| {
         record.begin(pid)?;
         jail.begin(&spec.container, run.persist)
-    })?;
+    };
+    let (pid, console) = match start(client, spec, library, jail, ready) {
+        Ok(started) => started,
+        Err(failure) => return takedown::after_failure(client, run, failure),
+    };
+    let mut watch = Watch { client, pid, jail, exit: None, log: None, console };
     let mut record = Some(record);
     watch.log = run.log.as_deref().and_then(|path| Log::open(path, None, freer(library)).ok());
     let mut told = false;
@@ -104,7 +109,8 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Libr
 
 fn supervise_exec(client: &mut Client, spec: &Spec, host: &Freebsd, library: Library) -> Outcome<()> {
     let jail = Jail::new(library, host.jid);
-    let mut watch = start(client, spec, library, jail, |_, _| Ok(()))?;
+    let (pid, console) = start(client, spec, library, jail, |_, _| Ok(()))?;
+    let mut watch = Watch { client, pid, jail, exit: None, log: None, console };
     let mut hang_up = HangUp::default();
     loop {
         watch.next(hang_up.timeout());
@@ -144,13 +150,13 @@ fn exited((code, signal): (Option<i32>, Option<i32>), jail_empty: bool) -> Event
 }
 
 /// Starts the process and says so once `ready` has succeeded; of its stdio the supervisor keeps its console alone.
-fn start<'a>(
-    client: &'a mut Client,
+fn start(
+    client: &mut Client,
     spec: &Spec,
     library: Library,
     jail: Jail,
     ready: impl FnOnce(Jail, libc::pid_t) -> Outcome<()>,
-) -> Outcome<Watch<'a>> {
+) -> Outcome<(libc::pid_t, Option<Console>)> {
     let null = open("/dev/null", libc::O_RDWR).at("open", "/dev/null")?;
     let input = Console::open_input(spec)?;
     let (ours, theirs) = socket_pair().at("socketpair", "")?;
@@ -160,7 +166,7 @@ fn start<'a>(
         become_payload(library, jail, &spec.process, theirs);
     }
     drop(theirs);
-    let started = await_program(&ours).and_then(|master| {
+    let started = await_program(&ours, client).and_then(|master| {
         ready(jail, pid)?;
         Console::open(spec, master, input)
     });
@@ -174,7 +180,7 @@ fn start<'a>(
         duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null")?;
     }
     client.send(&Event::Started { pid }, stream.as_ref().map(AsFd::as_fd));
-    Ok(Watch { client, pid, jail, exit: None, log: None, console })
+    Ok((pid, console))
 }
 
 /// All that a supervisor waits for.

@@ -4,6 +4,7 @@ use super::init::run_init;
 use super::layer::Layer;
 use super::payload::become_payload;
 use super::process::Process;
+use crate::common::client::Client;
 use crate::common::report::{Report, await_program, next_report, send};
 use crate::common::sys::{open, socket_pair};
 use crate::failure::{At, Failure, Outcome};
@@ -103,8 +104,8 @@ impl Waiting {
     }
 
     /// To be called when the container is ready: waits until the process has executed its program.
-    pub fn go_on(self) -> Outcome<Started> {
-        match send(&self.channel, &Report::Ready, None).and_then(|()| await_program(&self.channel)) {
+    pub fn go_on(self, client: &mut Client) -> Outcome<Started> {
+        match send(&self.channel, &Report::Ready, None).and_then(|()| await_program(&self.channel, client)) {
             Ok(master) => Ok(Started { process: self.process, master }),
             Err(failure) => {
                 self.end();

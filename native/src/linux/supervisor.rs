@@ -87,7 +87,14 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
         }
     };
     drop(channel);
-    let (first, console) = first.start(client, spec, Some(&mut record)).inspect_err(|_| end_process(&init))?;
+    let (first, console) = match first.start(client, spec, Some(&mut record)) {
+        Ok(started) => started,
+        Err(failure) => {
+            end_process(&init);
+            drop(layer);
+            return takedown::after_failure(client, run, failure);
+        }
+    };
     let mut record = Some(record);
     let mut watch = Watch::new(client, host, &events, &first, console);
     watch.init = Some(&init);
@@ -129,7 +136,7 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
 
 fn supervise_exec(client: &mut Client, spec: &Spec, host: &Linux) -> Outcome<()> {
     let events = payload_events(host)?;
-    let init = find_init(&host.cgroup)?;
+    let init = find_init(host)?;
     let (first, console) = First::begin(spec, host, &init)?.start(client, spec, None)?;
     let mut watch = Watch::new(client, host, &events, &first, console);
     loop {
@@ -166,12 +173,15 @@ fn exited(Exit { code, signal }: Exit, jail_empty: bool) -> Event {
     Event::Exited { code, signal, jail_empty }
 }
 
-/// pid 1 is alone in its cgroup.
-fn find_init(cgroup: &str) -> Outcome<Process> {
-    let path = format!("{cgroup}/init");
+/// pid 1 of the run that is meant, alone in its cgroup.
+fn find_init(host: &Linux) -> Outcome<Process> {
+    let path = format!("{}/init", host.cgroup);
     let pids = members(&path).at("read cgroup.procs", &path)?;
     let init = pids.first().map_or(Ok(None), |pid| hold_member(&path, *pid)).at("pidfd_open", &path)?;
-    init.ok_or_else(|| Failure::refusal("pid 1", path, "the container is not running"))
+    // Asked for once pid 1 is held.
+    let found = fs::metadata(&host.cgroup).map(|metadata| metadata.ino().to_string());
+    let meant = host.cgroup_id.as_ref().is_none_or(|id| found.is_ok_and(|found| found == *id));
+    init.filter(|_| meant).ok_or_else(|| Failure::refusal("pid 1", path, "the container is not running"))
 }
 
 /// The process that a client asked for, before its program runs.
@@ -198,7 +208,7 @@ impl First {
         record: Option<&mut Record>,
     ) -> Outcome<(Process, Option<Console>)> {
         let Self { waiting, null, input } = self;
-        let Started { process, master } = waiting.go_on()?;
+        let Started { process, master } = waiting.go_on(client)?;
         let settled = (0..=2)
             .try_for_each(|standard| duplicate_to(null.as_fd(), standard).at("dup2", "/dev/null"))
             .and_then(|()| record.map_or(Ok(()), |record| record.begin(process.pid)))

@@ -27,13 +27,14 @@ import { attachTo } from "./attach.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
 import { removeConsole } from "./console.ts";
 import { createContainer, deleteContainer } from "./create.ts";
+import { execute } from "./exec.ts";
 import { isLockable, lockPath, withContainer } from "./lock.ts";
 import { readLog, removeLog } from "./log.ts";
 import { FOR_EVER_MS, readRecord, removeRecord, waitForStatus } from "./record.ts";
 import { cancelRestart } from "./restart.ts";
 import { mountpointsOf, type StoredContainer, setName, storedContainer } from "./rows.ts";
-import { type Command, execInContainer, startContainer } from "./run.ts";
-import { isBeingStopped, stopContainer } from "./stop.ts";
+import { type Command, startContainer } from "./run.ts";
+import { stopContainer } from "./stop.ts";
 import { takeDown } from "./takedown.ts";
 import { updateContainer } from "./update.ts";
 
@@ -87,19 +88,8 @@ export class Containers {
    */
   async exec(reference: string, request: ExecInContainer): Promise<Execution> {
     const id = await this.#idOf(reference);
-    const live = this.#context.host.jails.isRunning(id) || (await isBeingStopped(this.#context, id));
-    return this.#with(id, async (container) => {
-      if (this.#isRunning(container)) return execInContainer(this.#context, container, request, request);
-      // Whoever stopped it meanwhile does not want it to run.
-      if (live)
-        throw new KleeError(
-          "CONFLICT",
-          `${container.name} (${container.id}) was stopped; 'klee start' starts it again`,
-        );
-      await cancelRestart(this.#context, container);
-      // Only a run of its own command starts again.
-      return startContainer(this.#context, container, request, request, request.command.length === 0 ? 0 : null);
-    });
+    this.#context.host.checkSystem();
+    return execute(this.#context, id, request);
   }
 
   /**

@@ -17,7 +17,7 @@ import { takeDownAfter } from "./end.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
 import { lockPath } from "./lock.ts";
 import { logPath, openLog } from "./log.ts";
-import { recordPath } from "./record.ts";
+import { readRecord, recordPath } from "./record.ts";
 import { beginExecution, mountpointsOf, outlivesBoot, type RunOutput, type StoredContainer } from "./rows.ts";
 import { takeDown } from "./takedown.ts";
 
@@ -109,10 +109,25 @@ async function startLogged(context: Context, spec: JailSpec, first: CommandSpec)
   }
 }
 
-/** Starts a further command in a running container. */
+/**
+ * The run of a container whose first command has started, as its host names it; undefined when there is none yet, or none
+ * any more. No lock is needed to ask, nor to start a command in it.
+ */
+export function startedRun(context: Context, id: string): string | undefined {
+  const run = context.host.jails.runOf(id);
+  // In this order: the supervisor empties the record before there is a jail, and writes the pid after the start.
+  return run !== undefined && readRecord(context, id)?.pid !== undefined ? run : undefined;
+}
+
+/**
+ * Starts a further command in a running container. Whoever is in there can hinder it, even stop it, so no lock is held
+ * meanwhile.
+ * @param run as `startedRun` gives it.
+ */
 export async function execInContainer(
   context: Context,
   container: StoredContainer,
+  run: string,
   command: Command,
   options: ExecutionOptions,
 ): Promise<Execution> {
@@ -120,7 +135,7 @@ export async function execInContainer(
   const executionId = newId();
   const spec = commandSpec(container, parameters, command, options);
   options.onCreated?.(executionId);
-  const process = await context.host.jails.exec(container.id, spec);
+  const process = await context.host.jails.exec(container.id, run, spec);
   return new RunningExecution(context, executionId, container.id, container.execution, process);
 }
 

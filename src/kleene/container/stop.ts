@@ -7,6 +7,7 @@ import { operationsOn } from "../store/operations.ts";
 import { environmentOf } from "./environment.ts";
 import { jailCommand } from "./jail-command.ts";
 import { type StoredContainer, setRestarts } from "./rows.ts";
+import { startedRun } from "./run.ts";
 import { takeDown } from "./takedown.ts";
 
 const SIGTERM = 15;
@@ -60,8 +61,11 @@ async function runStopCommand(context: Context, container: StoredContainer, para
   };
   let timer: NodeJS.Timeout | undefined;
   try {
-    const process = await jails.exec(container.id, command);
-    if (parameters.execTimeoutMs > 0) timer = setTimeout(() => process.signal(SIGKILL), parameters.execTimeoutMs);
+    const run = startedRun(context, container.id);
+    if (run === undefined) return;
+    const limit = parameters.execTimeoutMs > 0 ? parameters.execTimeoutMs : undefined;
+    const process = await jails.exec(container.id, run, command, limit);
+    if (limit !== undefined) timer = setTimeout(() => process.signal(SIGKILL), limit);
     await process.exited;
     process.release();
   } catch (error) {

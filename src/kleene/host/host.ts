@@ -270,10 +270,14 @@ export interface Jails {
   /** Makes the jail and starts its first command. All is undone when that fails. */
   start(spec: JailSpec, first: CommandSpec): Promise<JailProcess>;
   /**
-   * Starts a command in a running jail.
+   * Starts a command in a running jail, whose first command has started. Processes there can stop it before it has.
+   * @param run as `runOf` names it: no other is entered.
+   * @param withinMs how long the start may take; default: for ever.
    * @throws {KleeError} NOT_FOUND when it has ended meanwhile.
    */
-  exec(id: string, command: CommandSpec): Promise<JailProcess>;
+  exec(id: string, run: string, command: CommandSpec, withinMs?: number): Promise<JailProcess>;
+  /** Names the run of a jail, as no later one of the same container is named; undefined when it does not run. */
+  runOf(id: string): string | undefined;
   /** Jails of klee that run: container id -> jail id. One with a jail but no process counts only if persistent. */
   running(): Map<string, number>;
   /** The same of one jail, however many there are. */

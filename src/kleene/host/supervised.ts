@@ -1,4 +1,4 @@
-import type { Console, Supervised, SupervisorRun, SupervisorSpec } from "../../ffi/native.ts";
+import type { Console, LaunchOptions, Supervised, SupervisorRun, SupervisorSpec } from "../../ffi/native.ts";
 import {
   closeConsole,
   connectConsole,
@@ -17,17 +17,17 @@ const SIGNALLED = 128;
 /**
  * Starts a supervisor with a command of a container.
  *
- * @param heldFds descriptors that it keeps open.
+ * @param options heldFds: descriptors that it keeps open; withinMs: how long the start may take.
  * @throws {KleeError} for a command that cannot be started; {SupervisorError} for what failed before it.
  */
 export async function startSupervised(
   spec: SupervisorSpec,
   command: CommandSpec,
-  heldFds: readonly number[],
+  options: Pick<LaunchOptions, "heldFds" | "withinMs">,
 ): Promise<JailProcess> {
   const { stdin, stdout, stderr } = command.stdio;
   try {
-    return new SupervisedProcess(await during("supervisor", () => launch({ spec, stdin, stdout, stderr, heldFds })));
+    return new SupervisedProcess(await during("supervisor", () => launch({ spec, stdin, stdout, stderr, ...options })));
   } catch (error) {
     throw commandFailure(command, error);
   }

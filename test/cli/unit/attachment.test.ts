@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { constants } from "node:os";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { KleeError } from "../../../src/kleene/errors.ts";
 import type { ExecutionOptions, ExecutionTerminal, WindowSize } from "../../../src/kleene/model.ts";
 import { FakeCli, FakeExecution, klee, type Parts, type Surroundings } from "./fake.ts";
@@ -178,6 +179,39 @@ test("signals go to the command, those that came too early as well; klee waits o
   execution.end({ status: 143, containerEnded: true });
   assert.equal((await outcome).status, 143);
   for (const name of ["SIGTERM", ...names]) assert.equal(cli.signals.listenerCount(name), 0, name);
+});
+
+test("klee ends at a signal when the command does not start in a moment", async () => {
+  const cli = new FakeCli({
+    containers: { ...running(new FakeExecution()).containers, start: () => new Promise<never>(() => undefined) },
+  });
+  void cli.run("run", "FreeBSD");
+  await setTimeout(10);
+  cli.signals.emit("SIGUSR1");
+  cli.signals.emit("SIGTERM");
+  await setTimeout(500);
+  assert.equal(cli.left, undefined, "not at once: the command may be about to start");
+  await setTimeout(1000);
+  assert.equal(cli.left, "SIGTERM");
+  assert.equal(cli.signals.listenerCount("SIGTERM"), 0, "it has its usual effect");
+  assert.match(cli.stderr, /klee: the command has not started; it is given up\n$/);
+});
+
+test("klee ends at the third request in a row when the command does not", async () => {
+  const execution = new FakeExecution();
+  const cli = new FakeCli(running(execution));
+  void cli.run("exec", "c1", "sh");
+  await setTimeout(10);
+  cli.signals.emit("SIGINT");
+  cli.signals.emit("SIGTERM");
+  assert.equal(cli.left, undefined);
+  cli.signals.emit("SIGUSR1");
+  assert.equal(cli.left, undefined);
+  cli.signals.emit("SIGINT");
+  assert.equal(cli.left, 130);
+  const { SIGINT, SIGTERM, SIGUSR1 } = constants.signals;
+  assert.deepEqual(execution.received, [SIGINT, SIGTERM, SIGUSR1, SIGINT], "the command hears all of them");
+  assert.match(cli.stderr, /klee: the command has not ended; it is left to its container\n$/);
 });
 
 test("signals have their usual effect again after a failed start", async () => {

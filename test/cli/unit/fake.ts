@@ -29,7 +29,17 @@ export interface Outcome {
 
 /** A klee whose domain, streams and signals are the test's. */
 export class FakeCli {
-  readonly signals = new EventEmitter();
+  /** Its status once klee ended itself, or the signal by which it did. */
+  left: number | NodeJS.Signals | undefined;
+  readonly signals = Object.assign(new EventEmitter(), {
+    pid: process.pid,
+    exit: (status: number): void => {
+      this.left = status;
+    },
+    kill: (_: number, signal: NodeJS.Signals): void => {
+      this.left = signal;
+    },
+  });
   readonly opened: (string | undefined)[] = [];
   closed = 0;
   stdout = "";

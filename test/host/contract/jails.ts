@@ -79,6 +79,8 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
     stdio: { stdin: "null", stdout: output, stderr: "null" },
   });
 
+  const run = (): string => jails.runOf(id) ?? assert.fail("it does not run");
+
   /** Runs `use` with a file as output, and returns what was written to it. */
   async function outputOf(use: (file: number) => Promise<JailProcess>): Promise<string> {
     const path = join(root, "output");
@@ -106,8 +108,8 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
     const jid = jails.running().get(id);
     assert(jid !== undefined && jid > 0);
     assert.equal(jails.exists(id), true);
-    assert.equal(await outputOf((file) => jails.exec(id, command("echo inside", file))), "inside\n");
-    const second = track(await jails.exec(id, command("exit 3")));
+    assert.equal(await outputOf((file) => jails.exec(id, run(), command("echo inside", file))), "inside\n");
+    const second = track(await jails.exec(id, run(), command("exit 3")));
     assert.deepEqual(await second.exited, { status: 3, jailEmpty: false });
     assert.equal(await jails.waitEmpty(id, 10), false);
     assert.equal(jails.signal(id, process.pid, 0), false, "not of the jail");
@@ -115,6 +117,17 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
     jails.signalAll(id, SIGKILL);
     assert.equal(await jails.waitEmpty(id, DEADLINE_MS), true);
     assert.deepEqual(await first.exited, { status: 128 + SIGKILL, jailEmpty: true });
+  });
+
+  test("a further command enters the run that is meant, and no later one of the same name", async () => {
+    const first = track(await jails.start(spec(), command("exec sleep 1000")));
+    const earlier = run();
+    await jails.remove(id);
+    await first.exited.catch(() => undefined);
+    assert.equal(jails.runOf(id), undefined);
+    track(await jails.start(spec(), command("exec sleep 1000")));
+    assert.notEqual(run(), earlier);
+    await assert.rejects(jails.exec(id, earlier, command("true")), /cannot run a command/);
   });
 
   test("removal kills what runs; a second one does nothing", async () => {
@@ -155,7 +168,7 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
     const first = track(await jails.start(spec(["persist"]), command("exit 0")));
     assert.deepEqual(await first.exited, { status: 0, jailEmpty: false });
     assert.equal(jails.running().has(id), true);
-    assert.equal(await outputOf((file) => jails.exec(id, command("echo again", file))), "again\n");
+    assert.equal(await outputOf((file) => jails.exec(id, run(), command("echo again", file))), "again\n");
   });
 
   test("a command that is not there, or is no program: told apart, and nothing is left", async () => {

@@ -27,7 +27,11 @@ export function attach(parent: Command, name: string, session: Session): void {
         session.look(async ({ containers }) => {
           const keys = parseKeys(options.detachKeys);
           const attachment = await containers.attach(reference);
-          const forwarder = new SignalForwarder(session.context.signals, options.sigProxy ? withoutHangUp : []);
+          const forwarder = new SignalForwarder(
+            session.context.signals,
+            options.sigProxy ? withoutHangUp : [],
+            session.report.bind(session),
+          );
           forwarder.attach(attachment);
           try {
             return await stay(session, attachment, options, keys, forwarder);

@@ -69,11 +69,9 @@ export class FreebsdJails implements Jails {
     }
   }
 
-  async exec(id: string, command: CommandSpec): Promise<JailProcess> {
-    const jid = this.#find(id);
-    if (jid === undefined) throw new KleeError("NOT_FOUND", `container ${id} has ended`);
+  async exec(id: string, run: string, command: CommandSpec, withinMs?: number): Promise<JailProcess> {
     try {
-      return await this.#launch(id, jid, null, command);
+      return await this.#launch(id, Number(run), null, command, withinMs);
     } catch (error) {
       // It may have ended between the caller's look and this one.
       if (!(error instanceof KleeError) && !this.isRunning(id))
@@ -98,6 +96,11 @@ export class FreebsdJails implements Jails {
 
   isRunning(id: string): boolean {
     return this.#find(id) !== undefined;
+  }
+
+  /** The kernel does not give a number again before it has given all others. */
+  runOf(id: string): string | undefined {
+    return this.#find(id)?.toString();
   }
 
   exists(id: string): boolean {
@@ -172,7 +175,13 @@ export class FreebsdJails implements Jails {
     return [id, STARTING + id].map((name) => this.#find(id, name)).filter((jid) => jid !== undefined);
   }
 
-  #launch(id: string, jid: number, run: SupervisorSpec["run"], command: CommandSpec): Promise<JailProcess> {
+  #launch(
+    id: string,
+    jid: number,
+    run: SupervisorSpec["run"],
+    command: CommandSpec,
+    withinMs?: number,
+  ): Promise<JailProcess> {
     const spec: SupervisorSpec = {
       mode: run === null ? "exec" : "run",
       container: id,
@@ -185,7 +194,7 @@ export class FreebsdJails implements Jails {
       },
       freebsd: { jid, library: process.env.KLEE_LIBC ?? null },
     };
-    return startSupervised(spec, command, []);
+    return startSupervised(spec, command, { withinMs });
   }
 }
 

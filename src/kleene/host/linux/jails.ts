@@ -60,16 +60,20 @@ export class LinuxJails implements Jails {
         devfs: parameters.mountDevfs,
         mounts: spec.mounts.map(({ source, destination, read_only }) => ({ source, destination, read_only })),
       };
-      return await this.#launch(id, { run: supervisorRun(spec), jail }, first, heldFds);
+      const groups = this.#limits.groupsOf(id);
+      return await this.#launch(id, { groups, jail }, supervisorRun(spec), first, { heldFds });
     } catch (error) {
       await this.remove(id);
       throw hostFailure(`cannot start container ${id}`, error);
     }
   }
 
-  async exec(id: string, command: CommandSpec): Promise<JailProcess> {
+  async exec(id: string, run: string, command: CommandSpec, withinMs?: number): Promise<JailProcess> {
     try {
-      return await this.#launch(id, undefined, command, []);
+      const groups = this.#limits.groupsOf(id);
+      const started = await this.#launch(id, { cgroup_id: run, groups, jail: null }, null, command, { withinMs });
+      this.#limits.enter(id, groups);
+      return started;
     } catch (error) {
       // It may have ended between the caller's look and this one.
       if (!(error instanceof KleeError) && !this.isRunning(id))
@@ -93,6 +97,12 @@ export class LinuxJails implements Jails {
 
   isRunning(id: string): boolean {
     return this.#confinement.initPid(id) !== undefined;
+  }
+
+  runOf(id: string): string | undefined {
+    // In this order: the cgroup of this id, if not another one already, is the one that pid 1 was seen in.
+    const cgroup = this.#confinement.identityOf(id);
+    return this.isRunning(id) ? cgroup : undefined;
   }
 
   exists(id: string): boolean {
@@ -148,17 +158,17 @@ export class LinuxJails implements Jails {
     }
   }
 
-  /** @param first what makes the container, when this is its first command. */
   #launch(
     id: string,
-    first: { readonly run: SupervisorRun; readonly jail: NonNullable<LinuxJail["jail"]> } | undefined,
+    jail: Pick<LinuxJail, "cgroup_id" | "groups" | "jail">,
+    run: SupervisorRun | null,
     command: CommandSpec,
-    heldFds: readonly number[],
+    options: Parameters<typeof startSupervised>[2],
   ): Promise<JailProcess> {
     const spec: SupervisorSpec = {
-      mode: first === undefined ? "exec" : "run",
+      mode: run === null ? "exec" : "run",
       container: id,
-      run: first?.run ?? null,
+      run,
       process: {
         argv: command.argv,
         env: command.env,
@@ -168,12 +178,11 @@ export class LinuxJails implements Jails {
       linux: {
         cgroup_root: this.#confinement.cgroupRoot,
         cgroup: this.#confinement.pathOf(id),
-        groups: this.#limits.groupsOf(id),
         raw_sockets: command.rawSockets,
         network: command.driver,
-        jail: first?.jail ?? null,
+        ...jail,
       },
     };
-    return startSupervised(spec, command, heldFds);
+    return startSupervised(spec, command, options);
   }
 }

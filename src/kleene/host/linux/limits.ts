@@ -93,7 +93,7 @@ export class CgroupLimits {
   }
 
   /**
-   * Changes the limits of a container that runs. Its lock is held, so that nobody starts a process in it meanwhile.
+   * Changes the limits of a container that runs. Its lock is held; who starts a process in it meanwhile calls `enter`.
    * @throws {SyscallError}
    */
   change(id: string, limits: Limits): void {
@@ -126,6 +126,15 @@ export class CgroupLimits {
   /** A container's directories in hierarchies of version 1. */
   groupsOf(id: string): string[] {
     return this.#directoriesOf(id).filter((directory) => existsSync(directory));
+  }
+
+  /**
+   * Moves a container's processes to the directories that it has beyond those that one of them was started in: its limits
+   * may have been changed before it was there to be moved.
+   */
+  enter(id: string, groups: readonly string[]): void {
+    for (const directory of this.groupsOf(id).filter((one) => !groups.includes(one)))
+      moveAll(() => this.#confinement.processes(id), directory);
   }
 
   /** Removes them, and their parents with the last container that has one. Idempotent. */

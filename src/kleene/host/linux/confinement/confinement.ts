@@ -161,6 +161,11 @@ export class Confinement implements Disposable {
     return cgroupId(this.pathOf(id)) !== undefined;
   }
 
+  /** Names its cgroup, as no later one of the same container is named. */
+  identityOf(id: string): string | undefined {
+    return cgroupId(this.pathOf(id))?.toString();
+  }
+
   /** Pid of its pid 1 on the host. */
   initPid(id: string): number | undefined {
     return ownProcessesOf(`${this.pathOf(id)}/init`)[0];
