@@ -67,6 +67,16 @@ const renamed: Readonly<Record<string, number>> = {
   PROC_SUPER_MAGIC: fileSystemMagics.proc,
   TMPFS_MAGIC: fileSystemMagics.tmpfs,
   BPF_FS_MAGIC: fileSystemMagics.bpf,
+  SYSFS_MAGIC: fileSystemMagics.sysfs,
+  DEVPTS_SUPER_MAGIC: fileSystemMagics.devpts,
+  CGROUP_SUPER_MAGIC: fileSystemMagics.cgroup,
+  DEBUGFS_MAGIC: fileSystemMagics.debugfs,
+  TRACEFS_MAGIC: fileSystemMagics.tracefs,
+  SECURITYFS_MAGIC: fileSystemMagics.securityfs,
+  PSTOREFS_MAGIC: fileSystemMagics.pstore,
+  EFIVARFS_MAGIC: fileSystemMagics.efivarfs,
+  SELINUX_MAGIC: fileSystemMagics.selinuxfs,
+  BINFMTFS_MAGIC: fileSystemMagics.binfmt_misc,
 };
 
 function structsOf(module: object): Struct[] {

@@ -73,7 +73,7 @@ const hostile: Readonly<Record<string, Buffer>> = {
     tarEntry({ name: "link/outside", content: Buffer.from("x") }),
   ),
   "a hard link that leads out": tarArchive(tarEntry({ name: "passwd", type: "1", link: "../../../../etc/passwd" })),
-  "a device node": tarArchive(tarEntry({ name: "null", type: "3" })),
+  "a kind of file that nobody knows": tarArchive(tarEntry({ name: "odd", type: "Z" })),
   "no archive at all": Buffer.alloc(4096, "klee"),
   "an archive cut short": tarArchive(tarEntry({ name: "etc/file", content: Buffer.alloc(4096) })).subarray(0, 1024),
 };
@@ -89,6 +89,21 @@ for (const [what, bytes] of Object.entries(hostile))
     assert.equal(ok("lsi", "-q"), listed);
     for (const path of ["outside", "../outside"]) assert(!existsSync(join(machine.root, "images", path)));
   });
+
+test("what an image does not have of its archive is said on standard error", gate, () => {
+  const archive = join(machine.directory, "devices.tar");
+  const nodes = ["dev/null", "dev/zero"].map((name) => tarEntry({ name, type: "3" }));
+  writeFileSync(archive, tarArchive(...nodes, tarEntry({ name: "run/p", type: "6" })));
+  const made = machine.klee(["image", "create", "tar", archive]);
+  assert.equal(made.status, 0, made.stderr);
+  assert.match(made.stdout, /^[0-9a-f]{12}\n$/);
+  assert.equal(
+    made.stderr,
+    'klee: warning: left out of the image: 2 device nodes ("dev/null" and others)\n' +
+      'klee: warning: left out of the image: a socket or FIFO ("run/p")\n',
+  );
+  ok("rmi", made.stdout.trim());
+});
 
 test("what is no source, and what is no name", gate, () => {
   mkdirSync(join(machine.directory, "empty"), { recursive: true });

@@ -28,6 +28,34 @@ function withSize(entry: Buffer, start: string): Buffer {
   return tarArchive(good, entry);
 }
 
+const ociLayout = tarArchive(
+  tarEntry({ name: "blobs/sha256/", type: "5" }),
+  tarEntry({ name: "index.json", content: Buffer.from('{"schemaVersion":2,"manifests":[]}') }),
+  tarEntry({ name: "oci-layout", content: Buffer.from('{"imageLayoutVersion": "1.0.0"}') }),
+);
+const dockerSave = tarArchive(
+  tarEntry({ name: "0123456789ab/layer.tar", content: x }),
+  tarEntry({ name: "manifest.json", content: Buffer.from('[{"Config":"x.json","RepoTags":["a:b"],"Layers":[]}]') }),
+  tarEntry({ name: "repositories", content: Buffer.from("{}") }),
+);
+
+/** Records that do not fit `good`, which has four bytes. */
+const brokenMaps = (
+  [
+    ["whose parts overlap", { size: "100", map: "0,2,1,2" }],
+    ["whose parts are more than is stored", { size: "100", map: "0,2,10,3" }],
+    ["whose parts are less than is stored", { size: "100", map: "0,2" }],
+    ["whose parts lie behind its end", { size: "10", map: "0,2,9,2" }],
+    ["with half a part", { size: "10", map: "0,2,5" }],
+    ["with a part that is no number", { size: "10", map: "0,2,x,2" }],
+    ["without a size", { size: "many", map: "0,4" }],
+    ["of more bytes than a file has", { size: "9999999999999999999", map: "0,4" }],
+  ] as const
+).map(
+  ([what, { size, map }]) =>
+    [what, tarArchive(paxHeader({ "GNU.sparse.size": size, "GNU.sparse.map": map }), good)] as const,
+);
+
 /** What it is, its bytes, and klee's words after the archive's name. */
 const refused: readonly (readonly [what: string, bytes: Buffer, reason: string | RegExp])[] = [
   ["a name with .. in front", tarArchive(good, tarEntry({ name: "../x" })), 'entry "../x" leads outside the image'],
@@ -47,11 +75,6 @@ const refused: readonly (readonly [what: string, bytes: Buffer, reason: string |
   ["an absolute name", tarArchive(good, tarEntry({ name: "/etc/x" })), 'entry "/etc/x" has an absolute path'],
   ["an empty name", tarArchive(tarEntry({ name: "" })), 'entry "" has an empty name'],
   ["a name with a NUL", tarArchive(paxHeader({ path: "a\0b" }), good), 'entry "a\\u0000b" has a NUL in its name'],
-  [
-    "a pax name of no encoding",
-    tarArchive(paxHeader({ path: "a\ufffd" }), good),
-    /^entry ".*" has a pax name that is not UTF-8$/,
-  ],
   [
     "a component too long",
     tarArchive(gnuLongName("n".repeat(256)), good),
@@ -78,16 +101,6 @@ const refused: readonly (readonly [what: string, bytes: Buffer, reason: string |
     'entry "./" takes the place of the root directory',
   ],
   ["a root that is a file", tarArchive(tarEntry({ name: "." })), 'entry "." takes the place of the root directory'],
-  [
-    "a link above the root",
-    tarArchive(tarEntry({ name: "l", type: "2", link: "../x" })),
-    'entry "l" is a symbolic link that leads outside the image: "../x"',
-  ],
-  [
-    "a deep link above the root",
-    tarArchive(tarEntry({ name: "a/b/l", type: "2", link: "../../c/../../x" })),
-    'entry "a/b/l" is a symbolic link that leads outside the image: "../../c/../../x"',
-  ],
   [
     "a link to nothing",
     tarArchive(tarEntry({ name: "l", type: "2", link: "" })),
@@ -148,31 +161,11 @@ const refused: readonly (readonly [what: string, bytes: Buffer, reason: string |
     tarArchive(tarEntry({ name: "l", type: "2", link: "/etc" }), tarEntry({ name: "h", type: "1", link: "l/passwd" })),
     'entry "h" is a hard link to "l/passwd", which is not in the archive before it',
   ],
-  [
-    "a hard link of a link that leads outside from there",
-    tarArchive(tarEntry({ name: "a/l", type: "2", link: "../x" }), tarEntry({ name: "h", type: "1", link: "a/l" })),
-    'entry "h" is a symbolic link that leads outside the image: "../x"',
-  ],
-  [
-    "a character device",
-    tarArchive(good, tarEntry({ name: "dev/null", type: "3" })),
-    'entry "dev/null" is a character device; leave it out of the archive',
-  ],
-  [
-    "a block device",
-    tarArchive(tarEntry({ name: "dev/sda", type: "4" })),
-    'entry "dev/sda" is a block device; leave it out of the archive',
-  ],
-  [
-    "a FIFO",
-    tarArchive(tarEntry({ name: "run/p", type: "6" })),
-    'entry "run/p" is a FIFO; leave it out of the archive',
-  ],
-  ["an unknown type", tarArchive(tarEntry({ name: "s", type: "S" })), 'entry "s" is of a kind that is not supported'],
+  ["an unknown type", tarArchive(tarEntry({ name: "s", type: "Z" })), 'entry "s" is of a kind that is not supported'],
   [
     "a sparse file of pax",
     tarArchive(paxHeader({ "GNU.sparse.major": "1" }), good),
-    'entry "good" is a sparse file; make the archive without --sparse',
+    'entry "good" is a sparse file whose map makes no sense',
   ],
   ...["/etc", "sub"].flatMap((target): [string, Buffer, string][] => {
     const link = tarEntry({ name: "l", type: "2", link: target });
@@ -242,9 +235,9 @@ const refused: readonly (readonly [what: string, bytes: Buffer, reason: string |
     tarArchive(paxHeader({ mtime: "soon" }), good),
     'entry "good" has a time that is not a number',
   ],
-  ["a size that is none", tarArchive(paxHeader({ size: "-5" }), good), "not a tar archive"],
+  ["a size that is none", tarArchive(paxHeader({ size: "-5" }), good), 'entry "good" has a size that is not a number'],
   [
-    "a size that tar-stream reads as none",
+    "a size of another encoding",
     withSize(tarEntry({ name: "h", type: "1", link: "good" }), "\xc6"),
     'entry "h" has a size that is not a number',
   ],
@@ -265,7 +258,42 @@ const refused: readonly (readonly [what: string, bytes: Buffer, reason: string |
     "damaged gzip data: incorrect data check",
   ],
   ["a wrong checksum", tarArchive(good, tarEntry({ name: "f", checksum: 1 })), 'damaged after entry "good"'],
-  ["a header of 5 MB", tarArchive(tarEntry({ name: "p", type: "x", size: 5_000_000 }), good), "not a tar archive"],
+  [
+    "a header of 17 MB",
+    tarArchive(tarEntry({ name: "p", type: "x", size: 17_000_000 }), good),
+    "an extended header of more than 16777216 bytes",
+  ],
+  [
+    "records that are none",
+    tarArchive(tarEntry({ name: "p", type: "x", content: Buffer.from("9 a=b\n") }), good),
+    "not a tar archive",
+  ],
+  [
+    "a file below what is left out",
+    tarArchive(tarEntry({ name: "d", type: "3" }), tarEntry({ name: "d/x" })),
+    'entry "d/x" lies below "d", which is left out',
+  ],
+  [
+    "a file that becomes a device",
+    tarArchive(good, tarEntry({ name: "good", type: "4" })),
+    'entry "good" appears twice, as different kinds of file',
+  ],
+  [
+    "an OCI image layout",
+    ociLayout,
+    /^an OCI image layout, which klee does not read: give the archive of a root file system/,
+  ],
+  ["an archive of docker save", dockerSave, /^an archive of 'docker save', which klee does not read: give the archive/],
+  ...brokenMaps.map(([what, bytes]): [string, Buffer, string] => [
+    `a sparse file ${what}`,
+    bytes,
+    'entry "good" is a sparse file whose map makes no sense',
+  ]),
+  [
+    "a sparse file of a version to come",
+    tarArchive(paxHeader({ "GNU.sparse.major": "2", "GNU.sparse.minor": "0" }), good),
+    'entry "good" is a sparse file of GNU tar\'s version 2.0, which klee does not know',
+  ],
   ["text", Buffer.from("hello, this is no archive\n".repeat(100)), "not a tar archive"],
   ["a short text", x, "not a tar archive, or truncated"],
   ["an empty file", Buffer.alloc(0), "the archive is empty, or not a tar archive"],

@@ -182,7 +182,7 @@ test("a full file system is said in one line, and the half-made image is gone", 
     });
     await assert.rejects(storage.createImage(root, id, { method: "dir", source: `${directory.path}/in` }), {
       code: "HOST",
-      message: /^image creation failed: .*\/in: "large": copyfile: ENOSPC \(no space left on device\)$/,
+      message: /^image creation failed: .*\/in: "large": write: ENOSPC \(no space left on device\)$/,
     });
     assert.deepEqual(readdirSync(`${root}/images`), []);
   } finally {

@@ -1,13 +1,26 @@
 import { existsSync, readFileSync } from "node:fs";
 
 /** Something a privileged test needs of the machine. */
-export type Need = "root" | "cgroup2" | "overlay" | "libnftables" | "strace" | "nft" | "busybox" | "cc" | "ip";
+export type Need =
+  | "root"
+  | "cgroup2"
+  | "overlay"
+  | "libnftables"
+  | "strace"
+  | "nft"
+  | "busybox"
+  | "cc"
+  | "ip"
+  | "bsdtar"
+  | "setcap";
 
 const programs: Partial<Record<Need, readonly string[]>> = {
   strace: ["/usr/bin/strace"],
   nft: ["/usr/sbin/nft", "/sbin/nft"],
   busybox: ["/usr/bin/busybox", "/bin/busybox"],
   cc: ["/usr/bin/cc", "/usr/local/bin/cc"],
+  bsdtar: ["/usr/bin/bsdtar"],
+  setcap: ["/usr/sbin/setcap", "/sbin/setcap"],
   ip: ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"],
 };
 

@@ -7,6 +7,7 @@ pub mod devfs;
 pub mod errno;
 pub mod exports;
 pub mod fault;
+pub mod files;
 pub mod interface;
 pub mod jail;
 pub mod kernel;

@@ -31,6 +31,7 @@ export { setTrace } from "../trace.ts";
 export { errnoTable } from "./abi/errno.ts";
 export { withControlSockets } from "./control.ts";
 export * as devfs from "./devfs.ts";
+export * as file from "./file.ts";
 export * as flock from "./flock.ts";
 export * as ifaddr from "./ifaddr.ts";
 export * as ifaddrs from "./ifaddrs.ts";

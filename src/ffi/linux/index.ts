@@ -8,6 +8,7 @@ export * as bpf from "./bpf/index.ts";
 export * as cgroup from "./cgroup.ts";
 export * as conntrack from "./conntrack.ts";
 export { Fd, openDescriptors } from "./fd.ts";
+export * as file from "./file.ts";
 export * as flock from "./flock.ts";
 export * as mount from "./mount.ts";
 export * as netlink from "./netlink/index.ts";

@@ -46,6 +46,23 @@ export const libc = {
     (source: string | null, target: string, type: string | null, flags: number, data: string | null) => number
   >("int mount(const char *, const char *, const char *, unsigned long, const char *)"),
   umount2: bound<(target: string, flags: number) => number>("int umount2(const char *, int)"),
+  readlinkat: bound<(directory: number, path: Uint8Array, target: Uint8Array, size: number) => number>(
+    "intptr_t readlinkat(int, void *, void *, size_t)",
+  ),
+  lseek: bound<(fd: number, offset: number, whence: number) => number>("int64_t lseek(int, int64_t, int)"),
+  copy_file_range: bound<
+    (from: number, fromOffset: Uint8Array, to: number, toOffset: Uint8Array, length: number, flags: number) => number
+  >("intptr_t copy_file_range(int, void *, int, void *, size_t, unsigned int)"),
+  utimensat: bound<(directory: number, path: Uint8Array, times: Uint8Array, flags: number) => number>(
+    "int utimensat(int, void *, void *, int)",
+  ),
+  flistxattr: bound<(fd: number, list: Uint8Array, size: number) => number>("intptr_t flistxattr(int, void *, size_t)"),
+  fgetxattr: bound<(fd: number, name: Uint8Array, value: Uint8Array, size: number) => number>(
+    "intptr_t fgetxattr(int, void *, void *, size_t)",
+  ),
+  lsetxattr: bound<(path: Uint8Array, name: Uint8Array, value: Uint8Array, size: number, flags: number) => number>(
+    "int lsetxattr(void *, void *, void *, size_t, int)",
+  ),
   unshare: bound<(flags: number) => number>("int unshare(int)"),
   setns: bound<(fd: number, type: number) => number>("int setns(int, int)"),
   /** Not variadic, as C has it: all arguments travel in registers on x86-64 and aarch64 alike. */

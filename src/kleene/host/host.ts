@@ -314,8 +314,11 @@ export interface ImageSource {
 }
 
 export interface Storage {
-  /** Stores an image's files. Returns its dataset (on Linux a directory). Nothing is left behind when it fails. */
-  createImage(root: string, imageId: string, source: ImageSource): Promise<string>;
+  /**
+   * Stores an image's files. Returns its dataset (on Linux a directory). Nothing is left behind when it fails.
+   * @param warn takes a line for each kind of thing that the source has and the image does not.
+   */
+  createImage(root: string, imageId: string, source: ImageSource, warn?: (line: string) => void): Promise<string>;
   removeImage(root: string, imageId: string): Promise<void>;
   /** Name of a container's dataset, whether it exists or not. */
   containerDataset(root: string, containerId: string): string;

@@ -58,3 +58,6 @@ export function remove(path: string, mountpointsBelow: MountpointsBelow): void {
     throw hostFailure(`cannot remove ${path}`, error);
   }
 }
+
+/** For a line that nobody waits for. */
+export const unheard = (_line: string): void => undefined;

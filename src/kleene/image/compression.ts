@@ -1,7 +1,6 @@
 import { createRequire } from "node:module";
-import { Duplex } from "node:stream";
 import { ReadableStream } from "node:stream/web";
-import { createGunzip } from "node:zlib";
+import { createGunzip, type Gunzip } from "node:zlib";
 import { Refusal } from "./refusal.ts";
 
 const require = createRequire(import.meta.filename);
@@ -27,22 +26,59 @@ const CHUNK_BYTES = 256 * 1024;
 export const HEAD_BYTES = 512;
 
 /**
- * The stream that undoes a file's compression, or undefined when it has none.
- * @param head the file's first bytes.
+ * The bytes of a file without its compression.
+ * @param head the file's first bytes, which `chunks` has as well.
  * @throws {Refusal} for a compression other than gzip and xz, by name.
  */
-export function decompressor(head: Buffer): Duplex | undefined {
-  if (startsWith(head.subarray(TAR_MARK_OFFSET), TAR_MARK)) return undefined;
-  if (startsWith(head, GZIP)) return createGunzip({ chunkSize: CHUNK_BYTES });
-  if (startsWith(head, XZ)) return Duplex.from(undoXz);
+export function decompressed(head: Buffer, chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  if (startsWith(head.subarray(TAR_MARK_OFFSET), TAR_MARK)) return chunks;
+  if (startsWith(head, GZIP)) return undoGzip(chunks);
+  if (startsWith(head, XZ)) return undoXz(chunks);
   for (const [name, remedy, magic] of FORMATS) {
     if (startsWith(head, magic)) throw new Refusal(`${name} data, which klee does not read: ${remedy}`);
   }
-  return undefined;
+  return chunks;
 }
 
 const startsWith = (bytes: Buffer, magic: readonly number[]): boolean =>
   magic.every((byte, index) => bytes[index] === byte);
+
+/** What follows the compressed data and begins with a NUL is padding, as for gzip(1): programs fill up whole records. */
+async function* undoGzip(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
+  const fed = feed(gunzip, chunks);
+  // Awaited below; without this a failure that comes first would count as unhandled.
+  fed.catch((error: Error) => gunzip.destroy(error));
+  try {
+    yield* gunzip;
+    await fed;
+  } finally {
+    gunzip.destroy();
+  }
+}
+
+async function feed(gunzip: Gunzip, chunks: AsyncIterable<Buffer>): Promise<void> {
+  let ended = false;
+  gunzip.once("end", () => {
+    ended = true;
+  });
+  for await (const chunk of chunks) {
+    if (ended) continue;
+    if (gunzip.destroyed) return;
+    if (!gunzip.write(chunk)) await firstOf(gunzip, ["drain", "end", "close"]);
+  }
+  if (!ended) gunzip.end();
+}
+
+function firstOf(emitter: Gunzip, events: readonly string[]): Promise<void> {
+  return new Promise((resolve) => {
+    const happened = (): void => {
+      for (const event of events) emitter.off(event, happened);
+      resolve();
+    };
+    for (const event of events) emitter.on(event, happened);
+  });
+}
 
 /** By WebAssembly: some 40 MB a second. Loaded on demand. */
 async function* undoXz(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

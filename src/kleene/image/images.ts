@@ -72,13 +72,13 @@ export class Images {
 
   /** Makes the image's files. Returns their dataset. */
   async #store(id: string, method: ImageMethod, source: string | undefined): Promise<string> {
-    const { root, host } = this.#context;
-    if (method !== "fetch") return host.storage.createImage(root, id, { method, source });
+    const { root, host, warn } = this.#context;
+    if (method !== "fetch") return host.storage.createImage(root, id, { method, source }, warn);
     // Loaded on demand: few commands speak to a server.
     const { downloadPath, fetchArchive, removeDownload } = await import("./fetch.ts");
     try {
       await fetchArchive(source ?? "", downloadPath(root, id));
-      return await host.storage.createImage(root, id, { method: "tar", source: downloadPath(root, id) });
+      return await host.storage.createImage(root, id, { method: "tar", source: downloadPath(root, id) }, warn);
     } finally {
       removeDownload(root, id);
     }

@@ -31,4 +31,14 @@ export const fileSystemMagics = {
   proc: 0x9fa0, // PROC_SUPER_MAGIC
   tmpfs: 0x01021994, // TMPFS_MAGIC
   bpf: 0xcafe4a11, // BPF_FS_MAGIC
+  sysfs: 0x62656572, // SYSFS_MAGIC
+  devpts: 0x1cd1, // DEVPTS_SUPER_MAGIC
+  cgroup: 0x27e0eb, // CGROUP_SUPER_MAGIC
+  debugfs: 0x64626720, // DEBUGFS_MAGIC
+  tracefs: 0x74726163, // TRACEFS_MAGIC
+  securityfs: 0x73636673, // SECURITYFS_MAGIC
+  pstore: 0x6165676c, // PSTOREFS_MAGIC
+  efivarfs: 0xde5e81e4, // EFIVARFS_MAGIC
+  selinuxfs: 0xf97cff8c, // SELINUX_MAGIC
+  binfmt_misc: 0x42494e4d, // BINFMTFS_MAGIC
 } as const;

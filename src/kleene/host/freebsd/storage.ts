@@ -1,10 +1,13 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { mount, zfs } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
+import { LeftOut } from "../../image/left-out.ts";
+import type { Making } from "../../image/metadata.ts";
 import type { ImageSource, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
-import { build, makeDirectory, type ObjectKind, place, remove, unfinished } from "../store-directories.ts";
+import { build, makeDirectory, type ObjectKind, place, remove, unfinished, unheard } from "../store-directories.ts";
 import { makeDataset, makeWithin, parentDataset, removeDatasets, SNAPSHOT } from "./datasets.ts";
+import { freebsdFiles } from "./files.ts";
 import { hasDirectory } from "./inside.ts";
 import { mountpointsBelow, unmountAll } from "./mounts.ts";
 
@@ -31,11 +34,11 @@ export class FreebsdStorage implements Storage {
     return parent === undefined ? undefined : `${parent}/${kind}/${id}`;
   }
 
-  async createImage(root: string, imageId: string, source: ImageSource): Promise<string> {
+  async createImage(root: string, imageId: string, source: ImageSource, warn = unheard): Promise<string> {
     const parent = this.#parentOf(root);
     const { method } = source;
     if (method === "zfs-clone") return cloneImage(parent, imageId, source.source ?? "");
-    const fill = filler(method, source.source, parent, imageId);
+    const fill = filler(method, source.source, parent, imageId, warn);
     if (parent === undefined) {
       await inDirectory(root, "images", imageId, fill);
       return filesOf(root, "images", imageId);
@@ -123,6 +126,7 @@ function filler(
   source: string | undefined,
   parent: string | undefined,
   imageId: string,
+  warn: (line: string) => void,
 ): Fill {
   if (method === "host")
     throw new KleeError(
@@ -132,16 +136,26 @@ function filler(
   if (source === undefined) throw new KleeError("INVALID", `the '${method}' method needs a source`);
   switch (method) {
     case "tar":
-      return async (files) => (await import("../../image/archive.ts")).unpackArchive(source, files);
+      return (files) =>
+        making(warn, async (making) => (await import("../../image/archive.ts")).unpackArchive(source, files, making));
     case "dir":
-      return (files) => copy(source, files);
+      return (files) => copy(source, files, warn);
     case "zfs-copy":
-      return (files) => copyDataset(source, files, passingClone(source, parent, imageId));
+      return (files) => copyDataset(source, files, passingClone(source, parent, imageId), warn);
   }
 }
 
-async function copy(source: string, files: string): Promise<void> {
-  await (await import("../../image/directory.ts")).copyDirectory(source, files);
+/** @param warn takes a line for each kind of thing that is not copied. */
+function copy(source: string, files: string, warn = unheard): Promise<void> {
+  return making(warn, async (making) =>
+    (await import("../../image/directory.ts")).copyDirectory(source, files, making),
+  );
+}
+
+async function making(warn: (line: string) => void, fill: (making: Making) => Promise<void>): Promise<void> {
+  const leftOut = new LeftOut();
+  await fill({ files: freebsdFiles, leftOut });
+  for (const line of leftOut.lines()) warn(line);
 }
 
 /** Name of the clone that an image is copied from: among klee's own, in the pool of its source. */
@@ -153,13 +167,13 @@ const passingClone = (source: string, parent: string | undefined, imageId: strin
 const isSamePool = (one: string, other: string): boolean => one.split("/")[0] === other.split("/")[0];
 
 /** Copies the files of a dataset as they are at one moment, mounted or not: those of a clone, which goes afterwards. */
-async function copyDataset(source: string, files: string, clone: string): Promise<void> {
+async function copyDataset(source: string, files: string, clone: string, warn: (line: string) => void): Promise<void> {
   const directory = `${files}.source`;
   attempt(`cannot read dataset ${source}`, () => makePassingClone(source, clone));
   try {
     makeDirectory(directory, 0o700);
     attempt(`cannot read dataset ${source}`, () => mount.mountZfs(clone, directory, true));
-    await copy(directory, files);
+    await copy(directory, files, warn);
   } finally {
     await unmountAll(directory);
     rmSync(directory, { recursive: true, force: true });

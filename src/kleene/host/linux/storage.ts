@@ -1,8 +1,11 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { KleeError } from "../../errors.ts";
+import { LeftOut } from "../../image/left-out.ts";
+import type { Making } from "../../image/metadata.ts";
 import type { ImageSource, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
-import { build, makeDirectory, type ObjectKind, place, remove, unfinished } from "../store-directories.ts";
+import { build, makeDirectory, type ObjectKind, place, remove, unfinished, unheard } from "../store-directories.ts";
+import { linuxFiles } from "./files.ts";
 
 /** The second is what systemd-resolved(8) asks itself, where the first names only its loopback address. */
 const RESOLVER_FILES = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
@@ -20,7 +23,7 @@ export class LinuxStorage implements Storage {
     this.#resolverFiles = resolverFiles;
   }
 
-  async createImage(root: string, imageId: string, source: ImageSource): Promise<string> {
+  async createImage(root: string, imageId: string, source: ImageSource, warn = unheard): Promise<string> {
     if (source.method === "host") return "/";
     if (source.source === undefined) throw new KleeError("INVALID", `the '${source.method}' method needs a source`);
     const { method, source: path } = source;
@@ -30,8 +33,10 @@ export class LinuxStorage implements Storage {
       const files = `${directory}/root`;
       makeDirectory(files, 0o755);
       // Loaded on demand: most commands make no image.
-      if (method === "tar") await (await import("../../image/archive.ts")).unpackArchive(path, files);
-      else await (await import("../../image/directory.ts")).copyDirectory(path, files);
+      const making: Making = { files: linuxFiles, leftOut: new LeftOut() };
+      if (method === "tar") await (await import("../../image/archive.ts")).unpackArchive(path, files, making);
+      else await (await import("../../image/directory.ts")).copyDirectory(path, files, making);
+      for (const line of making.leftOut.lines()) warn(line);
     });
     return `${place(root, "images", imageId)}/root`;
   }

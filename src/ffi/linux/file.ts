@@ -1,0 +1,131 @@
+import { constants as flags, fstatSync, openSync, readdirSync } from "node:fs";
+import { SyscallError } from "../errno.ts";
+import { cBytes, type DataPart, offsetCell, timespecs } from "../file-parts.ts";
+import { constants } from "./abi/file.ts";
+import { Fd } from "./fd.ts";
+import { call, libc } from "./libc.ts";
+
+export type { DataPart } from "../file-parts.ts";
+
+/** An open directory, or what is held. */
+export interface Descriptor {
+  readonly number: number;
+}
+
+/** What the file system of a file must know for extended attributes; others have none. */
+const NONE: readonly string[] = ["EOPNOTSUPP", "ENODATA", "ENOSYS"];
+/** XATTR_LIST_MAX and XATTR_SIZE_MAX, linux/limits.h. */
+const LIST_BYTES = 65_536;
+const VALUE_BYTES = 65_536;
+/** PATH_MAX, linux/limits.h. */
+const LINK_BYTES = 4096;
+
+/**
+ * Opens a directory, following links. All that is in it is reached through this descriptor from then on.
+ * @throws Node's error, with errno's name.
+ */
+export function openDirectory(path: string): Fd {
+  return new Fd(openSync(path, flags.O_RDONLY | flags.O_DIRECTORY), path);
+}
+
+/**
+ * Takes hold of what a directory has under a name, as it is and without any effect on it: no link is followed, no device
+ * opened. openat(2) with O_PATH, through the name that /proc gives the descriptor.
+ * @throws Node's error.
+ */
+export function hold(directory: Descriptor, name: Buffer): Fd {
+  const path = below(directory, name);
+  return new Fd(openSync(path, constants.O_PATH | flags.O_NOFOLLOW), name.toString());
+}
+
+/** Opens for reading what is held: the same file or directory, whatever has become of its name. @throws Node's error. */
+export function openHeld(held: Fd): Fd {
+  return new Fd(openSync(`/proc/self/fd/${held.number}`, flags.O_RDONLY | flags.O_NOCTTY), held.object);
+}
+
+/** The names in an open directory, in the order of their bytes. @throws Node's error. */
+export function namesIn(directory: Descriptor): Buffer[] {
+  return readdirSync(`/proc/self/fd/${directory.number}`, { encoding: "buffer" }).sort(Buffer.compare);
+}
+
+/** Where the symbolic link that is held points, readlinkat(2). @throws {SyscallError} EINVAL when it is no link. */
+export function targetOf(held: Fd): Buffer {
+  const target = Buffer.alloc(LINK_BYTES);
+  const read = () => libc.readlinkat(held.number, Buffer.alloc(1), target, target.length);
+  return target.subarray(0, call("readlinkat", held.object, read));
+}
+
+const below = (directory: Descriptor, name: Buffer): Buffer =>
+  Buffer.concat([Buffer.from(`/proc/self/fd/${directory.number}/`), name]);
+
+/**
+ * The next part of a file that has data, from an offset on, lseek(2) with SEEK_DATA and SEEK_HOLE. A file system that
+ * does not know where holes are has one part for all.
+ * @returns undefined when nothing but a hole follows.
+ * @throws {SyscallError}
+ */
+export function nextData(fd: number, offset: number): DataPart | undefined {
+  try {
+    const start = call("lseek", "SEEK_DATA", () => libc.lseek(fd, offset, constants.SEEK_DATA));
+    return { start, end: call("lseek", "SEEK_HOLE", () => libc.lseek(fd, start, constants.SEEK_HOLE)) };
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    if (error.code === "ENXIO") return undefined;
+    if (error.code !== "EINVAL") throw error;
+    const { size } = fstatSync(fd);
+    return offset < size ? { start: offset, end: size } : undefined;
+  }
+}
+
+/**
+ * Copies bytes from one file to the same place of another, copy_file_range(2). File systems that can share them.
+ * @returns how many were copied.
+ * @throws {SyscallError} EXDEV, EINVAL or EOPNOTSUPP where the file systems cannot: read and write, then.
+ */
+export function copyRange(from: number, to: number, offset: number, length: number): number {
+  const [source, target] = [offsetCell(offset), offsetCell(offset)];
+  return call("copy_file_range", "", () => libc.copy_file_range(from, source, to, target, length, 0));
+}
+
+/** Names of the extended attributes of an open file, flistxattr(2); none where its file system has none. */
+export function attributeNames(fd: number): string[] {
+  const list = Buffer.alloc(LIST_BYTES);
+  const length = orNone(() => call("flistxattr", "", () => libc.flistxattr(fd, list, list.length)));
+  return list
+    .toString("latin1", 0, length ?? 0)
+    .split("\0")
+    .filter(Boolean);
+}
+
+/** An extended attribute's value, fgetxattr(2); undefined when there is none. @throws {SyscallError} */
+export function attribute(fd: number, name: string): Buffer | undefined {
+  const value = Buffer.alloc(VALUE_BYTES);
+  const cName = cBytes(Buffer.from(name, "latin1"));
+  const length = orNone(() => call("fgetxattr", name, () => libc.fgetxattr(fd, cName, value, value.length)));
+  return length === undefined ? undefined : Buffer.from(value.subarray(0, length));
+}
+
+/** Gives a file an extended attribute, lsetxattr(2). @throws {SyscallError} EOPNOTSUPP where there are none. */
+export function setAttribute(path: Buffer, name: string, value: Buffer): void {
+  const [cPath, cName] = [cBytes(path), cBytes(Buffer.from(name, "latin1"))];
+  // koffi passes no pointer to an empty array.
+  const bytes = value.length === 0 ? Buffer.alloc(1) : value;
+  call("lsetxattr", name, () => libc.lsetxattr(cPath, cName, bytes, value.length, 0));
+}
+
+/** Sets both times of a file, of a symbolic link its own, utimensat(2): in nanoseconds since 1970, or before. */
+export function setTimes(path: Buffer, nanoseconds: bigint): void {
+  const [cPath, times] = [cBytes(path), timespecs(nanoseconds)];
+  call("utimensat", path.toString(), () =>
+    libc.utimensat(constants.AT_FDCWD, cPath, times, constants.AT_SYMLINK_NOFOLLOW),
+  );
+}
+
+function orNone(ask: () => number): number | undefined {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof SyscallError && NONE.includes(error.code)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,81 @@
+import { fstatSync } from "node:fs";
+import { file, SyscallError } from "../../../ffi/freebsd/index.ts";
+import { type FileKind, type Files, type Found, kindOf, type NamedEntry, type OpenFile } from "../files.ts";
+
+const USER = "user.";
+/** Whose files come from the kernel. */
+const KERNELS = ["devfs", "procfs", "fdescfs", "linprocfs", "linsysfs", "mqueuefs"];
+
+/** The file calls of FreeBSD. */
+export const freebsdFiles: Files = {
+  openDirectory: file.openDirectory,
+  entries: (directory) => file.entriesIn(directory).map(({ name, type }) => ({ name, kind: kinds[type] })),
+  find,
+  isKernels: (directory) => KERNELS.includes(file.fileSystemOf(directory.number)),
+  nextData: file.nextData,
+  copyRange: (from, to, offset, length) => orElse(0, () => file.copyRange(from, to, offset, length)),
+  attributeNames: (fd) => [
+    ...file.attributeNames(fd, "user").map((name) => USER + name),
+    ...orElse([], () => file.attributeNames(fd, "system")).map((name) => `system.${name}`),
+  ],
+  attribute: (fd, name) => file.attribute(fd, "user", name.slice(USER.length)),
+  keepsAttribute: (name) => name.startsWith(USER) && name.length > USER.length,
+  setAttribute: (path, name, value) =>
+    orElse(false, () => {
+      file.setAttribute(path, "user", name.slice(USER.length), value);
+      return true;
+    }),
+  setTime: file.setTimes,
+};
+
+/** By `d_type`. */
+const kinds: Readonly<Record<number, FileKind>> = {
+  [file.types.DT_FIFO]: "FIFO",
+  [file.types.DT_CHR]: "device",
+  [file.types.DT_BLK]: "device",
+  [file.types.DT_DIR]: "directory",
+  [file.types.DT_REG]: "file",
+  [file.types.DT_LNK]: "link",
+  [file.types.DT_SOCK]: "socket",
+};
+
+/** How often a name is looked at that is a link for one call and none for the next: somebody exchanges it. */
+const LOOKS = 100;
+
+function find(directory: OpenFile, entry: NamedEntry): Found {
+  for (let looks = 1; ; looks++)
+    try {
+      return looks === 1 ? look(directory, entry) : look(directory, { name: entry.name });
+    } catch (error) {
+      if (looks === LOOKS || !(error instanceof SyscallError && error.call === "readlinkat" && error.code === "EINVAL"))
+        throw error;
+    }
+}
+
+/** What opening might wait for, or do something to, is not opened where the directory tells that it is such. */
+function look(directory: OpenFile, { name, kind }: NamedEntry): Found {
+  if (kind === "link") return { kind, link: file.linkIn(directory, name) };
+  if (kind !== undefined && kind !== "file" && kind !== "directory") return { kind };
+  let open: OpenFile;
+  try {
+    open = file.openIn(directory, name);
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "EMLINK")
+      return { kind: "link", link: file.linkIn(directory, name) };
+    throw error;
+  }
+  const found = kindOf(fstatSync(open.number, { bigint: true }));
+  if (found === "file" || found === "directory") return { kind: found, open };
+  open[Symbol.dispose]();
+  // No link is ever opened.
+  return { kind: found === "link" ? "device" : found };
+}
+
+function orElse<T>(fallback: T, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof SyscallError) return fallback;
+    throw error;
+  }
+}
