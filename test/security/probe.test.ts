@@ -1,9 +1,11 @@
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
+import { createSocket, type Socket } from "node:dgram";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { needs } from "../support/gate.ts";
 import { GATEWAY, GATEWAY_INTERFACE, GATEWAY6, Machine } from "../support/machine.ts";
@@ -18,7 +20,9 @@ const OTHER6 = "fd00:2:3::9";
 const LISTENER = `klee-test-${process.pid}`;
 /** What a kernel built without the thing answers: refusal enough where a refusal is listed. */
 const ABSENT = ["ENOENT", "ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ENOPROTOOPT", "ENODEV"];
-const drivers = ["ipnet", "host", "disabled"] as const;
+/** What is tried in: drivers of networks, and the first of them with the one parameter that adds a capability. */
+const kinds = ["ipnet", "raw sockets", "host", "disabled"] as const;
+const PORT = 4711;
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox", "cc");
 const machine = new Machine();
@@ -26,7 +30,11 @@ const { ok } = machine;
 const document = fileURLToPath(new URL("../../docs/security.md", import.meta.url));
 const marker = join(machine.directory, "marker");
 const server = createServer();
+let otherMark = 0;
+const sockets: Socket[] = [];
+const heard: { readonly text: string; readonly source: string; readonly address: string }[] = [];
 after(() => {
+  for (const socket of sockets) socket.close();
   server.close();
   machine[Symbol.dispose]();
 });
@@ -50,12 +58,25 @@ before(async () => {
   ]);
   ok("image", "create", "dir", root, "-t", "box");
   ok("network", "create", "--subnet", "10.2.3.0/24", "--subnet6", "fd00:2:3::/64", "net");
-  ok("run", "-d", "-n", "net", "--ip", OTHER, "--ip6", OTHER6, "box", "sleep", "1000");
+  const raw = ["-J", "allow.raw_sockets"];
+  const id = ok("run", "-d", "-n", "net", ...raw, "--ip", OTHER, "--ip6", OTHER6, "box", "sleep", "1000");
+  otherMark = Number.parseInt(id.slice(0, 8), 16);
+  for (const address of [GATEWAY, GATEWAY6, "127.0.0.1", "127.0.0.53", "::1"]) await hear(address);
 });
 
-function probe(driver: (typeof drivers)[number]): Map<string, string> {
+/** Notes what comes to the port of an address of the host that the probes send to. */
+async function hear(address: string): Promise<void> {
+  const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
+  sockets.push(socket);
+  socket.on("message", (data, { address: source }) => heard.push({ text: data.toString("latin1"), source, address }));
+  await new Promise<void>((resolve) => socket.bind(PORT, address, resolve));
+}
+
+function probe(kind: (typeof kinds)[number]): Map<string, string> {
+  const driver = kind === "raw sockets" ? "ipnet" : kind;
   const network = driver === "ipnet" ? ["-n", "net"] : [];
-  const words = [GATEWAY, GATEWAY6, OTHER, OTHER6, GATEWAY_INTERFACE, marker, LISTENER];
+  if (kind === "raw sockets") network.push("-J", "allow.raw_sockets");
+  const words = [GATEWAY, GATEWAY6, OTHER, OTHER6, GATEWAY_INTERFACE, marker, LISTENER, String(otherMark)];
   const lines = ok("run", "--rm", "-l", driver, ...network, "box", "probes", ...words)
     .trim()
     .split("\n");
@@ -70,29 +91,40 @@ function probe(driver: (typeof drivers)[number]): Map<string, string> {
 const isAbsent = (result: string, listed: string | undefined): boolean =>
   ABSENT.includes(result) && listed !== undefined && listed !== "allowed";
 
-test("what a process in a container must not do is refused, as docs/security.md lists it", gate, (t) => {
+test("what a process in a container must not do is refused, as docs/security.md lists it", gate, async (t) => {
   const nullDevice = (): unknown[] => {
     const { mode, uid, gid } = statSync("/dev/null");
     return [mode, uid, gid];
   };
   const before = nullDevice();
-  const results = drivers.map(probe);
+  const results = kinds.map(probe);
   assert.deepEqual(nullDevice(), before, "the host's null device, which containers changed by their own");
   const found: Probe[] = [...(results[0]?.keys() ?? [])].map((key) => {
     const [group = "", what = ""] = key.split("\t");
     return { group, what, results: results.map((result) => result.get(key) ?? "-") };
   });
   const text = readFileSync(document, "utf8");
-  if (process.env.KLEE_UPDATE_GOLDEN === "1") writeFileSync(document, markdown(text, drivers, found));
+  if (process.env.KLEE_UPDATE_GOLDEN === "1") writeFileSync(document, markdown(text, kinds, found));
   const expected = readTable(readFileSync(document, "utf8"));
   const wrong = found.filter(({ what, results }) => {
     const listed = expected.find((row) => row.what === what)?.results ?? [];
     return results.some((result, column) => result !== listed[column] && !isAbsent(result, listed[column]));
   });
   t.diagnostic(
-    `probes ${found.length - wrong.length} of ${found.length} as listed, in ${drivers.length} kinds of container`,
+    `probes ${found.length - wrong.length} of ${found.length} as listed, in ${kinds.length} kinds of container`,
   );
   assert.deepEqual(wrong, []);
+  // What was allowed came from an own address all the same, and nothing to the host's loopback.
+  await sleep(300);
+  const raw = heard.filter(({ text }) => text.startsWith("raw"));
+  assert.deepEqual(
+    raw.filter(({ source, address }) => !/^10\.2\.3\.[1-8]$/.test(source) || address !== GATEWAY),
+    [],
+  );
+  assert.equal(
+    raw.length,
+    found.filter(({ group, results }) => group === "packets" && results[1] === "allowed").length,
+  );
   assert.equal(expected.length, found.length);
   assert.ok(found.length >= PROBES_MIN);
 });

@@ -2,9 +2,10 @@
  * Tries what a process in a container must not do, each in a process of its own. Prints a line for each: group, what was
  * tried, and "allowed", the errno's name, or the signal that ended it, with tabs between.
  *
- *   probes HOST HOST6 OTHER OTHER6 INTERFACE MARKER LISTENER
+ *   probes HOST HOST6 OTHER OTHER6 INTERFACE MARKER LISTENER MARK
  *
- * Addresses and an interface that are not the container's, a file of the host, an abstract unix socket of the host.
+ * Addresses and an interface that are not the container's, a file of the host, an abstract unix socket of the host, and
+ * the mark of another container's raw sockets.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,7 +22,9 @@
 #include <net/if.h>
 #include <net/route.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -52,6 +55,7 @@ enum { PORT = 4711, PATIENCE_S = 5, NAMESPACE_FLAGS = 8 };
 
 static const char *group;
 static char *host, *host6, *other, *other6, *interface, *marker, *listener;
+static unsigned mark;
 
 static void report(const char *what, int status) {
     printf("%s\t%s\t", group, what);
@@ -203,6 +207,69 @@ static void addresses(void) {
     CALL("setsockopt SO_RCVBUFFORCE", numberOption(AF_INET, SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20));
     CALL("setsockopt SO_DEBUG", numberOption(AF_INET, SOL_SOCKET, SO_DEBUG, 1));
     CALL("setsockopt TCP_REPAIR", numberOption(AF_INET, IPPROTO_TCP, TCP_REPAIR, 1));
+}
+
+/* One datagram of UDP with a header of its own for IPv4, to port PORT; a mark by a control message, unless it is -1. */
+static long rawSend(const char *source, const char *destination, long marked) {
+    struct {
+        struct iphdr ip;
+        struct udphdr udp;
+        char data[4];
+    } packet = {.ip = {.ihl = 5, .version = 4, .ttl = 64, .protocol = IPPROTO_UDP}, .data = "raw"};
+    struct sockaddr_storage to, from;
+    int is6 = strchr(destination, ':') != NULL;
+    int fd = new(is6 ? AF_INET6 : AF_INET, SOCK_RAW, is6 ? IPPROTO_UDP : IPPROTO_RAW);
+    char control[64] = {0};
+    struct msghdr message = {.msg_iov = &(struct iovec){&packet, sizeof packet}, .msg_iovlen = 1, .msg_name = &to};
+    message.msg_namelen = address(destination, 0, &to);
+    address(source, 0, &from);
+    packet.udp = (struct udphdr){.source = htons(PORT), .dest = htons(PORT), .len = htons(sizeof packet - sizeof packet.ip)};
+    if (is6) *message.msg_iov = (struct iovec){&packet.udp, sizeof packet - sizeof packet.ip};
+    else {
+        packet.ip.saddr = ((struct sockaddr_in *)&from)->sin_addr.s_addr;
+        packet.ip.daddr = ((struct sockaddr_in *)&to)->sin_addr.s_addr;
+    }
+    if (marked >= 0) {
+        struct cmsghdr *header = (void *)control;
+        *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(4), .cmsg_level = SOL_SOCKET, .cmsg_type = SO_MARK};
+        memcpy(CMSG_DATA(header), &(unsigned){marked}, 4);
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(4);
+    }
+    return sendmsg(fd, &message, 0);
+}
+
+/* A datagram with a mark by a control message. */
+static long sendMarked(int domain, const char *destination, unsigned marked) {
+    struct sockaddr_storage to;
+    char control[64] = {0};
+    struct msghdr message = {.msg_iov = &(struct iovec){"raw", 4}, .msg_iovlen = 1, .msg_name = &to, .msg_control = control};
+    struct cmsghdr *header = (void *)control;
+    int fd = new(domain, SOCK_DGRAM, 0);
+    message.msg_namelen = address(destination, PORT, &to);
+    message.msg_controllen = CMSG_SPACE(4);
+    *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(4), .cmsg_level = SOL_SOCKET, .cmsg_type = SO_MARK};
+    memcpy(CMSG_DATA(header), &marked, 4);
+    return sendmsg(fd, &message, 0);
+}
+
+static void packets(void) {
+    group = "packets";
+    CALL("raw packet from the container's own address", rawSend("0.0.0.0", host, -1));
+    CALL("raw packet from the host's address", rawSend(host, host, -1));
+    CALL("raw packet from another container's address", rawSend(other, host, -1));
+    CALL("raw packet from an address of nobody", rawSend("198.51.100.1", host, -1));
+    CALL("raw packet from the host's address, unmarked by a control message", rawSend(host, host, 0));
+    CALL("raw packet from another container's address, with its mark", rawSend(other, host, mark));
+    CALL("raw packet to the host's 127.0.0.1", rawSend("0.0.0.0", "127.0.0.1", -1));
+    CALL("raw packet to the host's 127.0.0.1, from there", rawSend("127.0.0.1", "127.0.0.1", -1));
+    CALL("raw packet to the host's 127.0.0.1, unmarked", rawSend("127.0.0.1", "127.0.0.1", 0));
+    CALL("raw packet to 127.0.0.53", rawSend("0.0.0.0", "127.0.0.53", -1));
+    CALL("raw packet to ::1", rawSend("::", "::1", -1));
+    CALL("raw packet to ::1, unmarked", rawSend("::", "::1", 0));
+    CALL("datagram with another container's mark", sendMarked(AF_INET, host, mark));
+    CALL("IPv6 datagram with another container's mark", sendMarked(AF_INET6, host6, mark));
+    CALL("datagram with a mark of nobody", sendMarked(AF_INET, host, 7));
 }
 
 static void families(void) {
@@ -515,7 +582,7 @@ static void processes(void) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 8) return 2;
+    if (argc != 9) return 2;
     host = argv[1];
     host6 = argv[2];
     other = argv[3];
@@ -523,7 +590,9 @@ int main(int argc, char **argv) {
     interface = argv[5];
     marker = argv[6];
     listener = argv[7];
+    mark = strtoul(argv[8], NULL, 10);
     addresses();
+    packets();
     families();
     configuration();
     namespaces();

@@ -36,6 +36,7 @@ export const constants = {
   BPF_PROG_TYPE_SK_LOOKUP: 30,
 
   BPF_CGROUP_INET_INGRESS: 0,
+  BPF_CGROUP_INET_EGRESS: 1,
   BPF_CGROUP_INET_SOCK_CREATE: 2,
   BPF_CGROUP_SOCK_OPS: 3,
   BPF_CGROUP_INET4_BIND: 8,
@@ -58,6 +59,7 @@ export const constants = {
   BPF_FUNC_sock_hash_update: 70,
   BPF_FUNC_skb_ancestor_cgroup_id: 83,
   BPF_FUNC_sk_release: 86,
+  BPF_FUNC_sk_fullsock: 95,
   BPF_FUNC_sk_storage_get: 107,
   BPF_FUNC_get_current_ancestor_cgroup_id: 123,
   BPF_FUNC_sk_assign: 124,
@@ -205,5 +207,7 @@ export const bpf_sk_lookup = struct("struct bpf_sk_lookup", header, 72, {
 });
 
 export const __sk_buff = struct("struct __sk_buff", header, 192, {
+  mark: [8, u32],
   protocol: [16, u32],
+  sk: [168, pointer],
 });

@@ -20,6 +20,7 @@ const op = {
   jumpUnlessEqual32: 0x56,
   jumpIfEqual64: 0x15,
   jumpUnlessSame64: 0x5d,
+  jumpIfSame64: 0x1d,
   jumpIfGreater64: 0x2d,
   jumpUnlessEqual64: 0x55,
   jump: 0x05,
@@ -116,6 +117,10 @@ export class Assembler {
   /** Compares all 64 bits, as the following do. */
   ifDifferent(register: Register, other: Register, label: string): this {
     return this.#jumpTo(op.jumpUnlessSame64, register, 0, label, other);
+  }
+
+  ifSame(register: Register, other: Register, label: string): this {
+    return this.#jumpTo(op.jumpIfSame64, register, 0, label, other);
   }
 
   /** Unsigned. */

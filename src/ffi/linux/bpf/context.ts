@@ -55,5 +55,9 @@ export const contexts = {
     local6: at(abi.bpf_sk_lookup, "local_ip6"),
     localPort: at(abi.bpf_sk_lookup, "local_port"),
   },
-  packet: { protocol: at(abi.__sk_buff, "protocol") },
+  packet: {
+    mark: at(abi.__sk_buff, "mark"),
+    protocol: at(abi.__sk_buff, "protocol"),
+    socket: at(abi.__sk_buff, "sk"),
+  },
 } as const;

@@ -14,6 +14,8 @@ export const hooks = {
   setOption: { type: c.BPF_PROG_TYPE_CGROUP_SOCKOPT, attachType: c.BPF_CGROUP_SETSOCKOPT },
   /** A packet is about to be given to a socket. */
   ingress: { type: c.BPF_PROG_TYPE_CGROUP_SKB, attachType: c.BPF_CGROUP_INET_INGRESS },
+  /** A packet of a socket is about to leave, after the firewall's last look at it. */
+  egress: { type: c.BPF_PROG_TYPE_CGROUP_SKB, attachType: c.BPF_CGROUP_INET_EGRESS },
   /** Events of a TCP socket. */
   tcpEvent: { type: c.BPF_PROG_TYPE_SOCK_OPS, attachType: c.BPF_CGROUP_SOCK_OPS },
   /** The kernel looks for the listener of a new connection, or for a datagram's socket. */
@@ -30,6 +32,8 @@ export const helpers = {
   socketsUpdate: c.BPF_FUNC_sock_hash_update,
   packetAncestorCgroupId: c.BPF_FUNC_skb_ancestor_cgroup_id,
   socketRelease: c.BPF_FUNC_sk_release,
+  /** Of a packet's socket: null when that is not one in full, as after the end of its connection. */
+  fullSocket: c.BPF_FUNC_sk_fullsock,
   socketStorage: c.BPF_FUNC_sk_storage_get,
   currentAncestorCgroupId: c.BPF_FUNC_get_current_ancestor_cgroup_id,
   socketAssign: c.BPF_FUNC_sk_assign,

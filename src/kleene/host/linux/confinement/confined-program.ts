@@ -22,6 +22,8 @@ export const LOOPBACK6_LAST_WORD = 0x01000000;
 export const MAPPED_WORD = 0xffff0000;
 
 export const protocols = { tcp: 6, udp: 17, icmp: 1, icmp6: 58 } as const;
+/** SOCK_RAW */
+export const RAW = 3;
 export const families = { inet: 2, inet6: 10 } as const;
 
 export const words = [0, 4, 8, 12] as const;
@@ -130,7 +132,16 @@ export class ConfinedProgram extends Assembler {
 
   /** To the label unless the key's address is the container's own. Spoils r0 to r5. */
   unlessKeyOwn(label: string): this {
-    this.loadMap(1, this.maps.addresses).move(2, 10).add(2, KEY).call(helpers.mapLookup).ifNull(0, label);
+    return this.unlessKeyKnown(label).unlessSameContainer(label);
+  }
+
+  /** To the label unless the key is some container's, whose {@link owner} r0 is then. Spoils r0 to r5. */
+  unlessKeyKnown(label: string): this {
+    return this.loadMap(1, this.maps.addresses).move(2, 10).add(2, KEY).call(helpers.mapLookup).ifNull(0, label);
+  }
+
+  /** To the label unless r0 is this container's. Spoils r1 and r2. */
+  unlessSameContainer(label: string): this {
     return this.load64(1, 0, owner.cgroup).load64(2, 10, CGROUP).ifDifferent(1, 2, label);
   }
 

@@ -95,6 +95,22 @@ export function addressesIn(encoded: Buffer): Buffer[] {
   ];
 }
 
+/**
+ * Stands for addresses: the mark of a container's raw sockets, in place of the last word, is a key as its addresses are.
+ * No container has an address of ff00::/8.
+ */
+export const MARK_KEY = Buffer.from("ffff0000000000000000000000000000", "hex");
+
+/** What else is a container's alone: the mark of its raw sockets. */
+export function marksIn(encoded: Buffer): Buffer[] {
+  if ((encoded.readUInt32LE(entry.flags) & Flag.raw) === 0) return [];
+  const key = Buffer.from(MARK_KEY);
+  key.set(encoded.subarray(entry.mark, entry.mark + 4), 12);
+  return [key];
+}
+
+export const isMark = (key: Buffer): boolean => key.subarray(0, 12).equals(MARK_KEY.subarray(0, 12));
+
 /** Number of the network namespace in an entry. */
 export function namespaceIn(encoded: Buffer): bigint {
   return encoded.readBigUInt64LE(entry.namespace);

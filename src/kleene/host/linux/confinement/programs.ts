@@ -1,16 +1,16 @@
 import type { Hook, ProgramDefinition } from "../../../../ffi/linux/bpf/index.ts";
 import { bind4, bind6 } from "./bind.ts";
 import { connect4, connect6, send4, send6 } from "./connect.ts";
-import { ingress } from "./ingress.ts";
 import { listen, lookup } from "./listeners.ts";
 import type { ConfinementMaps } from "./maps.ts";
+import { egress, ingress } from "./packet.ts";
 import { create, option } from "./socket.ts";
 
 /**
  * Raised with every change of what the programs and maps mean: a klee of another version must neither take these
  * programs for its own nor add its own beside them.
  */
-const VERSION = 3;
+const VERSION = 4;
 
 /** Programs of any version. */
 const anyVersion = /^klee\d+_/;
@@ -26,6 +26,7 @@ const builders: Readonly<Partial<Record<Hook, (maps: ConfinementMaps, level: num
   send4,
   send6,
   ingress,
+  egress,
   setOption: option,
   tcpEvent: listen,
 };

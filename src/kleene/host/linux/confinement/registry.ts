@@ -1,7 +1,7 @@
 import { formatAddress } from "../../../../ffi/inet.ts";
 import * as bpf from "../../../../ffi/linux/bpf/index.ts";
 import { KleeError } from "../../../errors.ts";
-import { addressesIn, entry, Flag, namespaceIn, nowhere } from "./entry.ts";
+import { addressesIn, entry, Flag, isMark, marksIn, namespaceIn, nowhere } from "./entry.ts";
 import { addressKey, type ConfinementMaps, owner } from "./maps.ts";
 
 /** The containers that the programs know, by cgroup id. */
@@ -33,7 +33,7 @@ export class Registry {
     const value = Buffer.alloc(owner.size);
     value.writeBigUInt64LE(cgroup, owner.cgroup);
     // Without IPv6, listeners for IPv6 alone are found by the look-up program alone.
-    const alone = after.length === 1 && (encoded.readUInt32LE(entry.flags) & Flag.ipv6) !== 0;
+    const alone = addressesIn(encoded).length === 1 && (encoded.readUInt32LE(entry.flags) & Flag.ipv6) !== 0;
     value.writeUInt32LE(alone ? 0 : 1, owner.looked);
     const added: Buffer[] = [];
     try {
@@ -67,7 +67,7 @@ export class Registry {
 
   #keys(encoded: Buffer | undefined): Buffer[] {
     if (encoded === undefined) return [];
-    return addressesIn(encoded).map((address) => {
+    return [...addressesIn(encoded), ...marksIn(encoded)].map((address) => {
       const key = Buffer.alloc(addressKey.size);
       key.writeBigUInt64LE(namespaceIn(encoded), addressKey.namespace);
       key.set(address, addressKey.address);
@@ -78,8 +78,10 @@ export class Registry {
   #claim(key: Buffer, value: Buffer, cgroup: bigint): void {
     if (bpf.addElement(this.#maps.addresses, key, value)) return;
     const other = this.#ownerOf(key);
-    if (other !== undefined && other !== cgroup && this.#isLive(other)) {
-      const address = formatAddress(key.subarray(addressKey.address)).replace(/^::ffff:(?=.*\.)/, "");
+    const bytes = key.subarray(addressKey.address);
+    // Two containers may have the same mark.
+    if (!isMark(bytes) && other !== undefined && other !== cgroup && this.#isLive(other)) {
+      const address = formatAddress(bytes).replace(/^::ffff:(?=.*\.)/, "");
       throw new KleeError("CONFLICT", `${address} is another container's address`);
     }
     bpf.updateElement(this.#maps.addresses, key, value);

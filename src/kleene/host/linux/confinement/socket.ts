@@ -1,9 +1,8 @@
 import { contexts, helperFlags } from "../../../../ffi/linux/bpf/index.ts";
-import { CGROUP, ConfinedProgram, families, protocols, socket } from "./confined-program.ts";
+import { CGROUP, ConfinedProgram, families, protocols, RAW, socket } from "./confined-program.ts";
 import { entry, Flag } from "./entry.ts";
 import { binding, type ConfinementMaps, Ipv6Only } from "./maps.ts";
 
-const RAW = 3;
 /** IPPROTO_IPV6 and IPV6_V6ONLY. */
 const ipv6Option = { level: 41, onlyIpv6: 26 } as const;
 
