@@ -61,7 +61,7 @@ async function allocate(family: Family, count: number, scale: Scale, conditions:
           CONTAINER,
           network,
           { ip: undefined, ip6: undefined },
-          { interfaces: { holderOf: () => undefined } },
+          { interfaces: { holderOf: () => undefined, find: () => undefined, neighbours: () => [] } },
         ),
       );
     const giveBack = (): Promise<void> => store.transaction((statements) => disconnectAll(statements, CONTAINER));
@@ -88,12 +88,14 @@ async function allocate(family: Family, count: number, scale: Scale, conditions:
 
 function networkOf(family: Family): Network {
   return {
+    exclude: [],
     gateway: "<auto>",
     gateway6: "<auto>",
     icc: true,
     id: NETWORK,
     interface: "kleene0",
     internal: false,
+    ip_range: [],
     name: "bench",
     nat: "",
     subnet: family === 4 ? "10.0.0.0/8" : "",

@@ -13,12 +13,16 @@ export type NetworkType = "loopback" | "bridge" | "custom";
 
 /** Keys and their order are those of `klee network inspect`. */
 export interface Network {
+  /** Addresses that no container gets: single ones, CIDR blocks, `FIRST-LAST`. */
+  readonly exclude: readonly string[];
   readonly gateway: string;
   readonly gateway6: string;
   readonly icc: boolean;
   readonly id: string;
   readonly interface: string;
   readonly internal: boolean;
+  /** Where addresses that nobody asked for are taken from, one range for a family at most; none: the whole subnet. */
+  readonly ip_range: readonly string[];
   readonly name: string;
   /** Interface that packets to the outside are translated on; empty when there is no NAT. */
   readonly nat: string;
@@ -164,6 +168,10 @@ export interface CreateNetwork {
   readonly interface?: string | undefined;
   readonly subnet?: string | undefined;
   readonly subnet6?: string | undefined;
+  /** Where containers get their addresses from, unless they ask for one: `192.0.2.128/25`, `FIRST-LAST`; one a family. */
+  readonly ipRanges?: readonly string[] | undefined;
+  /** Addresses that no container gets, in the same forms. */
+  readonly exclude?: readonly string[] | undefined;
   /** Default true. */
   readonly nat?: boolean | undefined;
   /** Default: the interface of the host's default route. */

@@ -11,7 +11,7 @@ import * as netfilter from "../../src/ffi/linux/abi/netfilter.ts";
 import * as netlink from "../../src/ffi/linux/abi/netlink.ts";
 import * as rtnetlink from "../../src/ffi/linux/abi/rtnetlink.ts";
 import * as sockDiag from "../../src/ffi/linux/abi/sock-diag.ts";
-import { constants as socket } from "../../src/ffi/linux/abi/socket.ts";
+import * as socketAbi from "../../src/ffi/linux/abi/socket.ts";
 import type { Struct } from "../../src/ffi/struct.ts";
 import { needs } from "../support/gate.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
@@ -30,9 +30,14 @@ const headers = [
   "netinet/in.h",
   "netinet/tcp.h",
   "linux/if.h",
+  "linux/filter.h",
   "linux/if_addr.h",
+  "linux/if_arp.h",
+  "linux/if_ether.h",
   "linux/if_link.h",
+  "linux/if_packet.h",
   "linux/magic.h",
+  "linux/neighbour.h",
   "linux/netfilter.h",
   "linux/netfilter/nf_tables.h",
   "linux/netfilter/nf_conntrack_common.h",
@@ -83,13 +88,19 @@ function structsOf(module: object): Struct[] {
   return Object.values(module).filter((value): value is Struct => "cName" in value);
 }
 
-const structs = [...structsOf(netlink), ...structsOf(rtnetlink), ...structsOf(netfilter), ...structsOf(sockDiag)];
+const structs = [
+  ...structsOf(netlink),
+  ...structsOf(rtnetlink),
+  ...structsOf(netfilter),
+  ...structsOf(sockDiag),
+  ...structsOf(socketAbi),
+];
 const constants: Readonly<Record<string, number>> = {
   ...netlink.constants,
   ...rtnetlink.constants,
   ...netfilter.constants,
   ...sockDiag.constants,
-  ...socket,
+  ...socketAbi.constants,
   ...file,
   ...namespaces,
   ...renamed,

@@ -63,6 +63,35 @@ test("any order of taking and giving back does what a set of addresses does, and
     );
   }));
 
+const gaps = fc.array(fc.tuple(fc.nat({ max: 33 }), fc.nat({ max: 6 })), { maxLength: 5 });
+
+test("excluded ranges are never free, wherever they lie and however they overlap; a range bounds what is taken", () =>
+  withStore(async (store) => {
+    const subnet = parseSubnet("subnet", 4, "10.0.0.0/27");
+    await fc.assert(
+      fc.asyncProperty(gaps, fc.nat({ max: 31 }), fc.nat({ max: 31 }), async (excluded, one, other) => {
+        await store.run("DELETE FROM free_range");
+        const ranges = excluded.map(([offset, size]) => {
+          const first = subnet.first + BigInt(offset);
+          return { family: 4 as const, first, last: first + BigInt(size) };
+        });
+        await addFreeRange(store, NETWORK, subnet, [...ranges, { family: 6, first: 0n, last: subnet.last }]);
+        const free: bigint[] = [];
+        for (let address = subnet.firstUsable; address <= subnet.lastUsable; address += 1n)
+          if (!ranges.some(({ first, last }) => first <= address && address <= last)) free.push(address);
+        assert.deepEqual(await rangesOf(store), runsOf(free));
+        const [first, last] = [one, other].sort((a, b) => a - b).map((offset) => subnet.first + BigInt(offset));
+        assert(first !== undefined && last !== undefined);
+        const within = free.filter((address) => first <= address && address <= last && address !== first + 2n);
+        assert.equal(
+          await takeLowest(store, NETWORK, 4, (address) => address === first + 2n, { first, last }),
+          within[0],
+        );
+      }),
+      { numRuns: 100 },
+    );
+  }));
+
 test("a /8 and a /64 are one row each, whatever their size; the last address of a /64 can be taken and given back", () =>
   withStore(async (store) => {
     const large = parseSubnet("subnet", 4, "10.0.0.0/8");

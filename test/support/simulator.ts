@@ -19,6 +19,16 @@ export interface SimulatedMachine {
   /** Name of the interface of the default route. */
   readonly default4?: string;
   readonly default6?: string;
+  /** The routers there. */
+  readonly gateway4?: string;
+  readonly gateway6?: string;
+  /** Machines on the networks of the interfaces; those that are known are in the kernel's table. */
+  readonly neighbours?: readonly {
+    readonly interface: string;
+    readonly ip: string;
+    readonly link: readonly number[];
+    readonly known?: boolean;
+  }[];
   /** pf is loaded and filters. */
   readonly pf?: boolean;
   readonly racct?: boolean;

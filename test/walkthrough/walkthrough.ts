@@ -131,12 +131,14 @@ function inspectBoth(network: string, first: string, second: string): void {
 
   const inspected = JSON.parse(klee("network inspect testnet"));
   assert.deepEqual(inspected.network, {
+    exclude: [],
     gateway: "<auto>",
     gateway6: "<auto>",
     icc: true,
     id: network,
     interface: "kleene0",
     internal: false,
+    ip_range: [],
     name: "testnet",
     nat: "em0",
     subnet: "10.2.3.0/24",

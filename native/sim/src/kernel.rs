@@ -29,6 +29,11 @@ pub struct Machine {
     /// Name of the interface that the default route leads to, by family.
     pub default4: Option<String>,
     pub default6: Option<String>,
+    /// The routers there; without one, the route says the unspecified address.
+    pub gateway4: Option<std::net::Ipv4Addr>,
+    pub gateway6: Option<std::net::Ipv6Addr>,
+    /// Machines on the networks of the interfaces.
+    pub neighbours: Vec<Neighbour>,
     /// pf is loaded and filters.
     pub pf: bool,
     /// kern.racct.enable
@@ -45,6 +50,18 @@ pub struct Machine {
     pub real: bool,
 }
 
+/// Another machine on the network of an interface.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Neighbour {
+    pub interface: String,
+    pub ip: std::net::IpAddr,
+    pub link: [u8; 6],
+    /// The kernel has spoken to it: it is in arp(8)'s or ndp(8)'s table.
+    #[serde(default)]
+    pub known: bool,
+}
+
 impl Default for Machine {
     fn default() -> Self {
         Self {
@@ -53,6 +70,9 @@ impl Default for Machine {
             interfaces: vec![Interface::loopback("lo0", 1)],
             default4: None,
             default6: None,
+            gateway4: None,
+            gateway6: None,
+            neighbours: Vec::new(),
             pf: true,
             racct: true,
             datasets: BTreeMap::new(),

@@ -5,6 +5,7 @@ use crate::interface::{AF_INET, AF_INET6};
 use crate::jail::{self, Kind, PARAMETERS};
 use crate::kernel::Kernel;
 use crate::memory::BytesMut;
+use crate::pf::octets;
 use crate::process::{self, Process};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,6 +20,8 @@ const KERN_PROC_ARGS: i32 = 7;
 const KERN_PROC_PROC: i32 = 8;
 const PF_ROUTE: i32 = 17;
 const NET_RT_DUMP: i32 = 1;
+const NET_RT_FLAGS: i32 = 2;
+const RTF_LLINFO: i32 = 0x400;
 /// Numbers that the kernel gives out itself begin here.
 const AUTO: i32 = 0x100;
 const CTLTYPE_NODE: u32 = 1;
@@ -142,6 +145,7 @@ pub fn read(kernel: &Kernel, mib: &[i32]) -> Answer<Vec<u8>> {
     match mib {
         [CTL_SYSCTL, question, rest @ ..] => ask(kernel, *question, rest),
         [CTL_NET, PF_ROUTE, 0, family, NET_RT_DUMP, 0] => Ok(routes(kernel, *family)),
+        [CTL_NET, PF_ROUTE, 0, family, NET_RT_FLAGS, RTF_LLINFO] => Ok(neighbours(kernel, *family)),
         [CTL_KERN, KERN_PROC, KERN_PROC_PID, pid] => {
             // The process itself, even if it has ended and nobody has waited for it.
             process::process(*pid, &kernel.jails).map(|one| kinfo(kernel, &one)).ok_or(ESRCH)
@@ -262,38 +266,80 @@ fn ask(kernel: &Kernel, question: i32, mib: &[i32]) -> Answer<Vec<u8>> {
     }
 }
 
-/// The default route's message, struct rt_msghdr and its sockaddrs.
+const RT_MSGHDR: usize = 152;
+const RTM_VERSION: u8 = 5;
+const RTM_GET: u8 = 4;
+const RTA_DST_GATEWAY: u32 = 0x1 | 0x2;
+
+/// struct sockaddr_in or sockaddr_in6 with an address, padded as route(4) does.
+fn sockaddr(ip: IpAddr) -> Vec<u8> {
+    let (size, family, at) = if ip.is_ipv4() { (16, AF_INET, 4) } else { (28, AF_INET6, 8) };
+    let mut bytes = vec![0_u8; size];
+    bytes[0] = size as u8;
+    bytes[1] = family as u8;
+    let address = octets(ip);
+    let length = if ip.is_ipv4() { 4 } else { 16 };
+    bytes[at..at + length].copy_from_slice(&address[..length]);
+    padded(bytes)
+}
+
+fn padded(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    bytes
+}
+
+/// struct rt_msghdr and its sockaddrs.
+fn message(index: u16, flags: u32, addresses: u32, sockaddrs: &[u8]) -> Vec<u8> {
+    let mut head = vec![0; RT_MSGHDR];
+    head.put_u16(0, (RT_MSGHDR + sockaddrs.len()) as u16);
+    head[2] = RTM_VERSION;
+    head[3] = RTM_GET;
+    head.put_u16(4, index);
+    head.put_u32(8, flags);
+    head.put_u32(12, addresses);
+    [&head, sockaddrs].concat()
+}
+
+/// The default route's message.
 fn routes(kernel: &Kernel, family: i32) -> Vec<u8> {
-    const RT_MSGHDR: usize = 152;
-    const RTM_VERSION: u8 = 5;
-    const RTM_GET: u8 = 4;
     const RTF_UP_GATEWAY_STATIC: u32 = 0x1 | 0x2 | 0x800;
-    const RTA_DST_GATEWAY_NETMASK: u32 = 0x1 | 0x2 | 0x4;
+    const RTA_NETMASK: u32 = 0x4;
     let machine = &kernel.machine;
-    let (leads_to, size) = match family {
-        AF_INET => (&machine.default4, 16),
-        AF_INET6 => (&machine.default6, 28),
+    let (leads_to, any, gateway) = match family {
+        AF_INET => (&machine.default4, IpAddr::from([0; 4]), machine.gateway4.map(IpAddr::from)),
+        AF_INET6 => (&machine.default6, IpAddr::from([0; 16]), machine.gateway6.map(IpAddr::from)),
         _ => return Vec::new(),
     };
     let Some(one) = kernel.interfaces.iter().find(|one| Some(&one.name) == leads_to.as_ref()) else {
         return Vec::new();
     };
-    let mut any = vec![0_u8; size];
-    any[0] = size as u8;
-    any[1] = family as u8;
-    let mut gateway = any.clone();
-    gateway[size - 5] = 1;
-    let padded = |bytes: &[u8]| [bytes, &vec![0; bytes.len().div_ceil(8) * 8 - bytes.len()]].concat();
     // The mask of the default route has no bytes at all.
-    let sockaddrs = [padded(&any), padded(&gateway), vec![0; 8]].concat();
-    let mut message = vec![0; RT_MSGHDR];
-    message.put_u16(0, (RT_MSGHDR + sockaddrs.len()) as u16);
-    message[2] = RTM_VERSION;
-    message[3] = RTM_GET;
-    message.put_u16(4, one.index);
-    message.put_u32(8, RTF_UP_GATEWAY_STATIC);
-    message.put_u32(12, RTA_DST_GATEWAY_NETMASK);
-    [message, sockaddrs].concat()
+    let sockaddrs = [sockaddr(any), sockaddr(gateway.unwrap_or(any)), vec![0; 8]].concat();
+    message(one.index, RTF_UP_GATEWAY_STATIC, RTA_DST_GATEWAY | RTA_NETMASK, &sockaddrs)
+}
+
+/// The messages of arp(8)'s or ndp(8)'s table: each an address and a struct sockaddr_dl.
+fn neighbours(kernel: &Kernel, family: i32) -> Vec<u8> {
+    const SOCKADDR_DL: usize = 54;
+    const AF_LINK: u8 = 18;
+    const IFT_ETHER: u8 = 6;
+    const RTF_UP_HOST_LLINFO: u32 = 0x1 | 0x4 | RTF_LLINFO as u32;
+    let known = kernel.machine.neighbours.iter().filter(|one| one.known && one.ip.is_ipv4() == (family == AF_INET));
+    known
+        .filter_map(|one| {
+            let index = kernel.interfaces.iter().find(|interface| interface.name == one.interface)?.index;
+            let mut link = vec![0_u8; SOCKADDR_DL];
+            link[0] = SOCKADDR_DL as u8;
+            link[1] = AF_LINK;
+            link.put_u16(2, index);
+            link[4] = IFT_ETHER;
+            link[6] = one.link.len() as u8;
+            link[8..14].copy_from_slice(&one.link);
+            let sockaddrs = [sockaddr(one.ip), padded(link)].concat();
+            Some(message(index, RTF_UP_HOST_LLINFO, RTA_DST_GATEWAY, &sockaddrs))
+        })
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// struct kinfo_proc of sys/user.h

@@ -4,7 +4,7 @@ import { formatJson } from "../io/json.ts";
 import type { Session } from "../session.ts";
 import { type Listing, printListing } from "./listing.ts";
 import { connect, disconnect, rules } from "./network-connections.ts";
-import { addListingOptions, type ListingOptions, parseBool } from "./options.ts";
+import { addListingOptions, collect, type ListingOptions, parseBool } from "./options.ts";
 import { removesMany } from "./prune.ts";
 import { forEach } from "./several.ts";
 import { type CommandTable, group, shortcut } from "./table.ts";
@@ -14,6 +14,8 @@ interface CreateOptions {
   readonly interface?: string;
   readonly subnet?: string;
   readonly subnet6?: string;
+  readonly ipRange?: readonly string[];
+  readonly exclude?: readonly string[];
   readonly nat?: boolean;
   readonly natIf?: string;
   readonly icc?: boolean;
@@ -53,6 +55,8 @@ function create(parent: Command, name: string, session: Session): void {
     .option("-i, --interface <if>", "name of the new interface (default: the first free kleeneN); custom: your own")
     .option("--subnet <cidr>", "IPv4 subnet, as in 10.2.3.0/24")
     .option("--subnet6 <cidr>", "IPv6 subnet, as in fd00:2:3::/64")
+    .option("--ip-range <addresses>", "give containers addresses of this block or FIRST-LAST; one a family", collect)
+    .option("--exclude <addresses>", "address, block or FIRST-LAST that no container gets; repeatable", collect)
     .option("--gw <address>", "bridge: the host's IPv4 address there (default: the first; '' for none)")
     .option("--gw6 <address>", "bridge: the host's IPv6 address there (default: the first; '' for none)")
     .option("--nat <bool>", "translate addresses on the way out (default: true)", parseBool)
@@ -69,6 +73,8 @@ function create(parent: Command, name: string, session: Session): void {
           interface: options.interface,
           subnet: options.subnet,
           subnet6: options.subnet6,
+          ipRanges: options.ipRange,
+          exclude: options.exclude,
           nat: options.nat,
           natInterface: options.natIf,
           icc: options.icc,

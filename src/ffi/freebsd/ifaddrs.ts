@@ -1,4 +1,5 @@
-import { IFF_UP, IFNAMSIZ, ifaddrs } from "./abi/interface.ts";
+import { formatLinkAddress } from "../ethernet.ts";
+import { IFF_POINTOPOINT, IFF_UP, IFNAMSIZ, ifaddrs } from "./abi/interface.ts";
 import { AF_INET, AF_INET6, AF_LINK, sockaddr, sockaddrDl, sockaddrIn, sockaddrIn6 } from "./abi/socket.ts";
 import { formatInet, formatInet6, prefixLengthOf } from "./inet.ts";
 import { cFunction, readCString, readMemory, syscall } from "./libc.ts";
@@ -25,6 +26,7 @@ export interface NetworkInterface {
   /** IFF_* of net/if.h. */
   readonly flags: number;
   readonly up: boolean;
+  readonly pointToPoint: boolean;
   /** Hardware address, `02:00:5e:00:53:01`, where it has one. */
   readonly linkAddress: string | undefined;
   readonly addresses: readonly InterfaceAddress[];
@@ -48,6 +50,7 @@ export function decodeInterfaces(entries: readonly RawInterfaceAddress[]): Netwo
       index: 0,
       flags: entry.flags,
       up: (entry.flags & IFF_UP) !== 0,
+      pointToPoint: (entry.flags & IFF_POINTOPOINT) !== 0,
       linkAddress: undefined,
       addresses: [],
     };
@@ -76,7 +79,7 @@ function decodeLink(address: Buffer | undefined): Pick<NetworkInterface, "index"
   const link = sdl_data.subarray(sdl_nlen, sdl_nlen + sdl_alen);
   return {
     index: sdl_index,
-    linkAddress: link.length === 0 ? undefined : link.toString("hex").replace(/..(?=.)/g, "$&:"),
+    linkAddress: link.length === 0 ? undefined : formatLinkAddress(link),
   };
 }
 

@@ -1,17 +1,18 @@
+import { formatLinkAddress } from "../ethernet.ts";
 import {
   PF_ROUTE,
   RTA_DST,
   RTA_GATEWAY,
   RTA_NETMASK,
   RTF_BLACKHOLE,
+  RTF_LLINFO,
   RTF_REJECT,
   RTF_UP,
   RTM_VERSION,
   rtMsghdr,
 } from "./abi/route.ts";
-
-import { AF_INET, AF_INET6, sockaddrIn, sockaddrIn6 } from "./abi/socket.ts";
-import { CTL_NET, NET_RT_DUMP } from "./abi/sysctl.ts";
+import { AF_INET, AF_INET6, AF_LINK, sockaddrDl, sockaddrIn, sockaddrIn6 } from "./abi/socket.ts";
+import { CTL_NET, NET_RT_DUMP, NET_RT_FLAGS } from "./abi/sysctl.ts";
 import { listInterfaces } from "./ifaddrs.ts";
 import { formatInet, formatInet6, prefixLengthOf } from "./inet.ts";
 import { type Mib, sysctlBytesAt } from "./sysctl.ts";
@@ -33,6 +34,14 @@ export interface Route {
   readonly flags: number;
 }
 
+/** Who has an address on a link, as the kernel knows. */
+export interface Neighbour {
+  readonly address: string;
+  readonly interfaceIndex: number;
+  /** `02:00:5e:00:53:01`. */
+  readonly linkAddress: string;
+}
+
 const families = { inet: AF_INET, inet6: AF_INET6 } as const;
 /** Sockaddrs in a message are padded to multiples of a long; one of length 0 takes a long as well. */
 const LONG_SIZE = 8;
@@ -42,6 +51,11 @@ const ROOM = 64 * 1024;
 /** The sysctl that gives the routes of a family. */
 export function routesMib(family: RouteFamily): Mib {
   return [CTL_NET, PF_ROUTE, 0, families[family], NET_RT_DUMP, 0];
+}
+
+/** The sysctl that gives the neighbours of a family, arp(4) and ndp(4). */
+export function neighboursMib(family: RouteFamily): Mib {
+  return [CTL_NET, PF_ROUTE, 0, families[family], NET_RT_FLAGS, RTF_LLINFO];
 }
 
 /** The sockaddrs after a message's head, by their RTA_* bit. */
@@ -65,30 +79,62 @@ function addressBytes(family: RouteFamily, sockaddr: Buffer): Buffer {
   return family === "inet" ? sockaddrIn.decode(whole).sin_addr : sockaddrIn6.decode(whole).sin6_addr;
 }
 
+/** The messages of an answer, each with its sockaddrs by their RTA_* bit. */
+function* messages(answer: Buffer): Generator<{
+  readonly head: ReturnType<typeof rtMsghdr.decode>;
+  readonly addresses: Map<number, Buffer>;
+}> {
+  for (let at = 0; at + rtMsghdr.size <= answer.length; ) {
+    const head = rtMsghdr.decode(answer, at);
+    if (head.rtm_msglen === 0) return;
+    const addresses = sockaddrs(answer.subarray(at, at + head.rtm_msglen), head.rtm_addrs);
+    at += head.rtm_msglen;
+    if (head.rtm_version === RTM_VERSION) yield { head, addresses };
+  }
+}
+
+const textOf = (family: RouteFamily, sockaddr: Buffer): string =>
+  (family === "inet" ? formatInet : formatInet6)(addressBytes(family, sockaddr));
+
 /** Reads the answer of the sysctl. */
 export function decodeRoutes(answer: Buffer, family: RouteFamily): Route[] {
   const routes: Route[] = [];
-  const text = family === "inet" ? formatInet : formatInet6;
   const bits = family === "inet" ? 32 : 128;
-  for (let at = 0; at + rtMsghdr.size <= answer.length; ) {
-    const head = rtMsghdr.decode(answer, at);
-    if (head.rtm_msglen === 0) break;
-    const addresses = sockaddrs(answer.subarray(at, at + head.rtm_msglen), head.rtm_addrs);
-    at += head.rtm_msglen;
+  for (const { head, addresses } of messages(answer)) {
     const destination = addresses.get(RTA_DST);
-    if (head.rtm_version !== RTM_VERSION || destination === undefined) continue;
+    if (destination === undefined) continue;
     const mask = addresses.get(RTA_NETMASK);
     const gateway = addresses.get(RTA_GATEWAY);
     routes.push({
       family,
-      destination: text(addressBytes(family, destination)),
+      destination: textOf(family, destination),
       prefixLength: mask === undefined ? bits : prefixLengthOf(addressBytes(family, mask)),
-      gateway: gateway?.[1] === families[family] ? text(addressBytes(family, gateway)) : undefined,
+      gateway: gateway?.[1] === families[family] ? textOf(family, gateway) : undefined,
       interfaceIndex: head.rtm_index,
       flags: head.rtm_flags,
     });
   }
   return routes;
+}
+
+/** Reads the answer of the neighbours' sysctl; those that were asked for in vain have no link address. */
+export function decodeNeighbours(answer: Buffer, family: RouteFamily): Neighbour[] {
+  return [...messages(answer)].flatMap(({ head, addresses }) => {
+    const [address, link] = [addresses.get(RTA_DST), addresses.get(RTA_GATEWAY)];
+    if (address === undefined || link === undefined || link[1] !== AF_LINK) return [];
+    const whole = Buffer.alloc(Math.max(sockaddrDl.size, link.length));
+    link.copy(whole);
+    const { sdl_nlen, sdl_alen, sdl_index } = sockaddrDl.decode(whole);
+    if (sdl_alen === 0) return [];
+    const start = sockaddrDl.fields.sdl_data[0] + sdl_nlen;
+    const linkAddress = formatLinkAddress(whole.subarray(start, start + sdl_alen));
+    return [{ address: textOf(family, address), interfaceIndex: head.rtm_index || sdl_index, linkAddress }];
+  });
+}
+
+/** Whom the kernel knows on its links, by the sysctl net.route (route(4)). @throws {SyscallError} */
+export function neighbours(family: RouteFamily): Neighbour[] {
+  return decodeNeighbours(sysctlBytesAt(neighboursMib(family)), family);
 }
 
 /** The routes of a family, by the sysctl net.route (route(4)). @throws {SyscallError} */

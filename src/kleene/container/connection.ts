@@ -7,6 +7,7 @@ import { checkWanted, connect, disconnect } from "../network/endpoints.ts";
 import { containerPolicy, type Policy } from "../network/policy.ts";
 import { publishedBy } from "../network/published.ts";
 import { networkOf } from "../network/rows.ts";
+import { settleEndpoint } from "../network/settle.ts";
 import { text } from "../store/store.ts";
 import { type ChangeRules, withRules } from "../system/rules.ts";
 import {
@@ -55,10 +56,12 @@ export async function connectContainer(
             `container already connected to the network: ${container.name}, ${network.name}`,
           );
         await connect(statements, endpointId, container.id, network, addresses, host);
-        return { before, after: await attachmentsOf(statements, container.id) };
+        return { before, network };
       },
-      async ({ before, after }, undo) => {
+      async ({ before, network }, undo) => {
         undo.push(() => withdraw(context, container, endpointId));
+        await settleEndpoint(context, endpointId, network, addresses);
+        const after = await attachmentsOf(store, container.id);
         if (!isRunning(context, container)) return;
         for (const { endpoint, network } of after)
           if (endpoint.id === endpointId)

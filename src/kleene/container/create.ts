@@ -9,6 +9,7 @@ import { checkWanted, connect, disconnectAll } from "../network/endpoints.ts";
 import { placeRequests, portsInUse, publish } from "../network/ports.ts";
 import { parsePublish } from "../network/publish.ts";
 import { networkOf } from "../network/rows.ts";
+import { settleEndpoint } from "../network/settle.ts";
 import { atOnce, list, type Statements } from "../store/store.ts";
 import { checkEnvironment } from "./environment.ts";
 import { jailCommand } from "./jail-command.ts";
@@ -24,13 +25,15 @@ import { driverOf, insertContainer, type StoredContainer } from "./rows.ts";
 export async function createContainer(context: Context, request: CreateContainer): Promise<StoredContainer> {
   const { root, host, store } = context;
   const id = newId();
+  const endpointId = newId();
+  const wanted = { ip: request.ip, ip6: request.ip6 };
   const driver = driverOf(request);
   const restartPolicy = parseRestartPolicy(request.restart ?? "no");
   const limits = parseLimits(request);
   if (request.name !== undefined) checkName("container", request.name);
   checkEnvironment(request.env ?? []);
   const wantedPorts = (request.publish ?? []).map(parsePublish);
-  checkWanted({ ip: request.ip, ip6: request.ip6 });
+  checkWanted(wanted);
   const mounts = (request.mounts ?? []).map((mount) => parseMount(id, mount));
   refuseRepeated(mounts);
   const jailParam = replaceParameters(DEFAULT_PARAMETERS, request.jailParams ?? []);
@@ -73,16 +76,14 @@ export async function createContainer(context: Context, request: CreateContainer
       await insertContainer(statements, container);
       await insertMounts(statements, mounts);
       await publish(statements, id, ports, portsInUse(host));
-      if (network !== undefined) {
-        const wanted = { ip: request.ip, ip6: request.ip6 };
-        await connect(statements, newId(), id, networkOf(network), wanted, host);
-      }
-      return { container, image };
+      if (network !== undefined) await connect(statements, endpointId, id, networkOf(network), wanted, host);
+      return { container, image, network };
     },
-    async ({ container, image }, undo) => {
+    async ({ container, image, network }, undo) => {
       undo.push(() => store.transaction((statements) => deleteContainer(statements, id)));
       undo.push(() => rmSync(lockPath(context, id), { force: true }));
       makeLock(context, id);
+      if (network !== undefined) await settleEndpoint(context, endpointId, networkOf(network), wanted);
       undo.push(() => host.storage.removeContainer(root, id));
       await host.storage.createContainer(root, id, image.dataset);
       return container;

@@ -9,6 +9,7 @@ import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult, Std
 import { containerPolicy } from "../network/policy.ts";
 import { shadowed } from "../network/ports.ts";
 import { publishedBy } from "../network/published.ts";
+import { refuseTaken } from "../network/settle.ts";
 import { atOnce } from "../store/store.ts";
 import { addRules } from "../system/rules.ts";
 import { addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
@@ -60,6 +61,8 @@ export async function startContainer(
     async ({ attachments, ports, image, mounts }, undo) => {
       undo.push(() => takeDown(context, { ...container, execution: executionId }));
       for (const warning of await shadowed(context.store, host, ports)) options.onWarning?.(warning);
+      for (const { endpoint, network } of attachments)
+        await refuseTaken(host, network, [endpoint.ip_address, endpoint.ip_address6]);
       for (const { endpoint, network } of attachments)
         host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
       if (attachments.length > 0)

@@ -63,12 +63,29 @@ export interface HostInterface {
   readonly networkId: string | undefined;
 }
 
+/** An address that somebody else has, as far as the kernel knows. */
+export interface HostNeighbour {
+  readonly address: string;
+  /** `the router 192.0.2.1`, `02:00:5e:00:53:01 on em0`: stands after "in use by". */
+  readonly holder: string;
+  /** One that the host sends packets to by its routes, or the other end of a link: none of its own has it, ever. */
+  readonly router: boolean;
+}
+
 export interface Interfaces {
   list(): HostInterface[];
   /** The one of this name, however many there are. */
   find(name: string): HostInterface | undefined;
   /** Name of the interface that has an address, in its shortest form and without a prefix length; undefined: none has. */
   holderOf(address: string): string | undefined;
+  /** Routers of all the host's routes, other ends of its links, and whom it has spoken to on them. */
+  neighbours(): HostNeighbour[];
+  /**
+   * Asks on the network of an interface who has these addresses, and waits for answers; not again what was asked a moment
+   * ago, nor where nobody can answer.
+   * @returns those that somebody else has.
+   */
+  askWhoHas(name: string, addresses: readonly string[]): Promise<HostNeighbour[]>;
   /** Interface of the host's default route: IPv4's, or IPv6's where there is no IPv4 one. */
   defaultInterface(): string | undefined;
   /**

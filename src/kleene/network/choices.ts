@@ -78,3 +78,8 @@ export function refuseHostOverlap(
         throw new KleeError("CONFLICT", `subnet ${subnet.cidr} overlaps ${address} of the host's interface ${name}`);
   }
 }
+
+/** A subnet that the host reaches others through would cut it off from them. */
+export function refuseRouter(subnet: Subnet, router: string | undefined): void {
+  if (router !== undefined) throw new KleeError("CONFLICT", `subnet ${subnet.cidr} has the address ${router}`);
+}

@@ -1,14 +1,11 @@
 import { KleeError } from "../errors.ts";
-import type { Host } from "../host/host.ts";
 import type { Endpoint, Network } from "../model.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
 import { giveBack, takeAddress, takeLowest } from "./free-ranges.ts";
+import { type Holders, takenIn } from "./neighbourhood.ts";
 import type { Family } from "./subnet.ts";
-import { addressToNumber, contains, familyOf, numberToAddress, storedSubnet } from "./subnet.ts";
-
-/** What tells who has an address of the host. */
-type Holders = { readonly interfaces: Pick<Host["interfaces"], "holderOf"> };
+import { addressToNumber, contains, familyOf, numberToAddress, storedRange, storedSubnet } from "./subnet.ts";
 
 /** Addresses asked for: undefined is the lowest free one, an empty text none. */
 export interface WantedAddresses {
@@ -97,35 +94,66 @@ async function take(
       `cannot set ip address because there is no IPv${family} subnet defined for network ${network.name}`,
     );
   }
-  const holderOf = (address: bigint): string | undefined => {
-    const name = host.interfaces.holderOf(numberToAddress(family, address));
-    // A custom network's interface is the host's: what it has there is not free either.
-    return name === network.interface && network.type !== "custom" ? undefined : name;
-  };
-  if (wanted === undefined) {
-    const lowest = await takeLowest(statements, network.id, family, (address) => holderOf(address) !== undefined);
-    if (lowest === undefined)
-      throw new KleeError("CONFLICT", `no more IPv${family} addresses left in network ${network.name} (${cidr})`);
-    return numberToAddress(family, lowest);
-  }
+  if (wanted === undefined) return takeAny(statements, network, family, host);
   const address = addressToNumber(wanted);
   const subnet = storedSubnet(cidr);
   const canonical = numberToAddress(family, address);
   if (!contains(subnet, address))
     throw new KleeError("CONFLICT", `address ${canonical} is outside ${cidr} of network ${network.name}`);
-  const owner = holderOf(address);
+  const owner = takenIn(host, network, family)(address);
   const holder = await statements.get(
     `SELECT container_id FROM endpoint WHERE network_id = ? AND ${family === 4 ? "ip_address" : "ip_address6"} = ?`,
     network.id,
     canonical,
   );
-  if (owner !== undefined && holder === undefined)
-    throw new KleeError("CONFLICT", `address ${canonical} is in use by the host's interface ${owner}`);
+  // Who only may have it is asked, once it is the container's.
+  if (owner !== undefined && !owner.perhaps && holder === undefined)
+    throw new KleeError("CONFLICT", `address ${canonical} is ${owner.why}`);
   if (await takeAddress(statements, network.id, family, address)) return canonical;
   if (address < subnet.firstUsable || address > subnet.lastUsable)
     throw new KleeError("CONFLICT", `address ${canonical} is the network or broadcast address of ${cidr}`);
+  const exclusion = network.exclude.find((range) => contains(storedRange(range), address) && isOf(range, family));
+  if (holder === undefined && exclusion !== undefined)
+    throw new KleeError("CONFLICT", `address ${canonical} is one that network ${network.name} excludes (${exclusion})`);
   const who = holder === undefined ? ", as the gateway" : ` by container ${text(holder, "container_id")}`;
   throw new KleeError("CONFLICT", `address ${canonical} is already in use${who}`);
+}
+
+const isOf = (range: string, family: Family): boolean => storedRange(range).family === family;
+
+/** The lowest address that is free, of the network's range where it has one. */
+async function takeAny(
+  statements: Statements,
+  network: Network,
+  family: Family,
+  host: Holders,
+  refused: ReadonlySet<bigint> = new Set(),
+): Promise<string> {
+  const taken = takenIn(host, network, family);
+  const within = network.ip_range.find((range) => isOf(range, family));
+  const isTaken = (address: bigint): boolean => refused.has(address) || taken(address) !== undefined;
+  const bounds = within === undefined ? undefined : storedRange(within);
+  const lowest = await takeLowest(statements, network.id, family, isTaken, bounds);
+  if (lowest !== undefined) return numberToAddress(family, lowest);
+  const range = within ?? (family === 4 ? network.subnet : network.subnet6);
+  throw new KleeError("CONFLICT", `no more IPv${family} addresses left in network ${network.name} (${range})`);
+}
+
+/** Gives an endpoint another address of a family in place of the one that it has. Belongs inside one transaction. */
+export async function moveEndpoint(
+  statements: Statements,
+  endpointId: string,
+  network: Network,
+  family: Family,
+  host: Holders,
+  refused: ReadonlySet<bigint>,
+): Promise<void> {
+  const column = family === 4 ? "ip_address" : "ip_address6";
+  const row = await statements.get("SELECT * FROM endpoint WHERE id = ?", endpointId);
+  if (row === undefined) return;
+  const address = await takeAny(statements, network, family, host, refused);
+  await statements.run(`UPDATE endpoint SET ${column} = ? WHERE id = ?`, address, endpointId);
+  await giveBack(statements, network.id, family, addressToNumber(text(row, column)));
 }
 
 /** Endpoints of a network or of a container, by address. */

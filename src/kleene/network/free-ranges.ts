@@ -1,6 +1,6 @@
 import type { Row, Statements } from "../store/store.ts";
 import { text } from "../store/store.ts";
-import type { Family, Subnet } from "./subnet.ts";
+import type { AddressRange, Family, Subnet } from "./subnet.ts";
 
 /**
  * The free addresses of a network, as intervals: one row each, neighbours merged. Taking the lowest address, taking a
@@ -8,30 +8,44 @@ import type { Family, Subnet } from "./subnet.ts";
  * All of it belongs inside the transaction that also writes the endpoint.
  */
 const encode = (address: bigint): string => address.toString(16).padStart(32, "0");
+type Range = Pick<AddressRange, "first" | "last">;
+
 const decode = (row: Row, column: "first" | "last"): bigint => BigInt(`0x${text(row, column)}`);
 
-interface Range {
-  readonly first: bigint;
-  readonly last: bigint;
-}
-
-/** Makes all usable addresses of the subnet free. */
-export function addFreeRange(statements: Statements, networkId: string, subnet: Subnet): Promise<void> {
-  return insert(statements, networkId, subnet.family, { first: subnet.firstUsable, last: subnet.lastUsable });
+/** Makes all usable addresses of the subnet free, but for those in the excluded ranges. */
+export async function addFreeRange(
+  statements: Statements,
+  networkId: string,
+  subnet: Subnet,
+  excluded: readonly AddressRange[] = [],
+): Promise<void> {
+  const gaps = excluded
+    .filter(({ family }) => family === subnet.family)
+    .sort((one, other) => (one.first < other.first ? -1 : 1));
+  let first = subnet.firstUsable;
+  for (const gap of gaps) {
+    const last = gap.first <= subnet.lastUsable ? gap.first - 1n : subnet.lastUsable;
+    if (first <= last) await insert(statements, networkId, subnet.family, { first, last });
+    if (gap.last >= first) first = gap.last + 1n;
+  }
+  if (first <= subnet.lastUsable)
+    await insert(statements, networkId, subnet.family, { first, last: subnet.lastUsable });
 }
 
 /**
- * Takes the lowest free address that is not in use by the host itself.
+ * Takes the lowest free address that is not in use by others.
  *
+ * @param within take none outside of it.
  * @returns undefined when no address is left.
  */
 export async function takeLowest(
   statements: Statements,
   networkId: string,
   family: Family,
-  isHosts: (address: bigint) => boolean,
+  isTaken: (address: bigint) => boolean,
+  within?: Range,
 ): Promise<bigint | undefined> {
-  for (let from = 0n; ; ) {
+  for (let from = within?.first ?? 0n; ; ) {
     const row = await statements.get(
       "SELECT first, last FROM free_range WHERE network_id = ? AND family = ? AND last >= ? ORDER BY first LIMIT 1",
       networkId,
@@ -41,7 +55,8 @@ export async function takeLowest(
     if (row === undefined) return undefined;
     const range = { first: decode(row, "first"), last: decode(row, "last") };
     let address = range.first > from ? range.first : from;
-    while (address <= range.last && isHosts(address)) address += 1n;
+    while (address <= range.last && isTaken(address)) address += 1n;
+    if (within !== undefined && address > within.last) return undefined;
     if (address <= range.last) {
       await cut(statements, networkId, family, range, address);
       return address;

@@ -14,15 +14,23 @@ import type {
 import { removeUnused } from "../prune.ts";
 import { text } from "../store/store.ts";
 import { addRules, currentPolicy, withRules } from "../system/rules.ts";
-import { chooseInterface, chooseNat, refuseHostOverlap, refuseNetworkOverlap, requireOwnInterface } from "./choices.ts";
+import {
+  chooseInterface,
+  chooseNat,
+  refuseHostOverlap,
+  refuseNetworkOverlap,
+  refuseRouter,
+  requireOwnInterface,
+} from "./choices.ts";
 import { endpointsOf } from "./endpoints.ts";
 import { addFreeRange, takeAddress } from "./free-ranges.ts";
 import { chooseGateway, gatewaysOf, isNetworkType, makeInterface, networkTypes } from "./interface.ts";
 import { checkInterfaceName } from "./interface-name.ts";
+import { routerIn } from "./neighbourhood.ts";
 import { policyOfNetwork } from "./policy.ts";
 import { allNetworks, insertNetwork, networkOf, policyNetwork } from "./rows.ts";
 import type { Subnet } from "./subnet.ts";
-import { addressToNumber } from "./subnet.ts";
+import { addressToNumber, storedRange } from "./subnet.ts";
 
 /** Networks: an interface of klee's own, one subnet per family, and the rules between their containers and the rest. */
 export class Networks {
@@ -44,6 +52,7 @@ export class Networks {
     const interfaces = host.interfaces.list();
     requireOwnInterface(request, interfaces);
     for (const subnet of wanted.subnets) refuseHostOverlap(subnet, interfaces, wanted.type, request.interface);
+    if (wanted.type !== "custom") for (const subnet of wanted.subnets) refuseRouter(subnet, routerIn(host, subnet));
     const nat = chooseNat(request, host.interfaces.defaultInterface(), interfaces);
     const network = await carryOut(
       this.#context,
@@ -53,12 +62,14 @@ export class Networks {
         const others = await allNetworks(statements);
         for (const subnet of wanted.subnets) refuseNetworkOverlap(subnet, others);
         const planned: Network = {
+          exclude: wanted.exclude,
           gateway: chooseGateway(wanted, 4, request.gateway),
           gateway6: chooseGateway(wanted, 6, request.gateway6),
           icc: request.icc ?? true,
           id,
           interface: chooseInterface(wanted.type, request.interface, interfaces, others),
           internal: request.internal ?? false,
+          ip_range: wanted.ipRange,
           name: request.name,
           nat,
           subnet: wanted.subnets.find((subnet) => subnet.family === 4)?.cidr ?? "",
@@ -66,7 +77,8 @@ export class Networks {
           type: wanted.type,
         };
         await insertNetwork(statements, planned);
-        for (const subnet of wanted.subnets) await addFreeRange(statements, id, subnet);
+        for (const subnet of wanted.subnets)
+          await addFreeRange(statements, id, subnet, wanted.exclude.map(storedRange));
         for (const { family, address } of gatewaysOf(planned))
           await takeAddress(statements, id, family, addressToNumber(address));
         return planned;
@@ -171,6 +183,8 @@ export async function removeFromHost(context: Context, network: Network): Promis
 interface CheckedRequest {
   readonly type: NetworkType;
   readonly subnets: readonly Subnet[];
+  readonly ipRange: readonly string[];
+  readonly exclude: readonly string[];
 }
 
 async function checkRequest(request: CreateNetwork): Promise<CheckedRequest> {
@@ -194,11 +208,15 @@ async function checkRequest(request: CreateNetwork): Promise<CheckedRequest> {
     checkInterfaceName(request.natInterface);
   }
   // Only this command reads subnets that somebody typed: the others do without the library.
-  const { parseSubnet } = await import("./parse-subnet.ts");
+  const { parseRange, parseSubnet } = await import("./parse-subnet.ts");
   const subnets: Subnet[] = [];
   if (request.subnet) subnets.push(parseSubnet("subnet", 4, request.subnet));
   if (request.subnet6) subnets.push(parseSubnet("subnet6", 6, request.subnet6));
   if (subnets.length === 0)
     throw new KleeError("INVALID", "a network needs addresses: give --subnet, --subnet6 or both");
-  return { type, subnets };
+  const exclude = [...new Set((request.exclude ?? []).map((text) => parseRange("--exclude", subnets, text)))];
+  const ipRange = (request.ipRanges ?? []).map((text) => parseRange("--ip-range", subnets, text));
+  if (new Set(ipRange.map((text) => storedRange(text).family)).size < ipRange.length)
+    throw new KleeError("INVALID", "--ip-range: give one range for IPv4 and one for IPv6 at most");
+  return { type, subnets, ipRange, exclude };
 }

@@ -1,6 +1,16 @@
 import { Address4, Address6 } from "ip-address";
 import { KleeError } from "../errors.ts";
-import { type Family, makeSubnet, numberToAddress, overlaps, type Subnet, storedSubnet } from "./subnet.ts";
+import {
+  type AddressRange,
+  addressToNumber,
+  type Family,
+  familyOf,
+  makeSubnet,
+  numberToAddress,
+  overlaps,
+  type Subnet,
+  storedSubnet,
+} from "./subnet.ts";
 
 /** Ranges that never are a container network. */
 const reserved: readonly (readonly [cidr: string, meaning: string])[] = [
@@ -34,6 +44,42 @@ export function parseSubnet(option: string, family: Family, cidr: string): Subne
   for (const [range, meaning] of reserved)
     if (overlaps(subnet, storedSubnet(range))) throw refuse(`${cidr} contains ${meaning} (${range})`);
   return subnet;
+}
+
+/**
+ * Reads addresses that somebody typed, `192.0.2.9`, `192.0.2.128/25` or `192.0.2.10-192.0.2.99`, of one of the subnets.
+ *
+ * @param option `--exclude`, for the message.
+ * @returns as it is stored: in its shortest form.
+ * @throws {KleeError} INVALID
+ */
+export function parseRange(option: string, subnets: readonly Subnet[], text: string): string {
+  const refuse = (why: string): KleeError => new KleeError("INVALID", `${option}: ${why}`);
+  const [range, stored] = readRange(text) ?? [];
+  if (range === undefined || stored === undefined)
+    throw refuse(`${JSON.stringify(text)} is no address, no cidr block and no range FIRST-LAST of addresses`);
+  if (range.first > range.last) throw refuse(`the range ${text} ends before it begins`);
+  const within = (subnet: Subnet): boolean =>
+    subnet.family === range.family && subnet.first <= range.first && range.last <= subnet.last;
+  if (!subnets.some(within))
+    throw refuse(`${text} is not within ${subnets.map(({ cidr }) => cidr).join(" or ")} of the network`);
+  return stored;
+}
+
+function readRange(text: string): [AddressRange, string] | undefined {
+  const block = readBlock(text);
+  if (block !== undefined) {
+    const { subnetMask: prefix } = block.address;
+    const first = block.address.startAddress().bigInt();
+    const subnet = makeSubnet(block.family, first, prefix);
+    return first === block.address.bigInt() ? [subnet, subnet.cidr] : undefined;
+  }
+  const [first = "", last = first, rest] = text.split("-");
+  const family = familyOf(first);
+  if (rest !== undefined || family === undefined || familyOf(last) !== family) return undefined;
+  const range = { family, first: addressToNumber(first), last: addressToNumber(last) };
+  const ends = [...new Set([range.first, range.last])].map((address) => numberToAddress(family, address));
+  return [range, ends.join("-")];
 }
 
 interface Block {

@@ -1,15 +1,16 @@
 import { KleeError } from "../errors.ts";
 import type { Network, NetworkType } from "../model.ts";
 import type { Row, Statements } from "../store/store.ts";
-import { flag, StoreConflict, text } from "../store/store.ts";
+import { flag, list, StoreConflict, text } from "../store/store.ts";
 import { isNetworkType, NO_GATEWAY } from "./interface.ts";
 import type { PolicyNetwork } from "./policy.ts";
 
 export async function insertNetwork(statements: Statements, network: Network): Promise<void> {
   try {
     await statements.run(
-      `INSERT INTO network (id, name, type, interface, subnet, subnet6, gateway, gateway6, nat, icc, internal)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO network (id, name, type, interface, subnet, subnet6, gateway, gateway6, nat, icc, internal,
+         ip_range, exclude)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       network.id,
       network.name,
       network.type,
@@ -21,6 +22,8 @@ export async function insertNetwork(statements: Statements, network: Network): P
       network.nat,
       Number(network.icc),
       Number(network.internal),
+      JSON.stringify(network.ip_range),
+      JSON.stringify(network.exclude),
     );
   } catch (error) {
     if (error instanceof StoreConflict && error.concerns("network.name"))
@@ -35,12 +38,14 @@ export async function allNetworks(statements: Statements): Promise<Network[]> {
 
 export function networkOf(row: Row): Network {
   return {
+    exclude: list(row, "exclude"),
     gateway: text(row, "gateway"),
     gateway6: text(row, "gateway6"),
     icc: flag(row, "icc"),
     id: text(row, "id"),
     interface: text(row, "interface"),
     internal: flag(row, "internal"),
+    ip_range: list(row, "ip_range"),
     name: text(row, "name"),
     nat: text(row, "nat"),
     subnet: text(row, "subnet"),

@@ -2,13 +2,16 @@ import { encodeAddress, formatAddress, isIPv4, isIPv6 } from "../../ffi/inet.ts"
 
 export type Family = 4 | 6;
 
-/** A range of addresses of one family, as numbers. */
-export interface Subnet {
+/** Addresses of one family, as numbers; both ends included. */
+export interface AddressRange {
   readonly family: Family;
-  /** Canonical CIDR. */
-  readonly cidr: string;
   readonly first: bigint;
   readonly last: bigint;
+}
+
+export interface Subnet extends AddressRange {
+  /** Canonical CIDR. */
+  readonly cidr: string;
   /** First and last address that a container can have: without network and broadcast address. */
   readonly firstUsable: bigint;
   readonly lastUsable: bigint;
@@ -46,11 +49,19 @@ export function makeSubnet(family: Family, first: bigint, prefix: number): Subne
   };
 }
 
-export function overlaps(one: Subnet, other: Subnet): boolean {
+/** Reads an address, a CIDR block or `FIRST-LAST` that klee itself stored. */
+export function storedRange(text: string): AddressRange {
+  if (text.includes("/")) return storedSubnet(text);
+  const [first = "", last = first] = text.split("-");
+  const family: Family = first.includes(":") ? 6 : 4;
+  return { family, first: addressToNumber(first), last: addressToNumber(last) };
+}
+
+export function overlaps(one: AddressRange, other: AddressRange): boolean {
   return one.family === other.family && one.first <= other.last && other.first <= one.last;
 }
 
-export function contains(subnet: Subnet, address: bigint): boolean {
+export function contains(subnet: AddressRange, address: bigint): boolean {
   return subnet.first <= address && address <= subnet.last;
 }
 

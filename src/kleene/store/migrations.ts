@@ -76,6 +76,11 @@ const migrations: readonly (readonly string[])[] = [
       "NEW.name",
     ),
   ],
+  [
+    // Lists of addresses, CIDR blocks and ranges.
+    `ALTER TABLE network ADD COLUMN ip_range TEXT NOT NULL DEFAULT '[]'`,
+    `ALTER TABLE network ADD COLUMN exclude TEXT NOT NULL DEFAULT '[]'`,
+  ],
 ];
 
 /** A trigger that notes an event. */

@@ -37,7 +37,7 @@ const lines: readonly (readonly [line: string, words: readonly string[]])[] = [
   ["run -l ", ["ipnet", "host", "disabled"]],
   ["run --rm F", ["FreeBSD:latest"]],
   ["network create --nat ", ["true", "false"]],
-  ["network create --i", ["--interface", "--icc", "--internal"]],
+  ["network create --i", ["--interface", "--ip-range", "--icc", "--internal"]],
   ["lsc --format ", ["table", "json"]],
   ["image create ", ["host", "tar", "dir", "zfs-copy", "zfs-clone", "fetch"]],
   ["image create tar ", []],

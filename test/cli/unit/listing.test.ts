@@ -107,7 +107,7 @@ test("inspect prints the walkthrough's JSON, keys in order", async () => {
   const network = async () => ({ network: testnet, network_endpoints: [] });
   assert.match(
     (await klee({ networks: { inspect: network } }, ["isn", "testnet"])).stdout,
-    /^\{\n {2}"network": \{\n {4}"gateway": "<auto>",/,
+    /^\{\n {2}"network": \{\n {4}"exclude": \[\],\n {4}"gateway": "<auto>",/,
   );
   assert.match(
     (await klee({ images: { inspect: async () => freebsd } }, ["isi", "FreeBSD"])).stdout,

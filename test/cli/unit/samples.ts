@@ -2,12 +2,14 @@ import type { Container, ContainerListing, Image, Network } from "../../../src/k
 
 /** The walkthrough's network. */
 export const testnet: Network = {
+  exclude: [],
   gateway: "<auto>",
   gateway6: "<auto>",
   icc: true,
   id: "6b933304be4a",
   interface: "kleene0",
   internal: false,
+  ip_range: [],
   name: "testnet",
   nat: "em0",
   subnet: "10.2.3.0/24",

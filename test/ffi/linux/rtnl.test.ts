@@ -9,7 +9,8 @@ import { type NetlinkSocket, openRtnetlink } from "../../../src/ffi/linux/netlin
 import { openTransport } from "../../../src/ffi/linux/netlink/transport.ts";
 import { addAddresses, listAddresses, removeAddresses } from "../../../src/ffi/linux/rtnl/address.ts";
 import { createLink, deleteLink, findLink, listLinks } from "../../../src/ffi/linux/rtnl/link.ts";
-import { findAddressHolders, findDefaultRoute } from "../../../src/ffi/linux/rtnl/route.ts";
+import { listNeighbours } from "../../../src/ffi/linux/rtnl/neighbour.ts";
+import { findAddressHolders, findDefaultRoute, listNextHops } from "../../../src/ffi/linux/rtnl/route.ts";
 import { needs } from "../../support/gate.ts";
 import { waitUntil } from "../../support/machine.ts";
 import { enterNetworkNamespace } from "../../support/namespaces.ts";
@@ -63,7 +64,11 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
     assert.equal(found?.inet6_addr_gen_mode, "none");
     assert.ok(found?.flags.includes("UP"));
     assert.deepEqual(found?.addr_info, []);
-    assert.deepEqual(findLink(socket, "test0"), link);
+    const { index, kind, alias, group, up } = findLink(socket, "test0") ?? {};
+    assert.deepEqual(
+      { index, kind, alias, group, up },
+      { index: link.index, kind: link.kind, alias: "mark 1", group: 7, up: true },
+    );
     assert.deepEqual(
       listLinks(socket).map(({ name }) => name),
       ["lo", "test0"],
@@ -179,6 +184,52 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
     ip("link", "del", "up0");
     ip("link", "del", "up1");
     assert.equal(findDefaultRoute(socket, "inet"), undefined);
+  });
+
+  test("routers of all routes and tables, other ends of links, and neighbours are found", () => {
+    for (const name of ["up0", "up1"]) {
+      ip("link", "add", name, "type", "bridge");
+      ip("link", "set", name, "up");
+    }
+    ip("address", "add", "192.0.2.1/24", "dev", "up0");
+    ip("address", "add", "198.51.100.1", "peer", "198.51.100.9/32", "dev", "up1");
+    ip("-6", "address", "add", "2001:db8::1/64", "dev", "up0", "nodad");
+    ip("route", "add", "10.0.0.0/8", "via", "192.0.2.9");
+    ip("route", "add", "default", "via", "192.0.2.8", "table", "77");
+    ip("route", "add", "10.1.0.0/16", "nexthop", "via", "192.0.2.7", "nexthop", "via", "198.51.100.9", "dev", "up1");
+    ip("route", "add", "10.2.0.0/16", "via", "inet6", "2001:db8::6", "dev", "up0");
+    ip("-6", "route", "add", "default", "via", "2001:db8::9");
+    const up = [seen("up0")?.ifindex, seen("up1")?.ifindex];
+    const hops = (family: "inet" | "inet6") =>
+      listNextHops(socket, family).map(({ address, linkIndex }) => `${address} ${up.indexOf(linkIndex)}`);
+    assert.deepEqual(hops("inet").sort(), [
+      "192.0.2.7 0",
+      "192.0.2.8 0",
+      "192.0.2.9 0",
+      "198.51.100.9 1",
+      "2001:db8::6 0",
+    ]);
+    assert.deepEqual(hops("inet6"), ["2001:db8::9 0"]);
+    assert.equal(listAddresses(socket).find(({ address }) => address === "198.51.100.1")?.peer, "198.51.100.9");
+    assert.equal(listAddresses(socket).find(({ address }) => address === "192.0.2.1")?.peer, undefined);
+    const lladdr = ["lladdr", "02:00:5e:00:53:01", "dev", "up0", "nud"];
+    ip("neighbour", "add", "192.0.2.3", ...lladdr, "stale");
+    ip("neighbour", "add", "2001:db8::3", ...lladdr, "permanent");
+    ip("neighbour", "add", "192.0.2.4", "dev", "up0", "nud", "failed");
+    ip("neighbour", "add", "192.0.2.5", ...lladdr, "noarp");
+    assert.deepEqual(
+      listNeighbours(socket).map(({ address, linkIndex, linkAddress }) => [
+        address,
+        up.indexOf(linkIndex),
+        linkAddress,
+      ]),
+      [
+        ["192.0.2.3", 0, "02:00:5e:00:53:01"],
+        ["2001:db8::3", 0, "02:00:5e:00:53:01"],
+      ],
+    );
+    ip("link", "del", "up0");
+    ip("link", "del", "up1");
   });
 
   test("a dump is complete although addresses come and go meanwhile", async () => {

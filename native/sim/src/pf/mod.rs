@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use evaluate::packet;
+pub use rule::octets;
 
 /// Rulesets that hold rules, PF_RULESET_* of netpfil/pf/pf.h: scrub, filter, nat, binat, rdr.
 pub const RULESETS: usize = 5;

@@ -13,6 +13,7 @@ export const RTF_UP = 0x1;
 export const RTF_GATEWAY = 0x2;
 export const RTF_HOST = 0x4;
 export const RTF_REJECT = 0x8;
+export const RTF_LLINFO = 0x400;
 export const RTF_BLACKHOLE = 0x1000;
 
 /** A routing message; the sockaddrs that `rtm_addrs` names follow it. */

@@ -20,4 +20,5 @@ export const CTL_KERN = 1;
 export const KERN_HOSTNAME = 10;
 export const CTL_NET = 4;
 export const NET_RT_DUMP = 1;
+export const NET_RT_FLAGS = 2;
 export const NET_RT_IFLIST = 3;

@@ -1,4 +1,4 @@
-// <linux/rtnetlink.h>, <linux/if_link.h>, <linux/if_addr.h>, <net/if.h>
+// <linux/rtnetlink.h>, <linux/if_link.h>, <linux/if_addr.h>, <linux/neighbour.h>, <net/if.h>
 import { i32, struct, u8, u16, u32 } from "../../struct.ts";
 
 export const ifinfomsg = struct("struct ifinfomsg", "linux/rtnetlink.h", 16, {
@@ -36,6 +36,14 @@ export const rtnexthop = struct("struct rtnexthop", "linux/rtnetlink.h", 8, {
   rtnh_ifindex: [4, i32],
 });
 
+export const ndmsg = struct("struct ndmsg", "linux/neighbour.h", 12, {
+  ndm_family: [0, u8],
+  ndm_ifindex: [4, i32],
+  ndm_state: [8, u16],
+  ndm_flags: [10, u8],
+  ndm_type: [11, u8],
+});
+
 export const constants = {
   RTM_NEWLINK: 16,
   RTM_DELLINK: 17,
@@ -45,12 +53,16 @@ export const constants = {
   RTM_DELADDR: 21,
   RTM_GETADDR: 22,
   RTM_GETROUTE: 26,
+  RTM_GETNEIGH: 30,
 
   IFNAMSIZ: 16,
   IFALIASZ: 256,
   IFF_UP: 0x1,
   IFF_LOOPBACK: 0x8,
+  IFF_RUNNING: 0x40,
+  IFF_NOARP: 0x80,
 
+  IFLA_ADDRESS: 1,
   IFLA_IFNAME: 3,
   IFLA_LINKINFO: 18,
   IFLA_IFALIAS: 20,
@@ -70,12 +82,20 @@ export const constants = {
 
   RTA_DST: 1,
   RTA_OIF: 4,
+  RTA_GATEWAY: 5,
   RTA_PRIORITY: 6,
   RTA_MULTIPATH: 9,
   RTA_TABLE: 15,
+  RTA_VIA: 18,
   RT_TABLE_MAIN: 254,
   RTN_UNICAST: 1,
   RTN_LOCAL: 2,
   RTNH_F_DEAD: 1,
   RTM_F_FIB_MATCH: 0x2000,
+
+  NDA_DST: 1,
+  NDA_LLADDR: 2,
+  NUD_INCOMPLETE: 0x01,
+  NUD_FAILED: 0x20,
+  NUD_NOARP: 0x40,
 } as const;

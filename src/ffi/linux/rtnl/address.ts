@@ -11,6 +11,8 @@ export interface LinkAddress {
   readonly linkIndex: number;
   readonly family: AddressFamily;
   readonly address: string;
+  /** Of a point-to-point link, the address at its other end. */
+  readonly peer: string | undefined;
   /** In bits. */
   readonly prefixLength: number;
   /** Who added it, IFA_PROTO of Linux 5.18; 0: not told. */
@@ -121,12 +123,14 @@ export function decodeLinkAddress(message: Message): LinkAddress | undefined {
   if (header.ifa_family !== so.AF_INET && header.ifa_family !== so.AF_INET6) return undefined;
   const attributes = decodeAttributes(message.body, ifaddrmsg.size);
   // On a point-to-point link IFA_ADDRESS is the other end's.
-  const bytes = attributes.get(rt.IFA_LOCAL) ?? attributes.get(rt.IFA_ADDRESS);
+  const far = attributes.get(rt.IFA_ADDRESS);
+  const bytes = attributes.get(rt.IFA_LOCAL) ?? far;
   if (bytes === undefined) return undefined;
   return {
     linkIndex: header.ifa_index,
     family: header.ifa_family === so.AF_INET ? "inet" : "inet6",
     address: formatAddress(bytes),
+    peer: far === undefined || far.equals(bytes) ? undefined : formatAddress(far),
     prefixLength: header.ifa_prefixlen,
     protocol: attributes.get(rt.IFA_PROTO)?.[0] ?? 0,
   };

@@ -20,6 +20,10 @@ export interface Link {
   readonly name: string;
   readonly up: boolean;
   readonly loopback: boolean;
+  /** An Ethernet in use, on which addresses are asked for. */
+  readonly asksForAddresses: boolean;
+  /** Its hardware address; empty when it has none. */
+  readonly linkAddress: Buffer;
   /** Free text that an administrator gave it; undefined when there is none. */
   readonly alias: string | undefined;
   /** Number of its group; 0 is the group of all that were put in none. */
@@ -36,6 +40,8 @@ export interface CreateLink {
   /** Set in the same message that makes the link: unlike the alias, no link is ever without it. */
   readonly group: number;
 }
+
+const askingFlags = rt.IFF_UP | rt.IFF_RUNNING | rt.IFF_LOOPBACK | rt.IFF_NOARP;
 
 /** Errors that say the kernel has no IPv6, or none on this link: EINVAL, EOPNOTSUPP, EAFNOSUPPORT. */
 const NO_IPV6 = new Set(["EINVAL", "EOPNOTSUPP", "EAFNOSUPPORT"]);
@@ -63,7 +69,10 @@ export function findLink(socket: NetlinkSocket, key: string | number): Link | un
  *
  * @throws {SyscallError} EEXIST when the name is taken; EOPNOTSUPP when the kernel has none of the kinds.
  */
-export function createLink(socket: NetlinkSocket, { name, kinds, alias, group }: CreateLink): Link {
+export function createLink(
+  socket: NetlinkSocket,
+  { name, kinds, alias, group }: CreateLink,
+): Pick<Link, "index" | "name" | "kind"> {
   // Encoded first: a name or alias that is too long must fail before anything is made.
   const encodedAlias = aliasAttribute(alias);
   const kind = addFirstKind(socket, name, kinds, group);
@@ -85,7 +94,7 @@ export function createLink(socket: NetlinkSocket, { name, kinds, alias, group }:
     deleteLink(socket, made.index, name);
     throw error;
   }
-  return { ...made, kind, alias, up: true };
+  return { index: made.index, name, kind };
 }
 
 /**
@@ -146,6 +155,9 @@ export function decodeLink(message: Message): Link {
     name: decodeCString(attributes.get(rt.IFLA_IFNAME) ?? Buffer.alloc(0)),
     up: (header.ifi_flags & rt.IFF_UP) !== 0,
     loopback: (header.ifi_flags & rt.IFF_LOOPBACK) !== 0,
+    asksForAddresses:
+      header.ifi_type === so.ARPHRD_ETHER && (header.ifi_flags & askingFlags) === rt.IFF_UP + rt.IFF_RUNNING,
+    linkAddress: attributes.get(rt.IFLA_ADDRESS) ?? Buffer.alloc(0),
     alias: alias && decodeCString(alias),
     group: group === undefined ? 0 : decodeU32(group),
     kind: kind && decodeCString(kind),

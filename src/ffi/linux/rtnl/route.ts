@@ -29,16 +29,16 @@ export interface DefaultRoute {
  */
 export function findDefaultRoute(socket: NetlinkSocket, family: AddressFamily): DefaultRoute | undefined {
   return lowestMetric(
-    dumpRoutes(socket, family)
+    dumpOf(socket, getRoutes(family))
       .map((message) => decodeDefaultRoute(message, family))
       .filter((route) => route !== undefined),
   );
 }
 
 /** The kernel makes the main table with the first route: where no interface ever was up, there is none, ENOENT. */
-function dumpRoutes(socket: NetlinkSocket, family: AddressFamily): Message[] {
+function dumpOf(socket: NetlinkSocket, request: Request): Message[] {
   try {
-    return socket.dump(getRoutes(family));
+    return socket.dump(request);
   } catch (error) {
     if (error instanceof SyscallError && error.code === "ENOENT") return [];
     throw error;
@@ -83,6 +83,40 @@ export function decodeDefaultRoute(message: Message, family: AddressFamily): Def
   const linkIndex = outputLink(attributes, header.rtm_flags);
   if (linkIndex === undefined) return undefined;
   return { linkIndex, metric: number32(attributes, rt.RTA_PRIORITY) ?? 0 };
+}
+
+/** A router that packets are handed to. */
+export interface NextHop {
+  readonly linkIndex: number;
+  readonly address: string;
+}
+
+/** The routers of all routes of a family, in all tables. Equivalent to: `ip route show table all`, what stands after `via`. */
+export function listNextHops(socket: NetlinkSocket, family: AddressFamily): NextHop[] {
+  // Without the routes to this host's own addresses, of which there may be thousands.
+  const body = rtmsg.encode({ rtm_family: number(family), rtm_type: rt.RTN_UNICAST });
+  const request = { call: "RTM_GETROUTE", object: `all ${family}`, type: rt.RTM_GETROUTE, flags: 0, body };
+  return dumpOf(socket, request).flatMap(decodeNextHops);
+}
+
+export function decodeNextHops(message: Message): NextHop[] {
+  const attributes = decodeAttributes(message.body, rtmsg.size);
+  const hops = [{ attributes, linkIndex: number32(attributes, rt.RTA_OIF) ?? 0 }];
+  const several = attributes.get(rt.RTA_MULTIPATH);
+  for (let offset = 0; several !== undefined && offset + rtnexthop.size <= several.length; ) {
+    const { rtnh_len, rtnh_ifindex } = rtnexthop.decode(several, offset);
+    const end = offset + Math.max(rtnexthop.size, rtnh_len);
+    hops.push({
+      attributes: decodeAttributes(several.subarray(offset, end), rtnexthop.size),
+      linkIndex: rtnh_ifindex,
+    });
+    offset = end;
+  }
+  return hops.flatMap(({ attributes: of, linkIndex }) => {
+    // RTA_VIA, for an IPv4 route by an IPv6 router, has the family in front.
+    const bytes = of.get(rt.RTA_GATEWAY) ?? of.get(rt.RTA_VIA)?.subarray(2);
+    return bytes === undefined ? [] : [{ linkIndex, address: formatAddress(bytes) }];
+  });
 }
 
 /** The route's interface; of several next hops the first that is alive. */

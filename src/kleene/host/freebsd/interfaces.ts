@@ -11,7 +11,7 @@ import {
   withControlSockets,
 } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type { HostInterface, InterfaceMaker, Interfaces, InterfaceType } from "../host.ts";
+import type { HostInterface, HostNeighbour, InterfaceMaker, Interfaces, InterfaceType } from "../host.ts";
 
 /** Interfaces of klee are in this group, `ifconfig -g klee`, and have the network's id in their description. */
 export const GROUP = "klee";
@@ -55,6 +55,42 @@ export class FreebsdInterfaces implements Interfaces {
         addresses.some((one) => one.address === address);
       return ifaddrs.listInterfaces().find(has)?.name;
     });
+  }
+
+  neighbours(): HostNeighbour[] {
+    return attempt("cannot list the host's routers and neighbours", () => {
+      const interfaces = ifaddrs.listInterfaces();
+      const on = (index: number): string => interfaces.find((one) => one.index === index)?.name ?? `interface ${index}`;
+      return (["inet", "inet6"] as const).flatMap((family) => [
+        ...route
+          .routes(family)
+          .flatMap(({ gateway, interfaceIndex }) =>
+            gateway === undefined
+              ? []
+              : [{ address: gateway, holder: `a router on ${on(interfaceIndex)}`, router: true }],
+          ),
+        ...interfaces.flatMap(({ name, addresses, pointToPoint }) =>
+          addresses
+            .filter((one) => one.family === family && pointToPoint && one.destination !== undefined)
+            .map(({ destination = "" }) => ({
+              address: destination,
+              holder: `the other end of ${name}`,
+              router: true,
+            })),
+        ),
+        ...route.neighbours(family).map(({ address, interfaceIndex, linkAddress }) => ({
+          address,
+          holder: `${linkAddress} on ${on(interfaceIndex)}`,
+          router: false,
+        })),
+      ]);
+    });
+  }
+
+  /** By the kernel's own tables: whom it has spoken to. */
+  async askWhoHas(name: string, addresses: readonly string[]): Promise<HostNeighbour[]> {
+    const here = this.neighbours().filter(({ router, holder }) => !router && holder.endsWith(` on ${name}`));
+    return here.filter(({ address }) => addresses.includes(address));
   }
 
   defaultInterface(): string | undefined {

@@ -1,11 +1,13 @@
 import { addRemedyHook, SyscallError } from "../../../ffi/errno.ts";
 import { formatPrefix, type Prefix, parsePrefix } from "../../../ffi/inet.ts";
 import { type NetlinkSocket, openRtnetlink } from "../../../ffi/linux/netlink/socket.ts";
+import { askWhoHas } from "../../../ffi/linux/packet.ts";
 import { addAddresses, listAddresses, removeAddresses } from "../../../ffi/linux/rtnl/address.ts";
 import { createLink, deleteLink, findLink, type Link, listLinks } from "../../../ffi/linux/rtnl/link.ts";
-import { findAddressHolders, findDefaultRoute } from "../../../ffi/linux/rtnl/route.ts";
+import { listNeighbours } from "../../../ffi/linux/rtnl/neighbour.ts";
+import { findAddressHolders, findDefaultRoute, listNextHops } from "../../../ffi/linux/rtnl/route.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type { HostInterface, InterfaceMaker, Interfaces } from "../host.ts";
+import type { HostInterface, HostNeighbour, InterfaceMaker, Interfaces } from "../host.ts";
 import { markOf } from "./confinement/mark.ts";
 
 /**
@@ -19,7 +21,11 @@ const MARK = "klee ";
 /** Marks addresses as klee's, `ip address show` says `proto 0x6b`: a number that neither kernel nor iproute2 uses. */
 export const ALIAS_PROTOCOL = 0x6b;
 
+/** So long an answer holds: from a container's making to its start. */
+const ASKED_MS = 5000;
+
 addRemedyHook((call, code) => {
+  if (call === "socket" && code === "EPERM") return "CAP_NET_RAW is needed: run klee as root";
   if (call === "RTM_NEWLINK" && code === "EOPNOTSUPP") return "load the kernel module bridge or dummy";
   if (call === "RTM_NEWADDR" && code === "EACCES") return "IPv6 is off: see sysctl net.ipv6.conf.all.disable_ipv6";
   if (call.startsWith("RTM_") && code === "EPERM") return "CAP_NET_ADMIN is needed: run klee as root";
@@ -28,6 +34,9 @@ addRemedyHook((call, code) => {
 
 /** Interfaces and their addresses by rtnetlink. */
 export class LinuxInterfaces implements Interfaces {
+  /** When nobody was found to have an address, by interface and address. */
+  readonly #asked = new Map<string, number>();
+
   list(): HostInterface[] {
     return withSocket("cannot list the host's interfaces", (socket) => {
       const links = listLinks(socket);
@@ -56,6 +65,45 @@ export class LinuxInterfaces implements Interfaces {
       const [index] = findAddressHolders(socket, [parsePrefix(address)]);
       return index === undefined ? undefined : nameOf(socket, index);
     });
+  }
+
+  neighbours(): HostNeighbour[] {
+    return withSocket("cannot list the host's routers and neighbours", (socket) => {
+      const names = new Map(listLinks(socket).map(({ index, name }) => [index, name]));
+      const on = (linkIndex: number): string => names.get(linkIndex) ?? `interface ${linkIndex}`;
+      const hops = [...listNextHops(socket, "inet"), ...listNextHops(socket, "inet6")];
+      return [
+        ...hops.map(({ linkIndex, address }) => ({ address, holder: `a router on ${on(linkIndex)}`, router: true })),
+        ...listAddresses(socket).flatMap(({ peer, linkIndex }) =>
+          peer === undefined ? [] : [{ address: peer, holder: `the other end of ${on(linkIndex)}`, router: true }],
+        ),
+        ...listNeighbours(socket).map(({ linkIndex, address, linkAddress }) => ({
+          address,
+          holder: `${linkAddress} on ${on(linkIndex)}`,
+          router: false,
+        })),
+      ];
+    });
+  }
+
+  async askWhoHas(name: string, addresses: readonly string[]): Promise<HostNeighbour[]> {
+    const now = performance.now();
+    const due = addresses.filter((address) => now - (this.#asked.get(`${name} ${address}`) ?? -ASKED_MS) >= ASKED_MS);
+    if (due.length === 0) return [];
+    try {
+      const link = withSocket(`cannot find interface ${name}`, (socket) => findLink(socket, name));
+      if (link === undefined || !link.asksForAddresses) return [];
+      const holders = await askWhoHas(link, due);
+      for (const address of due) this.#asked.set(`${name} ${address}`, performance.now());
+      for (const { address } of holders) this.#asked.delete(`${name} ${address}`);
+      return holders.map(({ address, linkAddress }) => ({
+        address,
+        holder: `${linkAddress} on ${name}`,
+        router: false,
+      }));
+    } catch (error) {
+      throw hostFailure(`cannot ask on ${name} who has ${due.join(", ")}`, error);
+    }
   }
 
   defaultInterface(): string | undefined {
