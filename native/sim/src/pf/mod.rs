@@ -111,14 +111,15 @@ const DIOCIGETIFACES: u64 = 0xc028_4457;
 const DIOCSETIFFLAG: u64 = 0xc028_4459;
 const DIOCCLRIFFLAG: u64 = 0xc028_445a;
 
-/// Legacy requests that release 15 has no more.
+/// Legacy requests that release 15 has no more, and those in name-value form that 12 has not yet.
 const UNTIL_15: [u64; 3] = [DIOCGETRULE, DIOCGETSTATUS, DIOCKILLSTATES];
+const SINCE_14: [u64; 3] = [DIOCGETRULENV, DIOCGETSTATUSNV, DIOCKILLSTATESNV];
 
 /// One request of /dev/pf. `argument` is the address of as many bytes as the request says, with good pointers in them.
 pub fn ioctl(pf: &mut Pf, host: &Host, request: u64, argument: u64) -> Answer {
     // SAFETY: see above.
     let bytes = unsafe { at(argument, (request >> 16 & 0x1fff) as usize)? };
-    if host.release >= 15 && UNTIL_15.contains(&request) {
+    if host.release >= 15 && UNTIL_15.contains(&request) || host.release < 14 && SINCE_14.contains(&request) {
         return Err(ENODEV);
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

@@ -19,6 +19,12 @@ pub const ADDRMASK: u8 = 0;
 pub const DYNIFTL: u8 = 2;
 pub const TABLE: u8 = 3;
 const RANGE: u8 = 5;
+const PASS: u8 = 0;
+const DROP: u8 = 1;
+const NAT: u8 = 4;
+const NONAT: u8 = 5;
+const RDR: u8 = 8;
+const NORDR: u8 = 9;
 const ICMP_MAXTYPE: u16 = 40;
 const OVERLOAD_TABLE: usize = 512;
 
@@ -238,6 +244,7 @@ impl Rule {
                 return Err(EINVAL);
             }
         }
+        check_fields(&body)?;
         if body.get_u16(RETURN_ICMP) >> 8 > ICMP_MAXTYPE {
             return Err(EINVAL);
         }
@@ -246,7 +253,7 @@ impl Rule {
         }
         let rule = Self { body: Sparse(body.clone()), call, pool };
         // Translations lead somewhere, but for the calls of anchors and exemptions.
-        if [4, 6, 8].contains(&rule.action()) && rule.call.is_empty() && rule.pool.is_empty() {
+        if [NAT, RDR].contains(&rule.action()) && rule.call.is_empty() && rule.pool.is_empty() {
             return Err(EINVAL);
         }
         if !rule.call.is_empty() {
@@ -264,6 +271,36 @@ impl Rule {
     }
 }
 
+/// Parts of struct pf_rule that no recorded rule has anything in: what a kernel makes of them the model does not know.
+const UNSEEN: &[std::ops::Range<usize>] = &[
+    112..176, // skip
+    256..384, // qname, pqname
+    512..620, // overload_tblname, entries, and of the pool all before its ports
+    625..700, // what follows the pool's opts, counters, kif, anchor, os_fingerprint
+    704..864, // timeout, max_*, queues, nr, prob, cuid, cpid, states
+    868..900, // max_mss, tags, scrub_flags, uid, gid
+    906..908, // log, logif
+    910..911, // match_tag_not
+    919..976, // min_ttl and all after it
+];
+
+/// Each field has a value that some recorded rule has.
+fn check_fields(body: &[u8]) -> Answer {
+    const RETURN: u32 = 0x8;
+    const RETURN_ICMP: u32 = 0x4;
+    const POOL_OPTIONS: [u8; 2] = [0, 4];
+    let unseen = UNSEEN.iter().any(|range| body[range.clone()].iter().any(|byte| *byte != 0));
+    let families = [0, AF_INET as u8, AF_INET6 as u8];
+    let truths = [908, 909, 911, 912, 52, 108].iter().all(|at| body[*at] <= 1);
+    let known = [PASS, DROP, NAT, NONAT, RDR, NORDR].contains(&body[904])
+        && body[905] <= 2
+        && families.contains(&body[913])
+        && POOL_OPTIONS.contains(&body[624])
+        && body.get_u32(900) & !(RETURN | RETURN_ICMP) == 0
+        && body[917] & !body[918] == 0;
+    if unseen || !truths || !known { Err(EINVAL) } else { Ok(()) }
+}
+
 /// An address without a family, or with bits beyond its mask, is not what anybody means.
 fn check_family(wrap: &Wrapped, family: i32) -> Answer {
     let Wrapped::Network { address, mask } = wrap else { return Ok(()) };
@@ -274,14 +311,12 @@ fn check_family(wrap: &Wrapped, family: i32) -> Answer {
     if beyond || (!any && family == 0) { Err(EINVAL) } else { Ok(()) }
 }
 
-/// The ruleset that an action belongs to, pf_get_ruleset_number.
+/// The ruleset that an action belongs to, pf_get_ruleset_number; of scrub, binat and match no request was seen.
 pub fn ruleset_of(action: u8) -> Answer<usize> {
     match action {
-        2 | 3 => Ok(0),
-        0 | 1 | 12 => Ok(super::FILTER),
-        4 | 5 => Ok(super::NAT),
-        6 | 7 => Ok(3),
-        8 | 9 => Ok(super::RDR),
+        PASS | DROP => Ok(super::FILTER),
+        NAT | NONAT => Ok(super::NAT),
+        RDR | NORDR => Ok(super::RDR),
         _ => Err(EINVAL),
     }
 }
@@ -300,6 +335,10 @@ pub fn add_address(pf: &mut Pf, bytes: &[u8]) -> Answer {
         return Err(EINVAL);
     }
     check_family(&wrapped(&address[..48])?, family)?;
+    // Neither flags of an interface's addresses, nor an interface to route to, nor links of a list.
+    if address[41..].iter().any(|byte| *byte != 0) {
+        return Err(EINVAL);
+    }
     pf.pool.push(Sparse(address.to_vec()));
     Ok(())
 }

@@ -125,10 +125,11 @@ pub fn list(pf: &Pf, bytes: &mut [u8]) -> Answer {
     Ok(())
 }
 
-/// DIOCKILLSTATES, by id alone.
+/// DIOCKILLSTATES, by id alone: a struct pfioc_state_kill with nothing else in it.
 pub fn kill(pf: &mut Pf, bytes: &mut [u8]) -> Answer {
+    const AFTER_CREATOR: usize = 12;
     let (id, creator) = (bytes.get_u64(0), bytes.get_u32(8));
-    if id == 0 || creator != CREATOR {
+    if id == 0 || creator != CREATOR || bytes[AFTER_CREATOR..].iter().any(|byte| *byte != 0) {
         return Err(EINVAL);
     }
     let before = pf.states.len();
@@ -147,12 +148,22 @@ pub fn kill_named(pf: &mut Pf, request: &Named) -> Answer<Named> {
     let id = compare.number("id")?;
     let family = request.number("af")? as i32;
     let protocol = request.number("proto")? as u8;
+    // Required as well; by none of them was a state chosen.
+    let creator = compare.number("creatorid")?;
+    let texts = [request.text("ifname")?, request.text("label")?];
+    if compare.number("direction")? != 0 || texts != ["", ""] || (id == 0 && creator != 0) {
+        return Err(EINVAL);
+    }
     let ends = [request.list("src")?, request.list("dst")?];
     let mut wanted = Vec::new();
     for end in &ends {
         let wrap = end.list("addr")?;
         let address = wrap.list("addr")?.binary("addr")?;
         let mask = wrap.list("mask")?.binary("addr")?;
+        let plain = [wrap.number("type")?, wrap.number("iflags")?, end.number("neg")?] == [0; 3];
+        if !plain || address.len() != 16 || mask.len() != 16 {
+            return Err(EINVAL);
+        }
         let ports = match (end.number("port_op")?, end.numbers("port")?.as_slice()) {
             (PF_OP_NONE, _) => 0..=u64::from(u16::MAX),
             // In network byte order, as struct pf_rule_addr has them.

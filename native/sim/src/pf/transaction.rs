@@ -1,7 +1,7 @@
 //! Transactions over rulesets and tables of any number of anchors, all or nothing.
 
 use super::rule::PATH;
-use super::{Pf, RULESETS, TABLES};
+use super::{FILTER, NAT, Pf, RDR, TABLES};
 use crate::errno::{Answer, EBUSY, EINVAL, ENODEV};
 use crate::memory::{Bytes, BytesMut, at};
 
@@ -33,7 +33,7 @@ fn parts(bytes: &[u8]) -> Answer<Vec<Part>> {
         .chunks_exact(ELEMENT)
         .map(|element| {
             let ruleset = element.get_u32(0) as usize;
-            if ruleset >= RULESETS && ruleset != TABLES {
+            if ![FILTER, NAT, RDR, TABLES].contains(&ruleset) {
                 return Err(EINVAL);
             }
             Ok(Part { ruleset, path: element.get_name(4, PATH)?, ticket: element.get_u32(TICKET) })
