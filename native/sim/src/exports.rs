@@ -221,8 +221,12 @@ pub unsafe extern "C" fn statfs(path: *const c_char, room: *mut c_void) -> c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn getfsstat(room: *mut c_void, size: c_long, _mode: c_int) -> c_int {
+pub unsafe extern "C" fn getfsstat(room: *mut c_void, size: c_long, mode: c_int) -> c_int {
+    const MNT_NOWAIT: c_int = 2;
     reply(enter("getfsstat", |kernel| {
+        if mode != MNT_NOWAIT || size < 0 {
+            return Err(EINVAL);
+        }
         // SAFETY: the caller passes as many bytes as it says, or null.
         let room = if room.is_null() { None } else { Some(unsafe { at(room as u64, size as usize)? }) };
         Ok(mount::getfsstat(kernel, room))
@@ -261,7 +265,11 @@ pub unsafe extern "C" fn sysctlbyname(
 }
 
 unsafe fn exchange(kernel: &mut Kernel, mib: &[i32], old: [u64; 2], new: [u64; 2]) -> Answer {
+    const CTL_MAXNAME: usize = 24;
     let [room, size] = old;
+    if !(2..=CTL_MAXNAME).contains(&mib.len()) {
+        return Err(EINVAL);
+    }
     if size != 0 || new[1] == 0 {
         // SAFETY: the caller's promise.
         unsafe { sysctl::give(&sysctl::read(kernel, mib)?, room, size)? };
@@ -298,6 +306,10 @@ unsafe fn limits(
     work: impl FnOnce(&mut Kernel, &str) -> Answer<String>,
 ) -> c_int {
     done(enter(call, |kernel| {
+        const MAX_INBUFSIZE: u64 = 4 << 10;
+        if input[1] > MAX_INBUFSIZE {
+            return Err(crate::errno::E2BIG);
+        }
         // SAFETY: the caller passes as many bytes as it says.
         let bytes = unsafe { at(input[0], input[1] as usize)? };
         let Some((0, bytes)) = bytes.split_last() else { return Err(EINVAL) };

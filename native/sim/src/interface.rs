@@ -2,6 +2,7 @@
 
 use crate::errno::{
     Answer, EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOMSG, ENXIO, EOPNOTSUPP, EPERM,
+    EPROTONOSUPPORT,
 };
 use crate::kernel::Kernel;
 use crate::memory::{Bytes, BytesMut, at};
@@ -21,6 +22,9 @@ const IFF_MULTICAST: u32 = 0x8000;
 /// net.ifdescr_maxlen
 const DESCRIPTION_LIMIT: u64 = 1024;
 const INFINITE: u32 = u32::MAX;
+/// Flags that are the kernel's own, IFF_CANTCHANGE of net/if.h: what a request says of them is passed over.
+const IFF_CANTCHANGE: u32 = 0x2 | 0x10 | 0x40 | 0x100 | 0x200 | 0x400 | 0x800 | 0x8000;
+const IN6_IFF_NODAD: u32 = 0x20;
 const INET_SIZE: usize = 16;
 const INET6_SIZE: usize = 28;
 
@@ -130,11 +134,19 @@ fn ipv4(bytes: &[u8], offset: usize) -> Answer<Ipv4Addr> {
 }
 
 fn ipv6(bytes: &[u8], offset: usize) -> Answer<Ipv6Addr> {
-    if bytes.get_u8(offset) != INET6_SIZE as u8 || bytes.get_u8(offset + 1) != AF_INET6 as u8 {
+    let strict = bytes.get_u8(offset) == INET6_SIZE as u8 && bytes.get_u8(offset + 1) == AF_INET6 as u8;
+    // Neither port, nor flow, nor scope.
+    let rest = bytes[offset + 2..offset + 8].iter().chain(&bytes[offset + 24..offset + 28]);
+    if !strict || rest.into_iter().any(|byte| *byte != 0) {
         return Err(EINVAL);
     }
     let octets: [u8; 16] = bytes[offset + 8..offset + 24].try_into().expect("16 bytes were taken");
     Ok(octets.into())
+}
+
+/// A virtual host id needs carp(4), which is not there.
+fn without_carp(vhid: u32) -> Answer {
+    if vhid == 0 { Ok(()) } else { Err(EPROTONOSUPPORT) }
 }
 
 /// The length of a netmask; EINVAL for one with holes, or none.
@@ -221,6 +233,10 @@ pub unsafe fn ioctl(kernel: &mut Kernel, family: i32, request: u64, argument: u6
         SIOCSIFFLAGS => {
             let wanted = bytes.get_u32(16);
             let one = named(kernel, &name, vnet)?;
+            // Another one was not seen to be set, nor taken back.
+            if (wanted ^ one.flags) & !(IFF_UP | IFF_CANTCHANGE) != 0 {
+                return Err(EINVAL);
+            }
             if wanted & IFF_UP != 0 {
                 one.bring_up();
             } else {
@@ -233,17 +249,24 @@ pub unsafe fn ioctl(kernel: &mut Kernel, family: i32, request: u64, argument: u6
             let broadcast = if bytes[32..48].iter().all(|byte| *byte == 0) { None } else { Some(ipv4(bytes, 32)?) };
             let prefix = prefix_length(&mask.octets())?;
             let one = named(kernel, &name, vnet)?;
+            without_carp(bytes.get_u32(64))?;
             one.add(Address { ip: ip.into(), prefix, broadcast });
             Ok(())
         }
         SIOCDIFADDR => withdraw(named(kernel, &name, vnet)?, ipv4(bytes, 16)?.into()),
         SIOCAIFADDR_IN6 => {
             let (ip, mask) = (ipv6(bytes, 16)?, ipv6(bytes, 72)?);
+            // No peer, no flag but one, no time at which it ends.
+            let plain = bytes[44..72].iter().chain(&bytes[104..120]).all(|byte| *byte == 0);
+            if !plain || bytes.get_u32(100) & !IN6_IFF_NODAD != 0 {
+                return Err(EINVAL);
+            }
             if bytes.get_u32(120) != INFINITE || bytes.get_u32(124) != INFINITE {
                 return Err(EINVAL);
             }
             let prefix = prefix_length(&mask.octets())?;
             let one = named(kernel, &name, vnet)?;
+            without_carp(bytes.get_u32(128))?;
             one.add(Address { ip: ip.into(), prefix, broadcast: None });
             Ok(())
         }
@@ -278,6 +301,10 @@ pub unsafe fn ioctl(kernel: &mut Kernel, family: i32, request: u64, argument: u6
                 return Err(ENXIO);
             }
             let (from, to) = if request == SIOCSIFVNET { (vnet, jid) } else { (jid, vnet) };
+            named(kernel, &name, from)?;
+            if named(kernel, &name, to).is_ok() {
+                return Err(EEXIST);
+            }
             let one = named(kernel, &name, from)?;
             one.vnet = to;
             one.addresses.clear();
@@ -309,7 +336,9 @@ fn create(kernel: &mut Kernel, name: &str) -> Answer<String> {
         |kernel: &Kernel, unit: u32| kernel.interfaces.iter().any(|one| one.driver == driver && one.unit == unit);
     let unit = match digits {
         "" => (0..).find(|unit| !taken(kernel, *unit)).expect("a unit is free"),
-        digits => digits.parse().map_err(|_| EINVAL)?,
+        // ifc_name2unit: no zeros in front, and an int.
+        digits if digits.len() > 1 && digits.starts_with('0') => return Err(EINVAL),
+        digits => digits.parse::<i32>().map_err(|_| EINVAL)? as u32,
     };
     if taken(kernel, unit) {
         return Err(EEXIST);
@@ -432,7 +461,10 @@ unsafe fn bridge(kernel: &mut Kernel, name: &str, bytes: &[u8]) -> Answer {
     let holder = kernel.interfaces.iter().find(|one| one.members.contains(&member)).map(|one| one.name.clone());
     match bytes.get_u64(16) {
         BRDGADD => {
-            named(kernel, &member, 0).map_err(|_| ENOENT)?;
+            // Ethernet alone: neither a loopback interface nor another bridge.
+            if ["lo", "bridge", "pflog"].contains(&named(kernel, &member, 0).map_err(|_| ENOENT)?.driver.as_str()) {
+                return Err(EINVAL);
+            }
             match holder {
                 Some(holder) => Err(if holder == name { EEXIST } else { EBUSY }),
                 None => {

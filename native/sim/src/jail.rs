@@ -1,7 +1,7 @@
 //! Jails, jail_set(2): parameters as the kernel checks them, in its order.
 
 use crate::descriptor::{Object, fresh, jail_of};
-use crate::errno::{Answer, EADDRINUSE, EEXIST, EINVAL, ENOENT, ENOTDIR, EPERM, Errno};
+use crate::errno::{Answer, EADDRINUSE, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, Errno};
 use crate::kernel::Kernel;
 use crate::memory::BytesMut;
 use crate::options::{Option as Entry, Options};
@@ -233,7 +233,8 @@ fn try_set(kernel: &mut Kernel, options: &Options, flags: i32) -> Result<i32, Re
     if process::own_jail() != 0 {
         return Err(EPERM.into());
     }
-    let known = JAIL_CREATE | JAIL_UPDATE | JAIL_ATTACH | JAIL_DYING;
+    // JAIL_DYING was never seen here: to bring a dying jail back.
+    let known = JAIL_CREATE | JAIL_UPDATE | JAIL_ATTACH;
     if flags & !known != 0 || flags & (JAIL_CREATE | JAIL_UPDATE) == 0 {
         return Err(EINVAL.into());
     }
@@ -273,6 +274,13 @@ fn try_set(kernel: &mut Kernel, options: &Options, flags: i32) -> Result<i32, Re
         && name.parse::<i32>().is_ok_and(|number| Some(number) != jid)
     {
         return refuse(EINVAL, "name cannot be numeric (unless it is the jid)");
+    }
+    if changes.ints.get("vnet") == Some(&i64::from(JAIL_SYS_NEW)) && (changes.ip4.is_some() || changes.ip6.is_some()) {
+        return refuse(EINVAL, "vnet jails cannot have IP address restrictions");
+    }
+    // Of a jail within another one.
+    if let Some((around, _)) = name.as_deref().and_then(|name| name.rsplit_once('.')) {
+        return refuse(ENOENT, format!("jail \"{around}\" not found"));
     }
     let jid = jid.unwrap_or(kernel.last_jid + 1);
     kernel.last_jid = kernel.last_jid.max(jid);
@@ -338,7 +346,7 @@ fn read_value(
     negative: bool,
 ) -> Result<(), Refusal> {
     match kind {
-        Kind::Text => drop(changes.texts.insert(name, option.text()?)),
+        Kind::Text => drop(changes.texts.insert(name, text_of(option, name)?)),
         Kind::Bool if option.value.is_some() && option.bytes().len() != 4 => return Err(EINVAL.into()),
         Kind::Bool => drop(changes.bools.insert(name, !negative)),
         Kind::Int | Kind::Sys => {
@@ -347,11 +355,18 @@ fn read_value(
                 "devfs_ruleset" => 0..=65535,
                 "enforce_statfs" => 0..=2,
                 "children.max" => 0..=999_999,
+                // There is no jail without a host's name, or without any network stack.
+                "host" | "vnet" => JAIL_SYS_NEW..=*JAIL_SYS.end(),
+                "osreldate" => 1..=i32::MAX,
                 _ if kind == Kind::Sys => JAIL_SYS,
                 _ => i32::MIN..=i32::MAX,
             };
             if !range.contains(&value) {
                 return Err(EINVAL.into());
+            }
+            // Not below the host's own.
+            if name == "securelevel" && value < -1 {
+                return Err(EPERM.into());
             }
             changes.ints.insert(name, value.into());
         }
@@ -366,6 +381,21 @@ fn read_value(
         Kind::Ip6 => changes.ip6 = Some(addresses(option.bytes(), &[Ipv6Addr::UNSPECIFIED])?),
     }
     Ok(())
+}
+
+/// A text that is as short as its place in struct prison.
+fn text_of(option: &Entry, name: &str) -> Answer<String> {
+    let text = option.text()?;
+    let room = match name {
+        "path" => 1024,
+        "host.hostuuid" => 64,
+        "osrelease" => 32,
+        _ => 256,
+    };
+    if text.len() >= room {
+        return Err(ENAMETOOLONG);
+    }
+    if name == "osrelease" && text.is_empty() { Err(EINVAL) } else { Ok(text) }
 }
 
 fn unknown(changes: &Changes) -> Result<(), Refusal> {

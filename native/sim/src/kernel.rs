@@ -100,8 +100,8 @@ pub struct Kernel {
     pub sysctls: BTreeMap<String, i32>,
     /// rctl(4) rules, newest first.
     pub limits: Vec<String>,
-    /// devfs(5) rulesets: number to how many rules it has.
-    pub rulesets: BTreeMap<u16, u32>,
+    /// devfs(5) rulesets: number to the numbers of its rules.
+    pub rulesets: BTreeMap<u16, BTreeSet<u16>>,
     pub pf: Pf,
     /// Connections of sockets that were dropped, net.inet.tcp.drop: `LOCAL PORT to FOREIGN PORT`.
     #[serde(default)]
@@ -126,7 +126,7 @@ impl Kernel {
             limits: Vec::new(),
             // Release 15 has one more, for jails with a network of their own.
             rulesets: if machine.devfs {
-                (1..=if machine.release >= 15 { 5 } else { 4 }).map(|number| (number, 1)).collect()
+                (1..=if machine.release >= 15 { 5 } else { 4 }).map(|number| (number, BTreeSet::from([100]))).collect()
             } else {
                 BTreeMap::new()
             },

@@ -16,6 +16,7 @@ use std::os::unix::fs::symlink;
 pub const STATFS: usize = 2344;
 const STATFS_VERSION: u32 = 0x2014_0518;
 const MNAMELEN: usize = 1024;
+const MFSNAMELEN: usize = 16;
 const MNT_RDONLY: i32 = 1;
 const MNT_NOEXEC: i32 = 4;
 const MNT_NOSUID: i32 = 8;
@@ -59,7 +60,7 @@ pub fn nmount(kernel: &mut Kernel, options: &mut Options, flags: i32) -> Answer 
     }
     let text = |name: &str| options.find(name).ok_or(EINVAL).and_then(|option| option.text());
     let (kind, given) = (text("fstype")?, text("fspath")?);
-    if given.len() >= MNAMELEN {
+    if given.len() >= MNAMELEN || kind.len() >= MFSNAMELEN {
         return Err(ENAMETOOLONG);
     }
     let module = match kind.as_str() {
@@ -78,6 +79,14 @@ pub fn nmount(kernel: &mut Kernel, options: &mut Options, flags: i32) -> Answer 
     if let Some(name) = options.0.iter().map(|option| option.name.clone()).find(|name| stray(name)) {
         options.say(&format!("mount option <{name}> is unknown"));
         return Err(EINVAL);
+    }
+    // Numbers, the mode in octal.
+    for name in ["size", "inodes", "uid", "gid", "mode"] {
+        let radix = if name == "mode" { 8 } else { 10 };
+        let number = |text: &str| u64::from_str_radix(text, radix).is_ok();
+        if options.find(name).map(|option| option.text()).transpose()?.is_some_and(|text| !number(&text)) {
+            return Err(EINVAL);
+        }
     }
     let source = match kind.as_str() {
         "nullfs" => directory(&text("target").or_else(|_| text("from"))?, &kernel.machine)?,

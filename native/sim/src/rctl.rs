@@ -1,6 +1,6 @@
 //! Resource limits, rctl(4).
 
-use crate::errno::{Answer, EINVAL, ENOSYS, EPERM, ERANGE, ESRCH};
+use crate::errno::{Answer, EINVAL, ENAMETOOLONG, ENOSYS, EOPNOTSUPP, EPERM, ERANGE, ESRCH};
 use crate::kernel::Kernel;
 use crate::process;
 
@@ -32,6 +32,11 @@ const RESOURCES: [&str; 25] = [
     "readiops",
     "writeiops",
 ];
+/// Those of which `deny` makes no sense: they are not RACCT_DENIABLE, sys/kern/kern_racct.c.
+const UNDENIABLE: [&str; 6] = ["cputime", "wallclock", "readbps", "writebps", "readiops", "writeiops"];
+/// Those that the kernel counts in millionths: the amount must leave room for that.
+const IN_MILLIONS: [&str; 7] = ["cputime", "wallclock", "pcpu", "readbps", "writebps", "readiops", "writeiops"];
+const LONGEST_JAIL: usize = 255;
 const PAGE: u64 = 4096;
 
 fn usable(kernel: &Kernel) -> Answer {
@@ -41,31 +46,43 @@ fn usable(kernel: &Kernel) -> Answer {
     if kernel.machine.racct { Ok(()) } else { Err(ENOSYS) }
 }
 
-/// `jail:NAME:RESOURCE:ACTION=AMOUNT`, the amount a plain number.
+/// `jail:NAME:RESOURCE:deny=AMOUNT`, the amount a plain number, perhaps with `/jail` after it. Of other subjects and actions
+/// rctl(8) knows; none was seen, and the model has none.
 pub fn add(kernel: &mut Kernel, rule: &str) -> Answer {
     usable(kernel)?;
-    let parts: Vec<&str> = rule.split(':').collect();
-    let [subject, name, resource, action] = parts.as_slice() else { return Err(EINVAL) };
-    let (action, amount) = action.split_once('=').ok_or(EINVAL)?;
-    let amount = amount.split_once('/').map_or(amount, |(amount, _)| amount);
-    let known = ["deny", "log", "devctl", "throttle"].contains(&action) || action.starts_with("sig");
-    if !["jail", "process", "user", "loginclass"].contains(subject) || !RESOURCES.contains(resource) || !known {
+    let parts: Vec<&str> = rule.splitn(4, ':').collect();
+    let ["jail", name, resource, action] = parts.as_slice() else { return Err(EINVAL) };
+    let (amount, per) = action.strip_prefix("deny=").ok_or(EINVAL)?.split_once('/').unwrap_or((&action[5..], "jail"));
+    let amount: i64 = amount.parse().map_err(|_| EINVAL)?;
+    if !RESOURCES.contains(resource) || name.is_empty() || amount < 0 || per != "jail" {
         return Err(EINVAL);
     }
-    if *subject == "jail" && name.is_empty() || amount.parse::<u64>().is_err() {
-        return Err(EINVAL);
+    if name.len() > LONGEST_JAIL {
+        return Err(ENAMETOOLONG);
     }
-    kernel.limits.retain(|one| one != rule);
-    kernel.limits.insert(0, rule.into());
+    if IN_MILLIONS.contains(resource) && amount > i64::MAX / 1_000_000 {
+        return Err(ERANGE);
+    }
+    if UNDENIABLE.contains(resource) {
+        return Err(EOPNOTSUPP);
+    }
+    // One that differs in the amount alone goes.
+    let same = format!("jail:{name}:{resource}:deny=");
+    kernel.limits.retain(|one| !one.starts_with(&same));
+    kernel.limits.insert(0, format!("{same}{amount}"));
     Ok(())
 }
 
-/// `SUBJECT:NAME:RESOURCE:ACTION`, of which the end may be missing, and any part empty.
+/// `jail:NAME:RESOURCE:ACTION`, of which the end may be missing, and any part empty.
 fn requires_filter(filter: &str) -> Answer {
-    let mut parts = filter.split(':');
+    let mut parts = filter.split([':', '=']);
     let known = |part: Option<&str>, all: &[&str]| part.is_none_or(|part| part.is_empty() || all.contains(&part));
-    let subject = known(parts.next(), &["jail", "process", "user", "loginclass"]);
-    if subject && known(parts.nth(1), &RESOURCES) { Ok(()) } else { Err(EINVAL) }
+    let subject = parts.next();
+    let name = parts.next();
+    // A name without a subject says nothing.
+    let named = name.is_none_or(str::is_empty) || subject == Some("jail");
+    let rest = known(parts.next(), &RESOURCES) && known(parts.next(), &["deny"]);
+    if known(subject, &["jail"]) && named && rest && parts.next().is_none() { Ok(()) } else { Err(EINVAL) }
 }
 
 fn matches(rule: &str, filter: &str) -> bool {

@@ -179,6 +179,8 @@ fn value(kernel: &Kernel, name: &str) -> Answer<Vec<u8>> {
         "kern.boot_id" => kernel.boot_id.to_vec(),
         "kern.boottime" => [kernel.boot_time.to_le_bytes(), 0_u64.to_le_bytes()].concat(),
         name if name.starts_with("security.jail.param.") => int(0),
+        // To be written alone.
+        "net.inet.tcp.drop" => return Err(EPERM),
         "net.pf.filter_local" => truth(kernel, *kernel.sysctls.get(name).ok_or(ENOENT)?),
         name => int(*kernel.sysctls.get(name).ok_or(ENOENT)?),
     })
@@ -209,8 +211,11 @@ pub fn write(kernel: &mut Kernel, mib: &[i32], new: &[u8]) -> Answer {
     if new.len() != value(kernel, &name)?.len() || new.len() > 4 {
         return Err(EINVAL);
     }
+    // A truth value is one, and the system's level of security never falls.
     let value = new.iter().rev().fold(0, |sum, byte| sum << 8 | i32::from(*byte));
     match kernel.sysctls.get_mut(&name) {
+        Some(_) if new.len() == 1 && value > 1 => Err(EINVAL),
+        Some(level) if name == "kern.securelevel" && value < *level => Err(EPERM),
         Some(known) => {
             *known = value;
             Ok(())
