@@ -13,6 +13,7 @@ mod addon {
     mod keys;
     mod relay;
     mod spawn;
+    mod streams;
     mod supervisor;
     mod terminal;
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// The client's socket.
 const SOCKET: RawFd = 3;
 
-const USAGE: &str = "usage: klee-supervisor CONTAINER HELD, with a socket as descriptor 3
+const USAGE: &str = "usage: klee-supervisor CONTAINER OUTPUTS HELD, with a socket as descriptor 3
        klee-supervisor CONTAINER later MILLISECONDS CGROUP-PROCS|- PROGRAM [ARGUMENT]...
 klee starts it.";
 
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             let cgroup_procs = Some(cgroup_procs.as_str()).filter(|path| *path != "-");
             execute_later(Duration::from_millis(delay), cgroup_procs, program, rest).map(|never| match never {})
         }),
-        [_, held] => held.parse().ok().and_then(|held| Some(host::supervisor::supervise(client()?, held))),
+        [_, outputs, held] => start(outputs, held),
         _ => None,
     };
     match outcome {
@@ -42,6 +42,18 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// None: not with these arguments, or not by klee.
+fn start(outputs: &str, held: &str) -> Option<failure::Outcome<()>> {
+    let outputs = match outputs {
+        "0" => None,
+        "2" => Some([SOCKET + 1, SOCKET + 2]),
+        _ => return None,
+    };
+    let held: RawFd = held.parse().ok()?;
+    let end = SOCKET + 1 + outputs.map_or(0, |_| 2) + held;
+    Some(host::supervisor::supervise(client()?, outputs, end))
 }
 
 /// The socket that klee opened for this program; None when somebody else started it.

@@ -72,8 +72,8 @@ pub struct Run {
     pub lock: String,
     /// File that keeps its pid and its exit status.
     pub record: String,
-    /// File that the first process writes its output to; absent when somebody else reads that.
-    pub log: Option<String>,
+    /// File that takes what the first process writes and the klee that started it does not show.
+    pub log: String,
     /// Absent when the process has neither a terminal nor an input that stays open.
     pub console: Option<Attachable>,
     pub teardown: Vec<String>,
@@ -115,6 +115,8 @@ pub struct Process {
     pub env: Vec<String>,
     pub user: String,
     pub terminal: Option<Window>,
+    /// Without a terminal: does the client copy its standard output, and error?
+    pub shown: [bool; 2],
 }
 
 #[cfg(not(any(target_os = "freebsd", feature = "sim")))]
@@ -140,6 +142,10 @@ pub enum Command {
     Signal {
         number: i32,
     },
+    /// Nobody reads this stream, 1 or 2, any more.
+    CloseOutput {
+        stream: usize,
+    },
     /// The container, which has ended, is taken down. Who dies or leaves before that does not say so.
     TakenDown,
     /// The client leaves on purpose: a process with a terminal that nobody else can attach to goes on.
@@ -161,7 +167,7 @@ mod tests {
 
     const EXEC: &str = r#"{"mode":"exec","container":"c","run":null,
         "linux":{"cgroup_root":"/c","cgroup":"/c/k","groups":[],"raw_sockets":false,"network":"ipnet","jail":null},
-        "process":{"argv":["a"],"env":[],"user":"root","terminal":{"rows":2,"columns":3}}}"#;
+        "process":{"argv":["a"],"env":[],"user":"root","terminal":{"rows":2,"columns":3},"shown":[true,false]}}"#;
 
     #[test]
     fn a_spec_is_read() {

@@ -13,6 +13,7 @@ import type {
   Execution,
   Image,
   KleeEvent,
+  LogRecord,
   Network,
   NetworkInspection,
   NetworkRules,
@@ -61,7 +62,7 @@ export interface Containers {
   list(request: { readonly all: boolean }): Promise<readonly ContainerListing[]>;
   inspect(ref: string): Promise<ContainerInspection>;
   remove(ref: string, request: { readonly force: boolean }): Promise<string>;
-  logs(ref: string, request: ReadLog): AsyncIterable<Buffer>;
+  logs(ref: string, request: ReadLog): AsyncIterable<LogRecord>;
   rename(ref: string, name: string): Promise<Container>;
   update(ref: string, request: UpdateContainer): Promise<Container>;
   prune(): Promise<readonly string[]>;

@@ -29,10 +29,10 @@ export interface SupervisorRun {
    */
   readonly record: string;
   /**
-   * File that the first process's output goes to, already given as its stdout and stderr: the supervisor keeps it
-   * within 10 MiB and notes in `FILE.index` what was written when. Null when there is none.
+   * File that takes what the first process writes and the client does not copy, from when there is some: its directory must
+   * exist. What was written before is in `FILE.old`; each holds 5 MiB at most. native/src/common/log.rs
    */
-  readonly log: string | null;
+  readonly log: string;
   /** Where others can attach to the first process; null: nowhere. */
   readonly console: SupervisorConsole | null;
   /** Command executed by the supervisor at the end, if nobody else took the container down: absolute path first. */
@@ -56,8 +56,10 @@ export interface SupervisorProcess {
   readonly env: readonly string[];
   /** Name or number, `:group` optional. */
   readonly user: string;
-  /** Set: the process gets a pseudo terminal of this size in place of the stdio given, and the supervisor its master. */
+  /** Set: the process gets a pseudo terminal of this size in place of the pipes, and the supervisor its master. */
   readonly terminal: { readonly rows: number; readonly columns: number } | null;
+  /** Does the client copy its standard output, and its error? What it does not copy is the log's, or lost. */
+  readonly shown: readonly [stdout: boolean, stderr: boolean];
 }
 
 /** What makes a jail of a Linux process. */
@@ -100,7 +102,10 @@ export interface FreebsdJail {
 
 export interface LaunchOptions {
   readonly spec: SupervisorSpec;
-  /** Descriptors of this process that the started one gets as its own; "null" is /dev/null. */
+  /**
+   * Descriptors of this process that the started one's own streams, which are pipes, are copied from and to. Without a
+   * stdin it has /dev/null. Of no use with a terminal.
+   */
   readonly stdin: number | "null";
   readonly stdout: number | "null";
   readonly stderr: number | "null";
@@ -126,6 +131,13 @@ export interface Console {
   readonly master: number | undefined;
 }
 
+/** A stream that could not be copied to the end: the process was told that nobody reads it any more. */
+export interface Uncopied {
+  readonly stream: "stdout" | "stderr";
+  /** Of write(2); a closed pipe and a terminal that has hung up are no failures. */
+  readonly error: SyscallError;
+}
+
 /** A started process and the supervisor that waits for it. */
 export interface Supervised {
   /** Pid on the host. */
@@ -137,6 +149,11 @@ export interface Supervised {
    * Rejects with SupervisorError when the supervisor itself is killed.
    */
   readonly exited: Promise<SupervisedExit>;
+  /**
+   * Settles after `exited`, once all that the process wrote is copied. What it leaves behind may write on: to the log.
+   * Never rejects.
+   */
+  readonly copied: Promise<readonly Uncopied[]>;
   /** Sends a signal to the process. Nothing happens when it has ended. */
   signal(number: number): void;
   /** Tells the supervisor that the container has been taken down after its end: it need not do it. */
@@ -186,6 +203,11 @@ type Message =
       readonly code: number | null;
       readonly signal: number | null;
       readonly jail_empty: boolean;
+    }
+  | {
+      readonly event: "copied";
+      /** Stream, 1 or 2, and errno. */
+      readonly failed: readonly (readonly [stream: number, errno: number])[];
     };
 
 /** What `native/src/addon` exports. */
@@ -260,12 +282,17 @@ function findNativeDirectory(): string {
 export function launch(options: LaunchOptions): Promise<Supervised> {
   const { spec, heldFds = [], withinMs } = options;
   const path = join(nativeDirectory(), "klee-supervisor");
-  const stdio = [options.stdin, options.stdout, options.stderr].map((fd) => (fd === "null" ? -1 : fd));
+  const streams = [options.stdin, options.stdout, options.stderr].map((fd) => (fd === "null" ? -1 : fd));
+  const stdio = spec.process.terminal === null ? streams : [];
   const table = spec.freebsd === undefined ? linuxErrors : freebsdErrors;
   const startedAt = traceStart();
   return new Promise((resolve, reject) => {
     let settleExit: ((exit: SupervisedExit) => void) | undefined;
     let failExit: ((error: Error) => void) | undefined;
+    let settleCopied: (failed: readonly Uncopied[]) => void;
+    const copied = new Promise<readonly Uncopied[]>((settle) => {
+      settleCopied = settle;
+    });
     let closed = false;
     let timer: NodeJS.Timeout | undefined;
     let late = false;
@@ -289,6 +316,7 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
         pid,
         console,
         exited,
+        copied,
         signal: (number) => supervisor.send(JSON.stringify({ command: "signal", number })),
         takenDown: () => supervisor.send(JSON.stringify({ command: "taken-down" })),
         detached: () => supervisor.send(JSON.stringify({ command: "detached" })),
@@ -319,6 +347,9 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
             jailEmpty: message.jail_empty,
           });
           break;
+        case "copied":
+          settleCopied(message.failed.map(uncopied));
+          break;
         case "failed":
           reject(new SupervisorError({ ...message, object: message.object ?? path }, table));
           break;
@@ -327,11 +358,17 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
           const detail = late ? `no start within ${withinMs} ms` : "ended unexpectedly";
           const error = new SupervisorError({ step: "supervisor", object, errno: 0, detail }, table);
           reject(error);
+          settleCopied([]);
           if (!closed) failExit?.(error);
         }
       }
     }
   });
+}
+
+function uncopied([stream, errno]: readonly [stream: number, errno: number]): Uncopied {
+  const name = stream === 1 ? "stdout" : "stderr";
+  return { stream: name, error: new SyscallError({ call: "write", object: name, errno, table: ownErrors }) };
 }
 
 /**

@@ -257,12 +257,15 @@ export interface WindowSize {
   readonly columns: number;
 }
 
-/** File descriptors of this process that the command gets as its own, or "null" for /dev/null. */
+/**
+ * File descriptors of this process that the command's own streams are copied from and to. "null": nothing is to be read, or
+ * nobody here looks at what it writes. The command never gets the descriptors themselves.
+ */
 export interface Stdio {
   readonly stdin: number | "null";
   readonly stdout: number | "null";
   readonly stderr: number | "null";
-  /** Set: the command gets a pseudo terminal of this size in place of the three. */
+  /** Set: the command gets a pseudo terminal of this size in place of three pipes. */
   readonly terminal?: WindowSize | undefined;
 }
 
@@ -278,12 +281,23 @@ export interface ExecutionOptions {
   readonly onCreated?: ((executionId: string) => void) | undefined;
 }
 
+/** A piece of what a container wrote, at most 64 KiB of any bytes. */
+export interface LogRecord {
+  /** When it was read, Unix time in microseconds. */
+  readonly time: number;
+  /** A terminal's output is stdout. A note is klee's own word, as of what could not be kept. */
+  readonly stream: "stdout" | "stderr" | "note";
+  readonly bytes: Buffer;
+}
+
 /** Which part of a container's log is asked for. */
 export interface ReadLog {
   /** Only so many of the last lines. */
   readonly tail?: number | undefined;
-  /** Only what was written since, to the second: Unix time in milliseconds. */
+  /** Only what was written since: Unix time in milliseconds. */
   readonly since?: number | undefined;
+  /** Only what was written up to then: Unix time in milliseconds. */
+  readonly until?: number | undefined;
   /** Goes on until the container ends. */
   readonly follow?: boolean | undefined;
 }
@@ -348,7 +362,7 @@ export interface Attachment {
   /** Undefined when it has none. */
   readonly terminal: ExecutionTerminal | undefined;
   /** What it writes from now on, until it ends; undefined with a terminal. */
-  readonly output: AsyncIterable<Buffer> | undefined;
+  readonly output: AsyncIterable<LogRecord> | undefined;
   /** Copies a descriptor to its standard input, until either ends; undefined when that is not open. */
   readonly type: ((stdin: number) => Promise<void>) | undefined;
   /** Waits for its end; its exit status: its code, or 128 + the signal's number. */

@@ -84,7 +84,7 @@ export class Jail {
       mounts: [],
       lock: this.lock,
       record: join(this.directory, "run"),
-      log: null,
+      log: join(this.directory, "log"),
       console: null,
       teardown: ["/bin/sh", "-c", `echo "$$ $KLEE_ROOT" > ${this.record}.new && mv ${this.record}.new ${this.record}`],
       ...changes,
@@ -100,6 +100,7 @@ export class Jail {
       raw_sockets: false,
       network: "ipnet",
       terminal: null,
+      shown: [false, false],
       ...changes.process,
     };
     const jail = mode === "run" ? { root, hostname, devfs, mounts } : null;
@@ -139,17 +140,21 @@ export class Jail {
     const path = join(this.directory, `output${count++}`);
     const file = openSync(path, "w");
     const supervised = await this.#launch(mode, argv, { stdout: file, stderr: file, ...changes }).finally(() =>
+      // It is copied to by a descriptor of its own.
       closeSync(file),
     );
     const exit = await supervised.exited;
+    await supervised.copied;
     if (mode === "run") await waitCgroupEmpty(this.cgroup, 5000);
     return { ...exit, output: readFileSync(path, "utf8") };
   }
 
   async #launch(mode: "run" | "exec", argv: readonly string[], changes: RunChanges): Promise<Supervised> {
     const { process, run, ...stdio } = changes;
-    const spec = this.spec(mode, argv, { process, run });
-    const supervised = await launch({ stdin: "null", stdout: "null", stderr: "null", ...stdio, spec });
+    const options = { stdin: "null", stdout: "null", stderr: "null", ...stdio } as const;
+    const shown = [options.stdout !== "null", options.stderr !== "null"] as const;
+    const spec = this.spec(mode, argv, { process: { shown, ...process }, run });
+    const supervised = await launch({ ...options, spec });
     this.#supervised.push(supervised);
     return supervised;
   }

@@ -145,8 +145,8 @@ describe("the life of a container", needs("root", "cgroup2", "overlay", "busybox
       const first = await jail.start(["sleep", "1000"], { heldFds: [held] });
       closeSync(held);
       const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${first.pid}/status`, "utf8"))?.[1];
-      assert.match(readFileSync(`/proc/${parent}/fdinfo/4`, "utf8"), /^flags:\s+02?\d*0000$/m);
-      assert.ok(!existsSync(`/proc/${first.pid}/fd/4`));
+      assert.match(readFileSync(`/proc/${parent}/fdinfo/6`, "utf8"), /^flags:\s+02?\d*0000$/m);
+      assert.ok(!existsSync(`/proc/${first.pid}/fd/6`));
     }));
 
   test("waiting for an empty cgroup: told at once, and not for ever", () =>

@@ -23,17 +23,22 @@ function openPipe(jail: Jail, name: string): Promise<{ readEnd: number; writeEnd
 }
 
 describe("standard descriptors", needs("root", "cgroup2", "overlay", "busybox"), () => {
-  test("the payload gets the very files, and a file's offset with them", () =>
+  test("the payload has pipes of its own, and all that a file holds from its offset on", () =>
     withJail(async (jail) => {
       const input = join(jail.directory, "input");
       writeFileSync(input, "skipped\nread\n");
       const stdin = openSync(input, "r");
-      const { output } = await jail.run(["sh", "-c", "read a; read b; echo $b; readlink /proc/self/fd/0"], { stdin });
+      const { output } = await jail.run(
+        ["sh", "-c", "read a; read b; echo $b; readlink /proc/self/fd/0; readlink /proc/self/fd/1"],
+        {
+          stdin,
+        },
+      );
       closeSync(stdin);
-      assert.equal(output, `read\n${input}\n`);
+      assert.match(output, /^read\npipe:\[\d+\]\npipe:\[\d+\]\n$/);
     }));
 
-  test("a pipe to it ends with it, though its supervisor and pid 1 live on", () =>
+  test("a descriptor that it writes to is let go with it, though its supervisor and pid 1 live on", () =>
     withJail(async (jail) => {
       const { readEnd, writeEnd } = await openPipe(jail, "out");
       const first = await jail.start(["echo", "word"], { stdout: writeEnd, run: { persist: true } });
@@ -42,6 +47,20 @@ describe("standard descriptors", needs("root", "cgroup2", "overlay", "busybox"),
       for await (const chunk of createReadStream("", { fd: readEnd })) chunks.push(chunk as Buffer);
       assert.equal(Buffer.concat(chunks).toString(), "word\n");
       await first.exited;
+      assert.deepEqual(await first.copied, []);
+    }));
+
+  test("what cannot be written is told, and ends the writer", () =>
+    withJail(async (jail) => {
+      const full = openSync("/dev/full", "w");
+      const first = await jail.start(["sh", "-c", "while :; do echo word; done"], { stdout: full });
+      closeSync(full);
+      const { signal, code } = await first.exited;
+      assert.ok(signal === 13 || code === 1, `${signal} ${code}`);
+      assert.deepEqual(
+        (await first.copied).map(({ stream, error }) => [stream, error.code]),
+        [["stdout", "ENOSPC"]],
+      );
     }));
 
   test("what is piped in ends, too", () =>

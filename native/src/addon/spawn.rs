@@ -35,9 +35,6 @@ pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, Failed> {
     let null = open_null().map_err(at("open /dev/null"))?;
     let mut copies = Vec::new();
     for fd in program.stdio {
-        if let Some(fd) = fd {
-            make_blocking(fd).map_err(at("fcntl F_SETFL"))?;
-        }
         copies.push(duplicate(fd.unwrap_or(null.as_raw_fd())).map_err(at("fcntl F_DUPFD_CLOEXEC"))?);
     }
     for fd in program.others {
@@ -63,17 +60,6 @@ fn open_null() -> io::Result<OwnedFd> {
 pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: no pointers; the descriptor that it returns is ours alone.
     unsafe { Ok(OwnedFd::from_raw_fd(check(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, ABOVE).into())? as RawFd)) }
-}
-
-/// Node makes pipes non-blocking, and its children inherit that; other programs do not expect it.
-fn make_blocking(fd: RawFd) -> io::Result<()> {
-    // SAFETY: no pointers.
-    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) }.into())? as c_int;
-    if flags & libc::O_NONBLOCK != 0 {
-        // SAFETY: no pointers.
-        check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) }.into())?;
-    }
-    Ok(())
 }
 
 struct FileActions(libc::posix_spawn_file_actions_t);

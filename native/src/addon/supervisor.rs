@@ -2,6 +2,7 @@
 
 use super::executable::Executable;
 use super::spawn::{Failed, Program, spawn};
+use super::streams::{Copies, Pipes};
 use crate::wire;
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -9,7 +10,7 @@ use napi::{Error, Result, Status};
 use napi_derive::napi;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
@@ -22,8 +23,9 @@ pub struct Supervisor {
     socket: Option<UnixStream>,
 }
 
-/// Starts the supervisor `path` and sends it `spec`. `stdio` has three descriptors, -1 for /dev/null. Node stays alive
-/// until the listener has heard the end. A failure to start is heard as a message, too.
+/// Starts the supervisor `path` and sends it `spec`. `stdio` has the three descriptors that the process's own streams are
+/// copied from and to, -1 for none; it is empty for a process with a terminal. Node stays alive until the listener has heard
+/// the end. A failure to start is heard as a message, too, and so is, after the end of the process, that all is copied.
 #[napi]
 pub fn start_supervisor(
     path: String,
@@ -35,17 +37,18 @@ pub fn start_supervisor(
 ) -> Result<Supervisor> {
     let listener: Listener =
         listener.build_threadsafe_function::<Heard>().build_callback(|heard| Ok(heard.value.into()))?;
-    let Ok([stdin, stdout, stderr]) = <[i32; 3]>::try_from(stdio) else {
-        return Err(Error::new(Status::InvalidArg, "three descriptors make the stdio"));
+    let ours = match stdio[..] {
+        [stdin, stdout, stderr] => Some([stdin, stdout, stderr].map(|fd| (fd >= 0).then_some(fd))),
+        [] => None,
+        _ => return Err(Error::new(Status::InvalidArg, "three descriptors make the stdio, or none")),
     };
-    let stdio = [stdin, stdout, stderr].map(|fd| (fd >= 0).then_some(fd));
-    match start(&path, &container, &spec, stdio, &held) {
-        Ok((socket, pid, executable)) => {
+    match start(&path, &container, &spec, ours, &held) {
+        Ok(Started { socket, pid, executable, copies }) => {
             let reader = socket.try_clone()?;
             thread::spawn(move || {
                 // Here, since the end of its mount takes 0.1 ms, in which Node and the supervisor can both go on.
                 drop(executable);
-                listen(reader, pid, listener);
+                listen(reader, pid, listener, copies);
             });
             Ok(Supervisor { socket: Some(socket) })
         }
@@ -58,30 +61,46 @@ pub fn start_supervisor(
     }
 }
 
+struct Started {
+    socket: UnixStream,
+    pid: libc::pid_t,
+    executable: Executable,
+    copies: Option<Copies>,
+}
+
 fn start(
     path: &str,
     container: &str,
     spec: &str,
-    stdio: [Option<i32>; 3],
+    ours: Option<[Option<RawFd>; 3]>,
     held: &[i32],
-) -> std::result::Result<(UnixStream, libc::pid_t, Executable), Failed> {
-    let (ours, theirs) = UnixStream::pair().map_err(|error| ("socketpair", error))?;
+) -> std::result::Result<Started, Failed> {
+    let (socket, theirs) = UnixStream::pair().map_err(|error| ("socketpair", error))?;
     let theirs = OwnedFd::from(theirs);
-    // The supervisor finds its socket first, then the held ones, of which it is told the number.
-    let others = [&[theirs.as_raw_fd()], held].concat();
+    let pipes = ours.map(Pipes::open).transpose().map_err(|error| ("pipe2", error))?;
+    let number = |fd: &OwnedFd| fd.as_raw_fd();
+    let outputs: Vec<RawFd> = pipes.iter().flat_map(|pipes| &pipes.outputs).map(number).collect();
+    // The supervisor finds its socket first, then the outputs and the held ones, of which it is told the numbers.
+    let others = [&[theirs.as_raw_fd()], &outputs[..], held].concat();
     let executable = Executable::open(path)?;
-    let arguments = [container, &held.len().to_string()];
+    let arguments = [container, &outputs.len().to_string(), &held.len().to_string()];
+    let stdio =
+        pipes.as_ref().map_or([None; 3], |pipes| [0, 1, 2].map(|index| pipes.process[index].as_ref().map(number)));
     let pid = spawn(&Program { executable: &executable, arguments: &arguments, stdio, others: &others })?;
     drop(theirs);
-    match wire::send(ours.as_fd(), spec.as_bytes(), None) {
+    let sent = match wire::send(socket.as_fd(), spec.as_bytes(), None) {
         // One that does not read any more is heard of as ended.
-        Err(error) if error.raw_os_error() != Some(libc::EPIPE) => {
+        Err(error) if error.raw_os_error() != Some(libc::EPIPE) => Err(("sendmsg", error)),
+        _ => Ok(()),
+    };
+    match sent.and_then(|()| pipes.map(|pipes| pipes.copy(&socket)).transpose().map_err(|error| ("fcntl", error))) {
+        Ok(copies) => Ok(Started { socket, pid, executable, copies }),
+        Err(failed) => {
             // It ends when it finds nobody at the other side.
-            drop(ours);
+            drop(socket);
             reap(pid);
-            Err(("sendmsg", error))
+            Err(failed)
         }
-        _ => Ok((ours, pid, executable)),
     }
 }
 
@@ -101,12 +120,25 @@ pub fn start_detached(path: String, arguments: Vec<String>) -> i32 {
     }
 }
 
-fn listen(socket: UnixStream, pid: libc::pid_t, listener: Listener) {
+/// How the message of the process's end begins, `spec::Event`.
+const EXITED: &[u8] = br#"{"event":"exited""#;
+
+fn listen(socket: UnixStream, pid: libc::pid_t, listener: Listener, mut copies: Option<Copies>) {
+    let tell = |message: Option<String>, attached: Option<OwnedFd>| {
+        listener.call((message, attached.map(IntoRawFd::into_raw_fd)), ThreadsafeFunctionCallMode::NonBlocking);
+    };
     while let Ok(Some((message, attached))) = wire::receive(socket.as_fd()) {
-        let heard = (Some(String::from_utf8_lossy(&message).into_owned()), attached.map(IntoRawFd::into_raw_fd));
-        listener.call(heard, ThreadsafeFunctionCallMode::NonBlocking);
+        let ended = message.starts_with(EXITED);
+        tell(Some(String::from_utf8_lossy(&message).into_owned()), attached);
+        if ended {
+            // Told first, since the container is to be taken down however slow the reader of its output is.
+            let failed = copies.take().map(Copies::finish).unwrap_or_default();
+            let failed: Vec<String> = failed.iter().map(|(stream, errno)| format!("[{stream},{errno}]")).collect();
+            tell(Some(format!(r#"{{"event":"copied","failed":[{}]}}"#, failed.join(","))), None);
+        }
     }
-    listener.call((None, None), ThreadsafeFunctionCallMode::NonBlocking);
+    copies.map(Copies::finish);
+    tell(None, None);
     // From here on nothing keeps Node alive.
     drop(listener);
     drop(socket);

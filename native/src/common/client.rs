@@ -23,11 +23,13 @@ pub struct Client {
     pub took_down: bool,
     /// It said that it leaves, and the process is to go on.
     pub detached: bool,
+    /// It said that it reads these streams, output and error, no more.
+    pub unread: [bool; 2],
 }
 
 impl Client {
     pub fn new(socket: OwnedFd) -> Self {
-        Self { socket: Some(socket), received: Vec::new(), took_down: false, detached: false }
+        Self { socket: Some(socket), received: Vec::new(), took_down: false, detached: false, unread: [false; 2] }
     }
 
     pub fn spec(&mut self) -> Outcome<Spec> {
@@ -86,23 +88,28 @@ impl Client {
                 (Ok(Command::Signal { number }), Some(signal)) => signal(number),
                 (Ok(Command::TakenDown), _) => self.took_down = true,
                 (Ok(Command::Detached), _) => self.detached = true,
+                (Ok(Command::CloseOutput { stream: stream @ 1..=2 }), _) => self.unread[stream - 1] = true,
                 _ => {}
             }
         }
     }
 
     /// Waits until it has left, but not for ever: one that is stopped, or hangs, keeps its container's addresses from
-    /// nobody. Should it take the container down later, after all, it finds that done.
-    pub fn wait_gone(&mut self) {
+    /// nobody. Should it take the container down later, after all, it finds that done. False: it is still there.
+    pub fn wait_gone(&mut self) -> bool {
         let deadline = Instant::now() + LEAVING;
         while self.socket.is_some() {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.wait(None, Some(left)) {
                 Ok(true) => self.serve(None),
                 Ok(false) if Instant::now() < deadline => {}
-                _ => self.socket = None,
+                _ => {
+                    self.socket = None;
+                    return false;
+                }
             }
         }
+        true
     }
 
     /// Waits until the client can be heard, true; or until the other descriptor can be read, a signal came or the time is

@@ -1,13 +1,14 @@
 //! The terminal of a process, or a pipe to its standard input, and whoever is attached to it. The supervisor alone reads
 //! the terminal, so that a klee that goes, or dies, takes nothing from the process.
 
-use super::sys::{check, duplicate_to};
+use super::log::{Log, Stream};
+use super::sys::{check, duplicate_to, pipe};
 use crate::failure::{At, Outcome};
 use crate::spec::{Attachable, Spec};
 use crate::wire;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Error, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -32,8 +33,6 @@ pub struct Console {
     viewers: Vec<Viewer>,
     /// Typed, and not taken by the process yet.
     input: Vec<u8>,
-    /// What the klee that started the process does not show is written there.
-    log: Option<File>,
     over: bool,
 }
 
@@ -54,11 +53,7 @@ impl Console {
         if spec.process.terminal.is_some() || attachable(spec).is_none() {
             return Ok(None);
         }
-        let mut ends = [-1; 2];
-        // SAFETY: ends has room for the two descriptors.
-        check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) }.into()).at("pipe2", "standard input")?;
-        // SAFETY: the kernel has just returned both descriptors to us alone.
-        let (reading, writing) = unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) };
+        let (reading, writing) = pipe().at("pipe2", "standard input")?;
         duplicate_to(reading.as_fd(), libc::STDIN_FILENO).at("dup2", "standard input")?;
         Ok(Some(writing))
     }
@@ -73,14 +68,12 @@ impl Console {
         let is_terminal = master.is_some();
         let Some(process) = master.or(input) else { return Ok((None, None)) };
         set_nonblocking(&process).at("fcntl", "console")?;
-        let log = spec.run.as_ref().and_then(|run| run.log.as_deref()).filter(|_| is_terminal);
         let mut console = Self {
             process: Some(File::from(process)),
             is_terminal,
             listener: None,
             viewers: Vec::new(),
             input: Vec::new(),
-            log: log.map(|path| OpenOptions::new().append(true).open(path).at("open", path)).transpose()?,
             over: false,
         };
         let attachable = attachable(spec);
@@ -113,8 +106,9 @@ impl Console {
         polled
     }
 
-    /// To be called after each wait, with what `polled` gave.
-    pub fn serve(&mut self, polled: &[libc::pollfd]) {
+    /// To be called after each wait, with what `polled` gave. What the klee that started the process does not show is
+    /// written to the log.
+    pub fn serve(&mut self, polled: &[libc::pollfd], log: Option<&mut Log>) {
         let [process, listener, viewers @ ..] = polled else { return };
         for (viewer, poll) in self.viewers.iter_mut().zip(viewers) {
             if poll.revents & !libc::POLLOUT != 0 {
@@ -123,7 +117,7 @@ impl Console {
         }
         if process.revents & !libc::POLLOUT != 0 {
             if self.is_terminal {
-                self.read_process();
+                self.read_process(log);
             } else {
                 self.hang_up();
             }
@@ -140,12 +134,12 @@ impl Console {
 
     /// The process has ended: what it wrote is taken in, and nobody attaches any more. One that it left behind may go on
     /// writing to the terminal.
-    pub fn end(&mut self) {
+    pub fn end(&mut self, mut log: Option<&mut Log>) {
         if let Some((_, path)) = self.listener.take() {
             let _ = fs::remove_file(path);
         }
         if self.is_terminal {
-            let _ = (0..LAST_READS).try_for_each(|_| self.read_process().then_some(()));
+            let _ = (0..LAST_READS).try_for_each(|_| self.read_process(log.as_deref_mut()).then_some(()));
         } else {
             self.hang_up();
         }
@@ -177,7 +171,8 @@ impl Console {
             let timeout = left.as_millis() as libc::c_int + 1;
             // SAFETY: pointer and length are of one live array.
             unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) };
-            self.serve(&polled);
+            // It was all taken in when it ended.
+            self.serve(&polled, None);
             if self.pending() < pending {
                 patience = Instant::now() + STUCK;
             }
@@ -213,7 +208,7 @@ impl Console {
     }
 
     /// False when there is nothing more for now.
-    fn read_process(&mut self) -> bool {
+    fn read_process(&mut self, log: Option<&mut Log>) -> bool {
         let Some(process) = &mut self.process else { return false };
         let mut chunk = [0; CHUNK];
         match process.read(&mut chunk) {
@@ -230,9 +225,8 @@ impl Console {
                     }
                 }
                 let shown = self.viewers.iter().any(|viewer| viewer.is_starter && !viewer.gone);
-                if let Some(log) = self.log.as_mut().filter(|_| !shown) {
-                    // Best effort: a full disk is no reason to keep the process waiting.
-                    let _ = log.write_all(&chunk[..length]);
+                if let Some(log) = log.filter(|_| !shown) {
+                    log.write(Stream::Output, &chunk[..length]);
                 }
                 true
             }

@@ -1,149 +1,215 @@
-//! The log of a detached container. The payload writes to the file itself, so that it never waits for the supervisor
-//! and survives it; the supervisor keeps the file within bounds and notes what was written when.
-//!
-//! The oldest bytes are given back to the file system as a hole: the file's size and the offsets in it stay. Beside it,
-//! `LOG.index` has lines `MILLISECONDS OFFSET`: what lies before the offset was written before that time (Unix time).
-//! Its first line has the time 0 and the offset at which the log begins.
+//! The log of a container: what its first process wrote that no klee showed, in two files of bounded size, `PATH` and the
+//! one before it, `PATH.old`. A file is a row of records, each with the stream and the time of one read; src/kleene/container/
+//! log-records.ts reads them.
 
-use crate::failure::{At, Outcome};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::io::{self, BufReader, IoSlice, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How much of the log is kept, in bytes.
-const KEPT: u64 = 10 << 20;
-/// How far it may grow beyond before the oldest part goes, in bytes: a multiple of every file system's block size.
-const SLACK: u64 = 1 << 20;
-/// At most so often is the file looked at, and a time noted.
-const REST: Duration = Duration::from_millis(50);
-const NOTE_EVERY: Duration = Duration::from_secs(1);
-/// Where nobody tells of writes.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a file may become, in bytes: of both, as much is kept at least, and twice as much at most.
+const LIMIT: u64 = 5 << 20;
+/// What a record may hold at most, in bytes.
+pub const LONGEST: usize = 64 * 1024;
+/// Before the bytes: their number, u32; the stream, u8; the mark; microseconds since 1970, u64; all little-endian.
+const HEADER: usize = 16;
+const MARK: &[u8; 3] = b"klg";
+
+/// Where the bytes of a record came from.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Stream {
+    /// Of a terminal, too.
+    Output = 1,
+    Error = 2,
+    /// The supervisor itself: a text for the reader.
+    Note = 3,
+}
 
 pub struct Log {
-    file: File,
     path: String,
-    /// Readable once the file was written to; without it, the file is looked at now and then.
-    written: Option<OwnedFd>,
-    /// Gives the bytes before an offset back to the file system.
-    free: Free,
-    begin: u64,
-    noted: Option<Instant>,
-    noted_size: u64,
-    /// When the next time is due to be noted.
-    note_at: Option<Instant>,
-    rest_until: Option<Instant>,
+    /// Opened once there is something to write.
+    file: Option<File>,
+    /// Of the file, in bytes.
+    size: u64,
+    /// What could not be written since the last record, in bytes, and why.
+    lost: Option<(u64, io::Error)>,
 }
-
-/// How a host does it.
-pub type Free = fn(&File, u64) -> io::Result<()>;
 
 impl Log {
-    pub fn open(path: &str, written: Option<OwnedFd>, free: Free) -> Outcome<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(path).at("open", path)?;
-        let begin = read_begin(path);
-        // The payload may have written already, before the watch began: the file is looked at once, soon.
-        let rest_until = Some(Instant::now());
-        let log = Self {
-            file,
-            path: path.to_owned(),
-            written,
-            free,
-            begin,
-            noted: None,
-            noted_size: 0,
-            note_at: None,
-            rest_until,
-        };
-        log.write_index(begin).at("write", format!("{path}.index"))?;
-        Ok(log)
+    pub fn new(path: &str) -> Self {
+        Self { path: path.to_owned(), file: None, size: 0, lost: None }
     }
 
-    /// What to wait for; poll(2) passes over -1.
-    pub fn descriptor(&self) -> RawFd {
-        match &self.written {
-            Some(written) if self.rest_until.is_none() => written.as_raw_fd(),
-            _ => -1,
-        }
-    }
-
-    /// How long to wait at most, in milliseconds, rounded up; -1: for ever.
-    pub fn timeout(&self) -> libc::c_int {
-        let until = self.rest_until.into_iter().chain(self.note_at).min();
-        until.map_or(-1, |until| until.saturating_duration_since(Instant::now()).as_millis() as libc::c_int + 1)
-    }
-
-    /// To be called after each wait. Best effort: a full disk is no reason to end a container.
-    pub fn keep(&mut self, announced: bool) {
-        let now = Instant::now();
-        let is_over = |until: Option<Instant>| until.is_some_and(|until| until <= now);
-        if announced {
-            if let Some(written) = &self.written {
-                drain(written.as_raw_fd());
+    /// Never fails and never waits for room: what a full file system does not take is lost, which the next record tells.
+    pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        for part in bytes.chunks(LONGEST) {
+            let written = self.tell_lost().and_then(|()| self.append(stream, part));
+            if let Err(error) = written {
+                let lost = self.lost.take().map_or(0, |(lost, _)| lost);
+                self.lost = Some((lost + part.len() as u64, error));
             }
-            self.rest_until = Some(now + REST);
-        } else if is_over(self.rest_until) {
-            self.rest_until = self.written.is_none().then_some(now + LOOK_EVERY);
-        } else if !is_over(self.note_at) {
-            return;
-        }
-        let Ok(size) = self.file.metadata().map(|metadata| metadata.len()) else { return };
-        if size > self.begin + KEPT + SLACK {
-            let begin = (size - KEPT) / SLACK * SLACK;
-            // Told before it is done: who reads looks at the index after the bytes.
-            let _ = self.write_index(begin);
-            let _ = (self.free)(&self.file, begin);
-            self.begin = begin;
-        }
-        // What was written is noted at once, or when the last note is old enough.
-        let note_at = self.noted.map_or(now, |noted| noted + NOTE_EVERY);
-        self.note_at = (size != self.noted_size).then_some(note_at);
-        if is_over(self.note_at) {
-            let _ = self.note(size);
-            (self.noted, self.noted_size, self.note_at) = (Some(now), size, None);
         }
     }
 
-    fn note(&self, size: u64) -> io::Result<()> {
-        let mut index = OpenOptions::new().append(true).open(format!("{}.index", self.path))?;
-        writeln!(index, "{} {size}", now_milliseconds())
+    fn tell_lost(&mut self) -> io::Result<()> {
+        let Some((lost, error)) = self.lost.take() else { return Ok(()) };
+        let text = format!("{lost} bytes of output could not be kept: {error}");
+        self.append(Stream::Note, text.as_bytes()).inspect_err(|_| self.lost = Some((lost, error)))
     }
 
-    /// Replaces the index by one without the times of what is gone.
-    fn write_index(&self, begin: u64) -> io::Result<()> {
-        let path = format!("{}.index", self.path);
-        let kept: String = fs::read_to_string(&path)
-            .unwrap_or_default()
-            .lines()
-            .filter(|line| parse(line).is_some_and(|(time, offset)| time > 0 && offset > begin))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let new = format!("{path}.new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(format!("0 {begin}\n{kept}").as_bytes())?;
-        fs::rename(new, path)
+    fn append(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        let length = (HEADER + bytes.len()) as u64;
+        if self.file.is_none() {
+            self.open()?;
+        }
+        if self.size > 0 && self.size + length > LIMIT {
+            // What was in the file before the last one goes.
+            fs::rename(&self.path, format!("{}.old", self.path))?;
+            self.file = None;
+            self.open()?;
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let written = write_whole(file, &header(stream, bytes.len()), bytes);
+        if written.is_ok() {
+            self.size += length;
+        } else {
+            // Half a record would hide all that follow.
+            let _ = file.set_len(self.size);
+        }
+        written
+    }
+
+    fn open(&mut self) -> io::Result<()> {
+        let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(&self.path)?;
+        self.size = whole_records(&file)?;
+        if file.metadata()?.len() > self.size {
+            file.set_len(self.size)?;
+        }
+        self.file = Some(file);
+        Ok(())
     }
 }
 
-/// Takes the announcements away: what they say is read from the file.
-fn drain(descriptor: RawFd) {
-    let mut buffer = [0_u8; 4096];
-    // SAFETY: pointer and length are of one live array.
-    while unsafe { libc::read(descriptor, buffer.as_mut_ptr().cast(), buffer.len()) } > 0 {}
+impl Drop for Log {
+    fn drop(&mut self) {
+        let _ = self.tell_lost();
+    }
 }
 
-fn read_begin(path: &str) -> u64 {
-    let index = fs::read_to_string(format!("{path}.index")).unwrap_or_default();
-    index.lines().next().and_then(parse).map_or(0, |(_, offset)| offset)
+fn header(stream: Stream, length: usize) -> [u8; HEADER] {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
+    let mut header = [0; HEADER];
+    header[..4].copy_from_slice(&(length as u32).to_le_bytes());
+    header[4] = stream as u8;
+    header[5..8].copy_from_slice(MARK);
+    header[8..].copy_from_slice(&now.to_le_bytes());
+    header
 }
 
-fn parse(line: &str) -> Option<(u64, u64)> {
-    let (time, offset) = line.split_once(' ')?;
-    Some((time.parse().ok()?, offset.parse().ok()?))
+fn write_whole(file: &mut File, header: &[u8], bytes: &[u8]) -> io::Result<()> {
+    let written = file.write_vectored(&[IoSlice::new(header), IoSlice::new(bytes)])?;
+    match written.checked_sub(header.len()) {
+        Some(rest) => file.write_all(&bytes[rest..]),
+        None => file.write_all(&header[written..]).and_then(|()| file.write_all(bytes)),
+    }
 }
 
-fn now_milliseconds() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+/// Up to where the file holds whole records: a supervisor that was killed, or a machine that stopped, may leave half a one.
+fn whole_records(file: &File) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    let mut reader = BufReader::with_capacity(LONGEST, file);
+    let mut end = 0;
+    let mut header = [0; HEADER];
+    while end + HEADER as u64 <= length {
+        reader.read_exact(&mut header)?;
+        let held = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
+        let next = end + HEADER as u64 + u64::from(held);
+        if &header[5..8] != MARK || held as usize > LONGEST || next > length {
+            break;
+        }
+        reader.seek_relative(held.into())?;
+        end = next;
+    }
+    Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(name: &str) -> String {
+        let path = std::env::temp_dir().join(format!("klee-log-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        path.join("log").to_str().unwrap().to_owned()
+    }
+
+    /// Stream and bytes of each record.
+    fn records(path: &str) -> Vec<(u8, Vec<u8>)> {
+        let bytes = fs::read(path).unwrap();
+        let mut rest = &bytes[..];
+        let mut found = Vec::new();
+        while !rest.is_empty() {
+            assert_eq!(&rest[5..8], MARK);
+            let length = u32::from_le_bytes(rest[..4].try_into().unwrap()) as usize;
+            found.push((rest[4], rest[HEADER..HEADER + length].to_vec()));
+            rest = &rest[HEADER + length..];
+        }
+        found
+    }
+
+    #[test]
+    fn any_bytes_are_kept_with_their_stream() {
+        let path = directory("bytes");
+        let mut log = Log::new(&path);
+        log.write(Stream::Output, b"\0\xff no line");
+        log.write(Stream::Error, &vec![7; LONGEST + 1]);
+        log.write(Stream::Output, b"");
+        assert_eq!(records(&path), [(1, b"\0\xff no line".to_vec()), (2, vec![7; LONGEST]), (2, vec![7])]);
+        fs::remove_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn half_a_record_goes_before_the_next() {
+        let path = directory("torn");
+        Log::new(&path).write(Stream::Output, b"one");
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(&header(Stream::Output, 9)).unwrap();
+        Log::new(&path).write(Stream::Output, b"two");
+        assert_eq!(records(&path), [(1, b"one".to_vec()), (1, b"two".to_vec())]);
+        fs::remove_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn two_files_hold_the_last_of_it() {
+        let path = directory("turn");
+        let mut log = Log::new(&path);
+        for number in 0..300_u32 {
+            log.write(Stream::Output, &[&number.to_le_bytes()[..], &[0; LONGEST - 4]].concat());
+        }
+        let kept = [records(&format!("{path}.old")), records(&path)].concat();
+        let numbers: Vec<u32> =
+            kept.iter().map(|(_, bytes)| u32::from_le_bytes(bytes[..4].try_into().unwrap())).collect();
+        assert_eq!(numbers, (300 - numbers.len() as u32..300).collect::<Vec<_>>());
+        let bytes = numbers.len() as u64 * LONGEST as u64;
+        assert!((LIMIT..=2 * LIMIT).contains(&bytes), "{bytes}");
+        fs::remove_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn what_a_full_file_system_does_not_take_is_told() {
+        let mut log = Log::new("/dev/full");
+        // A device is no file: its length is 0, and each write to it fails as on a full file system.
+        log.write(Stream::Output, b"lost");
+        log.write(Stream::Error, b"too");
+        let path = directory("full");
+        log.path = path.clone();
+        log.file = None;
+        log.write(Stream::Output, b"kept");
+        let found = records(&path);
+        assert_eq!(found[0].0, Stream::Note as u8);
+        assert!(String::from_utf8_lossy(&found[0].1).starts_with("7 bytes of output could not be kept: No space left"));
+        assert_eq!(found[1], (1, b"kept".to_vec()));
+        fs::remove_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
+    }
 }

@@ -6,6 +6,7 @@ pub mod console;
 pub mod hangup;
 pub mod later;
 pub mod log;
+pub mod outputs;
 pub mod record;
 pub mod report;
 pub mod sys;

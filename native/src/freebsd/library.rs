@@ -30,15 +30,6 @@ impl Library {
         if handle.is_null() { Err(Failure::refusal("dlopen", name, &last_error())) } else { Ok(Self(handle)) }
     }
 
-    /// For where only a number can be kept.
-    pub fn address(self) -> usize {
-        self.0 as usize
-    }
-
-    pub fn at(address: usize) -> Self {
-        Self(address as *mut c_void)
-    }
-
     fn find(self, name: &CStr) -> Option<*mut c_void> {
         // SAFETY: the handle is open, and the name a C string.
         let address = unsafe { libc::dlsym(self.0, name.as_ptr()) };
@@ -94,24 +85,6 @@ impl Library {
         // SAFETY: setclasscontext(3) is declared like this in login_cap.h.
         self.find(c"setclasscontext").map(|address| unsafe { std::mem::transmute::<*mut c_void, ClassCall>(address) })
     }
-
-    /// From release 14 on.
-    pub fn fspacectl(self) -> Option<unsafe extern "C" fn(c_int, c_int, *const Range, c_int, *mut Range) -> c_int> {
-        // SAFETY: fspacectl(2) is declared like this in fcntl.h.
-        self.find(c"fspacectl").map(|address| unsafe {
-            std::mem::transmute::<
-                *mut c_void,
-                unsafe extern "C" fn(c_int, c_int, *const Range, c_int, *mut Range) -> c_int,
-            >(address)
-        })
-    }
-}
-
-/// struct spacectl_range of fcntl.h, in bytes.
-#[repr(C)]
-pub struct Range {
-    pub offset: i64,
-    pub length: i64,
 }
 
 fn last_error() -> String {

@@ -3,7 +3,6 @@
 
 mod jail;
 mod library;
-mod log;
 mod null;
 mod payload;
 mod signal;

@@ -2,7 +2,7 @@
 
 use super::jail::Jail;
 use super::library::Library;
-use super::null::{null_descriptors, replace_null_devices};
+use super::null::{null_input, replace_null_input};
 use super::signal;
 use super::terminal::take_terminal;
 use crate::common::command::{Program, become_account};
@@ -36,9 +36,11 @@ pub fn become_payload(library: Library, jail: Jail, command: &spec::Process, cha
 fn enter_and_execute(library: Library, jail: Jail, command: &spec::Process, channel: &OwnedFd) -> Outcome<Infallible> {
     // SAFETY: no arguments. A child of the supervisor leads no group, so this cannot fail.
     unsafe { libc::setsid() };
-    let nulls = null_descriptors().at("open", "/dev/null")?;
+    let null = null_input().at("open", "/dev/null")?;
     jail.attach()?;
-    replace_null_devices(&nulls).at("open", "/dev/null of the jail")?;
+    if let Some(null) = &null {
+        replace_null_input(null).at("open", "/dev/null of the jail")?;
+    }
     std::env::set_current_dir("/").at("chdir", "/")?;
     if let Some(window) = command.terminal {
         let master = take_terminal(window)?;

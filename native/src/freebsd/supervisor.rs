@@ -3,13 +3,13 @@
 
 use super::jail::Jail;
 use super::library::Library;
-use super::log;
 use super::payload::become_payload;
 use super::signal;
 use crate::common::client::Client;
 use crate::common::console::Console;
 use crate::common::hangup::HangUp;
-use crate::common::log::{Free, Log};
+use crate::common::log::Log;
+use crate::common::outputs::Outputs;
 use crate::common::record::Record;
 use crate::common::report::await_program;
 use crate::common::sys::{check, duplicate_to, open, set_signal_action, socket_pair};
@@ -18,31 +18,31 @@ use crate::failure::{At, Failure, Outcome};
 use crate::spec::{Event, Freebsd, Mode, Run, Spec};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::ptr::null_mut;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 // sys/procctl.h, sys/wait.h
 const P_PID: libc::c_int = 0;
 const PROC_REAP_ACQUIRE: libc::c_int = 2;
-/// First descriptor of those that are only to be kept open for the container's life.
-const HELD: RawFd = 4;
 /// How long the kernel may take to remove a jail whose last process has ended.
 const SETTLING: Duration = Duration::from_millis(50);
 /// How often to look whether the jail is still there: before release 15 the kernel tells nobody.
 const FIRST_LOOK_MS: u64 = 5;
 const LAST_LOOK_MS: u64 = 500;
 
-/// Does all of it. `held` descriptors follow the client's socket. The returned failure has been reported to the client.
-pub fn supervise(client: OwnedFd, held: RawFd) -> Outcome<()> {
-    prepare(HELD + held)?;
+/// Does all of it. `outputs` are the reading ends of what the process writes; the descriptors from `end` on are nobody's,
+/// others are only to be kept open for the container's life. The returned failure has been reported to the client.
+pub fn supervise(client: OwnedFd, outputs: Option<[RawFd; 2]>, end: RawFd) -> Outcome<()> {
+    prepare(end)?;
     let mut client = Client::new(client);
     let result = client.spec().and_then(|spec| {
         let refusal = |why| Failure::refusal("spec", "", why);
         let host = spec.freebsd.as_ref().ok_or_else(|| refusal("freebsd is needed on this host"))?;
         let library = Library::open(host.library.as_deref())?;
+        // SAFETY: they were opened for this program, and nothing else here knows of them.
+        let outputs = unsafe { Outputs::take(outputs, spec.process.shown) };
         match (spec.mode, &spec.run) {
-            (Mode::Run, Some(run)) => supervise_run(&mut client, &spec, host, library, run),
-            (Mode::Exec, None) => supervise_exec(&mut client, &spec, host, library),
+            (Mode::Run, Some(run)) => supervise_run(&mut client, &spec, host, library, run, outputs),
+            (Mode::Exec, None) => supervise_exec(&mut client, &spec, host, library, outputs),
             _ => Err(refusal("run is for mode run, and needed there")),
         }
     });
@@ -66,7 +66,14 @@ fn prepare(first_unneeded: RawFd) -> Outcome<()> {
     std::env::set_current_dir("/").at("chdir", "/")
 }
 
-fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Library, run: &Run) -> Outcome<()> {
+fn supervise_run(
+    client: &mut Client,
+    spec: &Spec,
+    host: &Freebsd,
+    library: Library,
+    run: &Run,
+    outputs: Outputs,
+) -> Outcome<()> {
     let jail = Jail::new(library, host.jid);
     adopt_orphans(library)?;
     let mut record = Record::open(&run.record)?;
@@ -78,9 +85,9 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Libr
         Ok(started) => started,
         Err(failure) => return takedown::after_failure(client, run, failure),
     };
-    let mut watch = Watch { client, pid, jail, exit: None, log: None, console };
+    let mut watch = Watch { client, pid, jail, exit: None, log: None, console, outputs };
     let mut record = Some(record);
-    watch.log = run.log.as_deref().and_then(|path| Log::open(path, None, freer(library)).ok());
+    watch.log = Some(Log::new(&run.log));
     let mut told = false;
     let mut pause = FIRST_LOOK_MS;
     loop {
@@ -102,17 +109,23 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Freebsd, library: Libr
         pause = (pause * 2).min(LAST_LOOK_MS);
     }
     watch.flush();
-    client.wait_gone();
+    let Watch { mut log, mut outputs, .. } = watch;
+    // One that died leaves some of what it was to show. One that is slow takes it yet.
+    let is_there = !client.wait_gone();
+    outputs.drain(is_there, log.as_mut());
+    drop((outputs, log));
     let done = client.took_down;
     takedown::take_down(run, || !done && jail.id_of(&spec.container).is_none_or(|jid| jid == host.jid))
 }
 
-fn supervise_exec(client: &mut Client, spec: &Spec, host: &Freebsd, library: Library) -> Outcome<()> {
+fn supervise_exec(client: &mut Client, spec: &Spec, host: &Freebsd, library: Library, outputs: Outputs) -> Outcome<()> {
     let jail = Jail::new(library, host.jid);
     let (pid, console) = start(client, spec, library, jail, |_, _| Ok(()))?;
-    let mut watch = Watch { client, pid, jail, exit: None, log: None, console };
+    let mut watch = Watch { client, pid, jail, exit: None, log: None, console, outputs };
     let mut hang_up = HangUp::default();
-    loop {
+    let mut told = false;
+    // Those that it leaves behind may go on writing, if to nobody: the end of the command is not to end them.
+    while !told || watch.outputs.are_open() {
         watch.next(hang_up.timeout());
         // SAFETY: no pointers. The child is reaped by this process alone, so its pid is its own until its end was seen.
         let kill = |pid| unsafe { libc::kill(pid, libc::SIGKILL) };
@@ -121,13 +134,14 @@ fn supervise_exec(client: &mut Client, spec: &Spec, host: &Freebsd, library: Lib
                 kill(watch.pid);
             }
         });
-        if let Some(exit) = watch.exit {
+        if let Some(exit) = watch.exit.filter(|_| !told) {
             let over = watch.is_over();
             watch.client.send(&exited(exit, over), None);
             watch.flush();
-            return Ok(());
+            told = true;
         }
     }
+    Ok(())
 }
 
 /// Processes whose parents ended become this one's children, procctl(2): not the host's init's.
@@ -135,14 +149,6 @@ fn adopt_orphans(library: Library) -> Outcome<()> {
     let call = library.procctl()?;
     // SAFETY: this request takes no data.
     check(unsafe { call(P_PID, 0, PROC_REAP_ACQUIRE, null_mut()) }.into()).map(drop).at("procctl", "PROC_REAP_ACQUIRE")
-}
-
-static LIBRARY: OnceLock<usize> = OnceLock::new();
-
-/// The log knows no library.
-fn freer(library: Library) -> Free {
-    LIBRARY.get_or_init(|| library.address());
-    |file, begin| log::free(Library::at(LIBRARY.get().copied().unwrap_or(0)), file, begin)
 }
 
 fn exited((code, signal): (Option<i32>, Option<i32>), jail_empty: bool) -> Event {
@@ -192,6 +198,7 @@ struct Watch<'a> {
     exit: Option<(Option<i32>, Option<i32>)>,
     log: Option<Log>,
     console: Option<Console>,
+    outputs: Outputs,
 }
 
 impl Watch<'_> {
@@ -204,25 +211,21 @@ impl Watch<'_> {
 
     /// Waits for the next thing to happen, at most so long, and takes it in.
     fn next(&mut self, timeout_ms: Option<u64>) {
-        let written = self.log.as_ref().map_or(-1, Log::descriptor);
-        let mut polled = [self.client.descriptor(), written]
-            .map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 })
-            .to_vec();
+        let mut polled = vec![libc::pollfd { fd: self.client.descriptor(), events: libc::POLLIN, revents: 0 }];
+        polled.extend(self.outputs.polled(self.client.is_there()));
         let own = polled.len();
         polled.extend(self.console.as_ref().map(Console::polled).into_iter().flatten());
-        let log = self.log.as_ref().map(Log::timeout).and_then(|timeout| u64::try_from(timeout).ok());
-        signal::poll(&mut polled, timeout_ms.into_iter().chain(log).min());
+        signal::poll(&mut polled, timeout_ms);
+        self.outputs.serve(&polled[1..own], self.log.as_mut());
         if let Some(console) = &mut self.console {
-            console.serve(&polled[own..]);
+            console.serve(&polled[own..], self.log.as_mut());
         }
         self.reap();
-        if let Some(log) = &mut self.log {
-            log.keep(polled[1].revents != 0);
-        }
         if polled[0].revents != 0 {
             let pid = self.pid;
             let signal = |number| signal_as_terminal(pid, number);
             self.client.serve(self.exit.is_none().then_some(&signal as &dyn Fn(i32)));
+            self.outputs.close(self.client.unread);
         }
     }
 
@@ -239,8 +242,9 @@ impl Watch<'_> {
                 let signal = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));
                 self.exit = Some((signal.is_none().then(|| libc::WEXITSTATUS(status)), signal));
                 if let Some(console) = &mut self.console {
-                    console.end();
+                    console.end(self.log.as_mut());
                 }
+                self.outputs.drain(self.client.is_there(), self.log.as_mut());
             }
         }
     }

@@ -5,7 +5,6 @@ mod cgroup;
 mod device;
 mod init;
 mod layer;
-mod log;
 mod members;
 mod mount;
 mod passwd;

@@ -1,7 +1,7 @@
 //! What a forked child does until it is the container's process: enter, drop every privilege, execute.
 
 use super::capability::{kept, limit_bounding_set, limit_own};
-use super::device::replace_null_devices;
+use super::device::replace_null_input;
 use super::passwd::read_regular;
 use super::process::Process;
 use super::seccomp;
@@ -11,10 +11,11 @@ use super::terminal::take_terminal;
 use crate::common::command::{Program, become_account};
 use crate::common::report::{Report, next_report, report};
 use crate::common::sys::check;
-use crate::common::user::find_account;
+use crate::common::user::{Account, find_account};
 use crate::failure::{At, Outcome};
 use crate::spec;
 use std::convert::Infallible;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{null, null_mut};
 
@@ -42,7 +43,7 @@ fn enter_and_execute(
     reset_signals();
     // SAFETY: no pointers, cannot fail.
     unsafe { libc::umask(0o022) };
-    replace_null_devices().at("open", "a null device of its own")?;
+    replace_null_input().at("open", "a null device of its own")?;
     let capabilities = kept(limits.raw_sockets);
     limit_bounding_set(capabilities)?;
 
@@ -59,6 +60,8 @@ fn enter_and_execute(
     if command.terminal.is_some() {
         // SAFETY: no pointers; gid -1 leaves the group, tty, as it is.
         check(unsafe { libc::fchown(0, account.uid, libc::gid_t::MAX) }.into()).at("fchown", "terminal")?;
+    } else {
+        own_pipes(&account).at("fchown", "standard descriptors")?;
     }
     let program = Program::new(&command.argv, &command.env, &account)?;
     // SAFETY: pointer and length are of one live slice.
@@ -69,6 +72,22 @@ fn enter_and_execute(
     close_on_exec_from(3).at("close_range", "")?;
     seccomp::install(&filter).at("seccomp", "")?;
     program.execute()
+}
+
+/// Gives the user the standard descriptors of this process that are pipes, so that a path like /dev/stdout can be opened.
+/// They are the container's own.
+fn own_pipes(account: &Account) -> io::Result<()> {
+    for standard in 0..=2 {
+        // SAFETY: stat is plain data; zero is a valid value for each field.
+        let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+        // SAFETY: stat outlives the call.
+        check(unsafe { libc::fstat(standard, &mut stat) }.into())?;
+        if stat.st_mode & libc::S_IFMT == libc::S_IFIFO {
+            // SAFETY: no pointers.
+            check(unsafe { libc::fchown(standard, account.uid, account.gid) }.into())?;
+        }
+    }
+    Ok(())
 }
 
 /// The program starts as from a login: nothing ignored, nothing blocked.

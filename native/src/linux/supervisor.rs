@@ -3,7 +3,6 @@
 
 use super::cgroup::Events;
 use super::layer::Layer;
-use super::log;
 use super::members::{hold_member, members};
 use super::process::{Exit, Process};
 use super::start::{Limits, Started, Waiting, await_init, begin_init, end_process};
@@ -12,6 +11,7 @@ use crate::common::client::Client;
 use crate::common::console::Console;
 use crate::common::hangup::HangUp;
 use crate::common::log::Log;
+use crate::common::outputs::Outputs;
 use crate::common::record::Record;
 use crate::common::sys::{check, duplicate_to, open, set_signal_action};
 use crate::common::takedown;
@@ -23,24 +23,27 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-/// First descriptor of those that are only to be kept open for the container's life.
-const HELD: RawFd = 4;
-
 /// How long the cgroup may take to notice the end of its last process, which was seen already.
 const SETTLING: Duration = Duration::from_millis(200);
+
+/// Where the outputs stand among what is waited for.
+const OUTPUTS: usize = 4;
 
 /// What has lasted for this long will be a long wait.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Does all of it. `held` descriptors follow the client's socket. The returned failure has been reported to the client.
-pub fn supervise(client: OwnedFd, held: RawFd) -> Outcome<()> {
-    prepare(held)?;
+/// Does all of it. `outputs` are the reading ends of what the process writes; the descriptors from `end` on are nobody's,
+/// others are only to be kept open for the container's life. The returned failure has been reported to the client.
+pub fn supervise(client: OwnedFd, outputs: Option<[RawFd; 2]>, end: RawFd) -> Outcome<()> {
+    prepare(end)?;
     let mut client = Client::new(client);
     let result = client.spec().and_then(|spec| {
         let host = spec.linux.as_ref().ok_or_else(|| Failure::refusal("spec", "linux", "it is needed on this host"))?;
+        // SAFETY: they were opened for this program, and nothing else here knows of them.
+        let outputs = unsafe { Outputs::take(outputs, spec.process.shown) };
         match (spec.mode, &spec.run, &host.jail) {
-            (Mode::Run, Some(run), Some(jail)) => supervise_run(&mut client, &spec, host, run, jail),
-            (Mode::Exec, None, None) => supervise_exec(&mut client, &spec, host),
+            (Mode::Run, Some(run), Some(jail)) => supervise_run(&mut client, &spec, host, run, jail, outputs),
+            (Mode::Exec, None, None) => supervise_exec(&mut client, &spec, host, outputs),
             _ => Err(Failure::refusal("spec", "mode", "run and jail are for mode run, and needed there")),
         }
     });
@@ -51,7 +54,7 @@ pub fn supervise(client: OwnedFd, held: RawFd) -> Outcome<()> {
 }
 
 /// Keeps away from the terminal and the descriptors of whoever started klee.
-fn prepare(held: RawFd) -> Outcome<()> {
+fn prepare(end: RawFd) -> Outcome<()> {
     // The addon executes it by descriptor, whose number would else be its name.
     // SAFETY: the name is a C string of less than 16 bytes.
     unsafe { libc::prctl(libc::PR_SET_NAME, c"klee-supervisor".as_ptr()) };
@@ -60,12 +63,19 @@ fn prepare(held: RawFd) -> Outcome<()> {
     }
     // Inherited by each child up to its exec: nobody in the container can look into one that is still privileged.
     set_not_dumpable().at("prctl", "PR_SET_DUMPABLE")?;
-    close_range(HELD + held, libc::c_int::MAX).at("close_range", "")?;
+    close_range(end, libc::c_int::MAX).at("close_range", "")?;
     close_on_exec_from(3).at("close_range", "")?;
     std::env::set_current_dir("/").at("chdir", "/")
 }
 
-fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail: &Jail) -> Outcome<()> {
+fn supervise_run(
+    client: &mut Client,
+    spec: &Spec,
+    host: &Linux,
+    run: &Run,
+    jail: &Jail,
+    outputs: Outputs,
+) -> Outcome<()> {
     let identity = fs::metadata(&host.cgroup).at("stat", &host.cgroup)?.ino();
     let events = payload_events(host)?;
     let mut record = Record::open(&run.record)?;
@@ -96,10 +106,9 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
         }
     };
     let mut record = Some(record);
-    let mut watch = Watch::new(client, host, &events, &first, console);
+    let mut watch = Watch::new(client, host, &events, &first, console, outputs);
     watch.init = Some(&init);
-    // Without it the container runs on, and its log grows.
-    watch.log = run.log.as_deref().and_then(|path| Log::open(path, log::watch(path).ok(), log::free).ok());
+    watch.log = Some(Log::new(&run.log));
     loop {
         let populated = watch.next().at("poll", &spec.container)?;
         let over = watch.init.is_none() || (watch.exit.is_some() && !populated && !run.persist);
@@ -122,9 +131,13 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
         end_process(&init);
     }
     watch.flush();
+    let Watch { mut log, mut outputs, .. } = watch;
     drop(layer);
     let heard = client.is_there();
-    client.wait_gone();
+    // One that died leaves some of what it was to show. One that is slow takes it yet.
+    let is_there = !client.wait_gone();
+    outputs.drain(is_there, log.as_mut());
+    drop((outputs, log));
     let cut_off = heard && !client.took_down;
     takedown::take_down(run, || match fs::metadata(&host.cgroup).map(|metadata| metadata.ino()) {
         // The container was started anew meanwhile: that is another directory of the same name.
@@ -134,22 +147,25 @@ fn supervise_run(client: &mut Client, spec: &Spec, host: &Linux, run: &Run, jail
     })
 }
 
-fn supervise_exec(client: &mut Client, spec: &Spec, host: &Linux) -> Outcome<()> {
+fn supervise_exec(client: &mut Client, spec: &Spec, host: &Linux, outputs: Outputs) -> Outcome<()> {
     let events = payload_events(host)?;
     let init = find_init(host)?;
     let (first, console) = First::begin(spec, host, &init)?.start(client, spec, None)?;
-    let mut watch = Watch::new(client, host, &events, &first, console);
-    loop {
+    let mut watch = Watch::new(client, host, &events, &first, console, outputs);
+    let mut told = false;
+    // Those that it leaves behind may go on writing, if to nobody: the end of the command is not to end them.
+    while !told || watch.outputs.are_open() {
         let populated = watch.next().at("poll", &spec.container)?;
         watch.hang_up.look(watch.client, watch.console.as_mut(), || {
             let _ = first.signal(libc::SIGKILL);
         });
-        if let Some(exit) = watch.exit {
+        if let Some(exit) = watch.exit.filter(|_| !told) {
             watch.client.send(&exited(exit, !populated), None);
             watch.flush();
-            return Ok(());
+            told = true;
         }
     }
+    Ok(())
 }
 
 fn payload_events(host: &Linux) -> Outcome<Events> {
@@ -235,6 +251,7 @@ struct Watch<'a> {
     log: Option<Log>,
     console: Option<Console>,
     hang_up: HangUp,
+    outputs: Outputs,
 }
 
 impl<'a> Watch<'a> {
@@ -244,6 +261,7 @@ impl<'a> Watch<'a> {
         events: &'a Events,
         first: &'a Process,
         console: Option<Console>,
+        outputs: Outputs,
     ) -> Self {
         let cgroup_root = Some(host.cgroup_root.as_str());
         Self {
@@ -258,6 +276,7 @@ impl<'a> Watch<'a> {
             log: None,
             console,
             hang_up: HangUp::default(),
+            outputs,
         }
     }
 
@@ -288,13 +307,12 @@ impl<'a> Watch<'a> {
             libc::pollfd { fd: descriptor(self.init), events: libc::POLLIN, revents: 0 },
             libc::pollfd { fd: self.events.as_fd().as_raw_fd(), events: libc::POLLPRI, revents: 0 },
             libc::pollfd { fd: self.client.descriptor(), events: libc::POLLIN, revents: 0 },
-            libc::pollfd { fd: self.log.as_ref().map_or(-1, Log::descriptor), events: libc::POLLIN, revents: 0 },
         ];
+        polled.extend(self.outputs.polled(self.client.is_there()));
         let own = polled.len();
         polled.extend(self.console.as_ref().map(Console::polled).into_iter().flatten());
-        let log = self.log.as_ref().map(Log::timeout).and_then(|timeout| u64::try_from(timeout).ok());
         let quiet = self.cgroup_root.map(|_| QUIET.as_millis() as u64);
-        let timeout = log.into_iter().chain(quiet).chain(self.hang_up.timeout()).min();
+        let timeout = quiet.into_iter().chain(self.hang_up.timeout()).min();
         let timeout = timeout.map_or(-1, |timeout| timeout as libc::c_int);
         // SAFETY: pointer and length are of one live array.
         match check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) }.into()) {
@@ -306,12 +324,10 @@ impl<'a> Watch<'a> {
             self.settle_down();
         }
         let ready = |index: usize| polled[index].revents != 0;
-        let (first, init, client, written) = (ready(0), ready(1), ready(3), ready(4));
+        let (first, init, client) = (ready(0), ready(1), ready(3));
+        self.outputs.serve(&polled[OUTPUTS..own], self.log.as_mut());
         if let Some(console) = &mut self.console {
-            console.serve(&polled[own..]);
-        }
-        if let Some(log) = &mut self.log {
-            log.keep(written);
+            console.serve(&polled[own..], self.log.as_mut());
         }
         if client {
             let signal = running.map(|process| {
@@ -320,12 +336,14 @@ impl<'a> Watch<'a> {
                 }
             });
             self.client.serve(signal.as_ref().map(|signal| signal as &dyn Fn(i32)));
+            self.outputs.close(self.client.unread);
         }
         if let Some(process) = running.filter(|_| first) {
             self.exit = Some(process.wait()?);
             if let Some(console) = &mut self.console {
-                console.end();
+                console.end(self.log.as_mut());
             }
+            self.outputs.drain(self.client.is_there(), self.log.as_mut());
             settle(self.events, &self.cgroup)?;
         }
         if let Some(process) = self.init.filter(|_| init) {

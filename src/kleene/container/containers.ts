@@ -13,6 +13,7 @@ import type {
   CreateContainer,
   ExecInContainer,
   Execution,
+  LogRecord,
   ReadLog,
   StartContainer,
   UpdateContainer,
@@ -250,8 +251,8 @@ export class Containers {
     });
   }
 
-  /** What the container's first command wrote in its detached runs, in pieces, oldest first. */
-  async *logs(reference: string, request: ReadLog): AsyncGenerator<Buffer> {
+  /** What the container's first command wrote that no klee showed, in pieces, oldest first. */
+  async *logs(reference: string, request: ReadLog): AsyncGenerator<LogRecord> {
     const context = this.#context;
     const container = storedContainer(await resolve(context.store, "container", reference));
     const running = request.follow === true && this.#isRunning(container);

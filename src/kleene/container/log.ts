@@ -1,114 +1,169 @@
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { Changes } from "../changes.ts";
 import type { Context } from "../context.ts";
-import type { ReadLog } from "../model.ts";
+import type { LogRecord, ReadLog } from "../model.ts";
+import { inodeOf, LogFile } from "./log-records.ts";
 
 /**
- * Logs of detached containers: `ROOT/logs/ID` takes what the first process of each run writes, `ROOT/logs/ID.index` says
- * what was written when (native/src/linux/log.rs). The oldest bytes of a long log are a hole, so that offsets stay.
+ * What containers wrote that no klee showed: `ROOT/logs/ID.log`, and before that `ROOT/logs/ID.log.old`. The supervisor
+ * writes both.
  */
-export const logPath = ({ root }: Context, containerId: string): string => `${root}/logs/${containerId}`;
+export const logPath = ({ root }: Context, containerId: string): string => `${root}/logs/${containerId}.log`;
 
-const CHUNK_BYTES = 64 * 1024;
+const OLD = ".old";
 const NEWLINE = 0x0a;
-
-/** Opens a container's log for a process to write to, making it when there is none: a descriptor, to be closed. */
-export function openLog(context: Context, containerId: string): number {
-  mkdirSync(`${context.root}/logs`, { recursive: true, mode: 0o700 });
-  return openSync(logPath(context, containerId), "a", 0o600);
+/** Makes the directory of the logs. */
+export function makeLogs({ root }: Context): void {
+  mkdirSync(`${root}/logs`, { recursive: true, mode: 0o700 });
 }
 
 export function removeLog(context: Context, containerId: string): void {
-  for (const suffix of ["", ".index", ".index.new"])
-    rmSync(`${logPath(context, containerId)}${suffix}`, { force: true });
+  for (const suffix of ["", OLD]) rmSync(`${logPath(context, containerId)}${suffix}`, { force: true });
 }
 
 /**
- * What a container's log holds, in pieces, oldest first.
+ * What a container's log holds, oldest first.
  *
  * @param ended settles when no more is to come; until then, with `follow`, what is written is told as it comes.
  */
 export async function* readLog(
   context: Context,
   containerId: string,
-  { tail, since, follow = false }: ReadLog,
+  { tail, since, until, follow = false }: ReadLog,
   ended: Promise<unknown>,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<LogRecord> {
+  const isWanted = ({ time }: LogRecord): boolean =>
+    (since === undefined || time >= since * 1000) && (until === undefined || time <= until * 1000);
   const path = logPath(context, containerId);
-  if (!existsSync(path)) return;
-  const fd = openSync(path, "r");
-  const changes = follow ? new Changes(path, ended) : undefined;
+  if (follow) makeLogs(context);
+  const changes = follow ? new FileChanges(path, ended) : undefined;
+  using log = new Log(path);
   try {
-    let offset = startOf(fd, `${path}.index`, since);
-    if (tail !== undefined) offset = Math.max(offset, startOfTail(fd, offset, tail));
+    if (tail !== undefined) {
+      const written: LogRecord[] = [];
+      for (let records = log.read(); records.length > 0; records = log.read())
+        written.push(...records.filter(isWanted));
+      yield* lastLines(written, tail);
+    }
     for (;;) {
       // Asked before reading: what is written after the end was told is read in the last round.
       const last = changes === undefined || changes.over;
-      const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-      const length = readSync(fd, chunk, 0, CHUNK_BYTES, offset);
-      // The supervisor says where the log begins before it lets go of what is older: what was read from there is no log.
-      const begin = readIndex(`${path}.index`)[0]?.offset ?? 0;
-      if (offset < begin) {
-        offset = lineStart(fd, begin);
-        continue;
-      }
-      offset += length;
-      if (length > 0) yield chunk.subarray(0, length);
-      else if (last) return;
-      else await changes.next();
+      changes?.watch();
+      const records = log.read();
+      yield* records.filter(isWanted);
+      if (records.length > 0) continue;
+      if (last) return;
+      await changes.next();
     }
   } finally {
     changes?.close();
-    closeSync(fd);
   }
 }
 
-/** Where the log begins, or where what was written since a time does, at a line's start. */
-function startOf(fd: number, indexPath: string, since: number | undefined): number {
-  const entries = readIndex(indexPath);
-  const begin = entries[0]?.offset ?? 0;
-  // What lies before the offset of an entry was written before its time.
-  const earlier = entries.filter(({ time }) => since !== undefined && time < since);
-  const offset = Math.min(Math.max(begin, earlier.at(-1)?.offset ?? 0), fstatSync(fd).size);
-  return offset === 0 ? 0 : lineStart(fd, offset);
-}
+/** Both files as one. */
+class Log implements Disposable {
+  readonly #path: string;
+  #file: LogFile | undefined;
 
-function readIndex(path: string): { readonly time: number; readonly offset: number }[] {
-  if (!existsSync(path)) return [];
-  return readFileSync(path, "utf8")
-    .split("\n")
-    .map((line) => /^(\d+) (\d+)$/.exec(line))
-    .filter((match) => match !== null)
-    .map(([, time, offset]) => ({ time: Number(time), offset: Number(offset) }));
-}
-
-/** The first start of a line at or after the offset. */
-function lineStart(fd: number, offset: number): number {
-  const chunk = Buffer.alloc(CHUNK_BYTES);
-  for (let at = offset - 1; ; at += CHUNK_BYTES) {
-    const length = readSync(fd, chunk, 0, CHUNK_BYTES, at);
-    const newline = chunk.subarray(0, length).indexOf(NEWLINE);
-    if (newline >= 0) return at + newline + 1;
-    if (length < CHUNK_BYTES) return at + length;
+  constructor(path: string) {
+    this.#path = path;
   }
-}
 
-/** Where the last `lines` lines begin, not before `begin`. */
-function startOfTail(fd: number, begin: number, lines: number): number {
-  const { size } = fstatSync(fd);
-  if (lines === 0) return size;
-  const chunk = Buffer.alloc(CHUNK_BYTES);
-  let found = 0;
-  for (let end = size; end > begin; ) {
-    const from = Math.max(begin, end - CHUNK_BYTES);
-    const length = readSync(fd, chunk, 0, end - from, from);
-    for (let at = length - 1; at >= 0; at -= 1) {
-      // The newline that ends the last line begins none.
-      if (chunk[at] !== NEWLINE || from + at === size - 1) continue;
-      found += 1;
-      if (found === lines) return from + at + 1;
+  /** The next records, at least one; none when there are no more for now. */
+  read(): LogRecord[] {
+    for (;;) {
+      this.#file ??= this.#oldest();
+      if (this.#file === undefined) return [];
+      // Asked before reading: once it has lost its name, nothing more is written to it.
+      const isOver = inodeOf(this.#path) !== this.#file.inode;
+      const records = this.#file.read();
+      if (records.length > 0 || !isOver) return records;
+      const next = this.#after(this.#file);
+      if (next === undefined) return [];
+      this.#file[Symbol.dispose]();
+      this.#file = next;
     }
-    end = from;
   }
-  return begin;
+
+  [Symbol.dispose](): void {
+    this.#file?.[Symbol.dispose]();
+  }
+
+  #oldest(): LogFile | undefined {
+    return open(`${this.#path}${OLD}`) ?? open(this.#path);
+  }
+
+  /** The file that was begun after this one, or the oldest of those that are left. */
+  #after({ inode }: LogFile): LogFile | undefined {
+    const old = open(`${this.#path}${OLD}`);
+    if (old !== undefined && old.inode !== inode) return old;
+    old?.[Symbol.dispose]();
+    return open(this.#path);
+  }
+}
+
+function open(path: string): LogFile | undefined {
+  try {
+    return new LogFile(path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Tells of changes of whatever file has the name; of its directory, while none has. */
+class FileChanges {
+  over = false;
+  readonly #path: string;
+  readonly #ended: Promise<unknown>;
+  #changes: Changes | undefined;
+  #inode: number | undefined;
+
+  constructor(path: string, ended: Promise<unknown>) {
+    this.#path = path;
+    this.#ended = ended;
+    const end = (): void => {
+      this.over = true;
+    };
+    ended.then(end, end);
+  }
+
+  /** Of what changes from now on, none is lost. */
+  watch(): void {
+    const inode = inodeOf(this.#path);
+    if (this.#changes !== undefined && inode === this.#inode) return;
+    this.#changes?.close();
+    this.#inode = inode;
+    this.#changes = new Changes(inode === undefined ? dirname(this.#path) : this.#path, this.#ended);
+  }
+
+  async next(): Promise<void> {
+    await this.#changes?.next();
+  }
+
+  close(): void {
+    this.#changes?.close();
+  }
+}
+
+/** The last lines of what was written, each stream's lines being its own. */
+function* lastLines(records: readonly LogRecord[], lines: number): Generator<LogRecord> {
+  if (lines === 0) return;
+  const starts: { readonly record: number; readonly offset: number }[] = [];
+  const begun = { stdout: false, stderr: false, note: false };
+  for (const [record, { stream, bytes }] of records.entries()) {
+    for (let offset = 0; offset < bytes.length; ) {
+      if (!begun[stream]) starts.push({ record, offset });
+      const newline = bytes.indexOf(NEWLINE, offset);
+      begun[stream] = newline < 0 && stream !== "note";
+      offset = newline < 0 ? bytes.length : newline + 1;
+    }
+    // Of millions of lines, the last ones are wanted.
+    if (starts.length > 2 * lines + records.length) starts.splice(0, starts.length - lines);
+  }
+  const from = starts[Math.max(0, starts.length - lines)];
+  if (from === undefined) return;
+  for (const [index, record] of records.slice(from.record).entries())
+    yield index === 0 ? { ...record, bytes: record.bytes.subarray(from.offset) } : record;
 }

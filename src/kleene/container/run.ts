@@ -1,11 +1,10 @@
-import { closeSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import type { CommandSpec, JailParameters, JailProcess, JailSpec } from "../host/host.ts";
 import { newId } from "../identity.ts";
 import { imageById } from "../image/images.ts";
-import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult, Stdio } from "../model.ts";
+import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
 import { containerPolicy } from "../network/policy.ts";
 import { shadowed } from "../network/ports.ts";
 import { publishedBy } from "../network/published.ts";
@@ -17,7 +16,7 @@ import { consolePath } from "./console.ts";
 import { takeDownAfter } from "./end.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
 import { lockPath } from "./lock.ts";
-import { logPath, openLog } from "./log.ts";
+import { logPath, makeLogs } from "./log.ts";
 import { readRecord, recordPath } from "./record.ts";
 import { beginExecution, mountpointsOf, outlivesBoot, type RunOutput, type StoredContainer } from "./rows.ts";
 import { takeDown } from "./takedown.ts";
@@ -75,7 +74,7 @@ export async function startContainer(
         limits: container.limits,
         root: host.storage.rootOf(root, id, image.dataset),
         mounts,
-        logPath: output === "starter" ? undefined : logPath(context, id),
+        logPath: logPath(context, id),
         console:
           output === "terminal" || output === "log and input"
             ? { socket: consolePath(context, id), starter: options.log !== true }
@@ -86,9 +85,9 @@ export async function startContainer(
       };
       const first = commandSpec(container, parameters, command, options);
       options.onCreated?.(executionId);
-      const process =
-        output === "starter" ? await host.jails.start(spec, first) : await startLogged(context, spec, first);
-      return new RunningExecution(context, executionId, id, executionId, process);
+      makeLogs(context);
+      const process = await host.jails.start(spec, first);
+      return new RunningExecution(context, executionId, id, executionId, process, options.onWarning);
     },
     outlivesBoot(container),
   );
@@ -98,18 +97,6 @@ function outputOf({ log, input, stdio }: ExecutionOptions): RunOutput {
   if (stdio.terminal !== undefined) return "terminal";
   if (log !== true) return "starter";
   return input === true ? "log and input" : "log";
-}
-
-/** A terminal's output is written to the log by the supervisor, while nobody else is to show it. */
-async function startLogged(context: Context, spec: JailSpec, first: CommandSpec): Promise<JailProcess> {
-  const log = openLog(context, spec.id);
-  const { terminal } = first.stdio;
-  try {
-    const stdio: Stdio = { stdin: "null", stdout: log, stderr: log, terminal };
-    return await context.host.jails.start(spec, { ...first, stdio });
-  } finally {
-    closeSync(log);
-  }
 }
 
 /**
@@ -139,7 +126,7 @@ export async function execInContainer(
   const spec = commandSpec(container, parameters, command, options);
   options.onCreated?.(executionId);
   const process = await context.host.jails.exec(container.id, run, spec);
-  return new RunningExecution(context, executionId, container.id, container.execution, process);
+  return new RunningExecution(context, executionId, container.id, container.execution, process, options.onWarning);
 }
 
 function commandSpec(
@@ -170,12 +157,19 @@ class RunningExecution implements Execution {
   readonly #run: string | undefined;
   #detached = false;
 
-  constructor(context: Context, id: string, containerId: string, run: string | undefined, process: JailProcess) {
+  constructor(
+    context: Context,
+    id: string,
+    containerId: string,
+    run: string | undefined,
+    process: JailProcess,
+    warn: ExecutionOptions["onWarning"],
+  ) {
     this.id = id;
     this.containerId = containerId;
     this.#run = run;
     this.#process = process;
-    this.exited = this.#watch(context);
+    this.exited = this.#watch(context, warn);
     // Whoever detaches does not look at the promise; its failure must not end the process.
     this.exited.catch(() => undefined);
   }
@@ -197,7 +191,7 @@ class RunningExecution implements Execution {
     this.#process.detach();
   }
 
-  async #watch(context: Context): Promise<ExecutionResult> {
+  async #watch(context: Context, warn: ExecutionOptions["onWarning"]): Promise<ExecutionResult> {
     try {
       const { status, jailEmpty } = await this.#process.exited.catch(async (error: unknown) => {
         // The supervisor was killed, and would have been the one to take the container down.
@@ -205,6 +199,8 @@ class RunningExecution implements Execution {
         throw error;
       });
       if (jailEmpty) await this.#takeDown(context);
+      for (const { stream, code } of await this.#process.copied)
+        warn?.(`not all that the command wrote to ${stream} could be written: ${code}`);
       return { status, containerEnded: jailEmpty };
     } finally {
       this.#process.release();

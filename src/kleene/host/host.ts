@@ -206,8 +206,8 @@ export interface JailSpec {
   readonly limits: Limits;
   readonly root: RootFilesystem;
   readonly mounts: readonly Mountpoint[];
-  /** File that the first command's output goes to, kept within bounds; undefined when it goes elsewhere. */
-  readonly logPath: string | undefined;
+  /** File that takes what the first command writes and its starter does not show. */
+  readonly logPath: string;
   /**
    * Socket where others attach to the first command's terminal, or to its standard input when it has none, and whether
    * its starter attaches at once; undefined: nobody can.
@@ -238,6 +238,8 @@ export interface JailProcess {
   /** The pseudo terminal, when one was asked for and this process attaches to it. */
   readonly terminal: HostTerminal | undefined;
   readonly exited: Promise<JailProcessExit>;
+  /** Settles after `exited`, once all that it wrote is copied: with the streams for which that failed. */
+  readonly copied: Promise<readonly Uncopied[]>;
   signal(number: number): void;
   /** Tells the supervisor that the container has been taken down after its end: it need not do it. */
   takenDown(): void;
@@ -245,6 +247,12 @@ export interface JailProcess {
   detach(): void;
   /** Leaves the container's end to the supervisor, unless it was told otherwise, and stops keeping this process awake. */
   release(): void;
+}
+
+/** A stream that could not be copied to the end, and the name of the error. */
+export interface Uncopied {
+  readonly stream: "stdout" | "stderr";
+  readonly code: string;
 }
 
 export interface JailProcessExit {

@@ -1,4 +1,11 @@
-import type { Console, LaunchOptions, Supervised, SupervisorRun, SupervisorSpec } from "../../ffi/native.ts";
+import type {
+  Console,
+  LaunchOptions,
+  Supervised,
+  SupervisorProcess,
+  SupervisorRun,
+  SupervisorSpec,
+} from "../../ffi/native.ts";
 import {
   closeConsole,
   connectConsole,
@@ -9,7 +16,15 @@ import {
 } from "../../ffi/native.ts";
 import { during } from "../../timeline.ts";
 import { KleeError } from "../errors.ts";
-import type { CommandSpec, HostConsole, HostTerminal, JailProcess, JailProcessExit, JailSpec } from "./host.ts";
+import type {
+  CommandSpec,
+  HostConsole,
+  HostTerminal,
+  JailProcess,
+  JailProcessExit,
+  JailSpec,
+  Uncopied,
+} from "./host.ts";
 
 /** Exit status of a command that a signal ended, as sh(1) gives it: this plus the signal's number. */
 const SIGNALLED = 128;
@@ -51,12 +66,14 @@ class SupervisedProcess implements JailProcess {
   readonly pid: number;
   readonly terminal: HostTerminal | undefined;
   readonly exited: Promise<JailProcessExit>;
+  readonly copied: Promise<readonly Uncopied[]>;
   readonly #supervised: Supervised;
 
   constructor(supervised: Supervised) {
     this.#supervised = supervised;
     this.pid = supervised.pid;
     this.terminal = supervised.console && terminalOf(supervised.console);
+    this.copied = supervised.copied.then((failed) => failed.map(({ stream, error }) => ({ stream, code: error.code })));
     this.exited = supervised.exited.then(({ code, signal, jailEmpty }) => ({
       status: code ?? SIGNALLED + (signal ?? 0),
       jailEmpty,
@@ -81,13 +98,19 @@ class SupervisedProcess implements JailProcess {
   }
 }
 
+/** What the supervisor is told of a command. */
+export function supervisorProcess({ argv, env, user, stdio }: CommandSpec): SupervisorProcess {
+  const { terminal = null, stdout, stderr } = stdio;
+  return { argv, env, user, terminal, shown: [stdout !== "null", stderr !== "null"] };
+}
+
 /** What the supervisor is told of a container's run. */
 export function supervisorRun(spec: JailSpec): SupervisorRun {
   return {
     persist: spec.parameters.persist,
     lock: spec.lockPath,
     record: spec.recordPath,
-    log: spec.logPath ?? null,
+    log: spec.logPath,
     console: spec.console ?? null,
     teardown: spec.teardown,
   };

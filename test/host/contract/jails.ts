@@ -63,7 +63,7 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
     limits: { cpus: null, memory: null, pids: null },
     root: storage.rootOf(root, id, dataset),
     mounts: [],
-    logPath: undefined,
+    logPath: join(root, "log"),
     console: undefined,
     recordPath: join(root, "record"),
     lockPath,

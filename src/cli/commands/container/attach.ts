@@ -3,6 +3,7 @@ import { messageOf } from "../../../kleene/errors.ts";
 import type { Attachment } from "../../../kleene/model.ts";
 import { relay } from "../../attachment.ts";
 import { DEFAULT_KEYS, parseKeys } from "../../detach-keys.ts";
+import { LogPrinter } from "../../io/log-printer.ts";
 import type { Session } from "../../session.ts";
 import { SignalForwarder, withoutHangUp } from "../../signals.ts";
 
@@ -69,10 +70,8 @@ async function stay(
   const typing = options.stdin
     ? type?.(0).catch((error: unknown) => session.report(`standard input: ${messageOf(error)}`))
     : undefined;
-  for await (const piece of output ?? []) {
-    streams.write(1, piece);
-    if (streams.isUnread(1)) return 0;
-  }
+  const printer = new LogPrinter(session);
+  for await (const record of output ?? []) if (!printer.print(record)) return 0;
   await typing;
   return exited();
 }

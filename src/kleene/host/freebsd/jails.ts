@@ -5,7 +5,7 @@ import type { ContainerProcess, Limits } from "../../model.ts";
 import type { CommandSpec, HostConsole, JailAddresses, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
-import { openConsole, startSupervised, supervisorRun } from "../supervised.ts";
+import { openConsole, startSupervised, supervisorProcess, supervisorRun } from "../supervised.ts";
 import { changeLimits, checkLimits, removeLimits, setLimits } from "./limits.ts";
 import { JAIL_RULESET, mountAll, mountpointsBelow, unmountAll } from "./mounts.ts";
 import { freebsdParameters } from "./parameters.ts";
@@ -186,12 +186,7 @@ export class FreebsdJails implements Jails {
       mode: run === null ? "exec" : "run",
       container: id,
       run,
-      process: {
-        argv: command.argv,
-        env: command.env,
-        user: command.user,
-        terminal: command.stdio.terminal ?? null,
-      },
+      process: supervisorProcess(command),
       freebsd: { jid, library: process.env.KLEE_LIBC ?? null },
     };
     return startSupervised(spec, command, { withinMs });

@@ -7,7 +7,7 @@ import type { ContainerProcess, Limits } from "../../model.ts";
 import type { CommandSpec, HostConsole, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
-import { openConsole, startSupervised, supervisorRun } from "../supervised.ts";
+import { openConsole, startSupervised, supervisorProcess, supervisorRun } from "../supervised.ts";
 import type { Confinement } from "./confinement/confinement.ts";
 import { CgroupLimits } from "./limits.ts";
 import { processOf } from "./processes.ts";
@@ -169,12 +169,7 @@ export class LinuxJails implements Jails {
       mode: run === null ? "exec" : "run",
       container: id,
       run,
-      process: {
-        argv: command.argv,
-        env: command.env,
-        user: command.user,
-        terminal: command.stdio.terminal ?? null,
-      },
+      process: supervisorProcess(command),
       linux: {
         cgroup_root: this.#confinement.cgroupRoot,
         cgroup: this.#confinement.pathOf(id),
