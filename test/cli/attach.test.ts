@@ -196,6 +196,10 @@ test("signals: passed on, or kept with --no-sig-proxy", gate, async () => {
 test("nobody else can attach to what goes to the klee that started it", gate, async () => {
   const klee = user(["run", "--name", "f", "box", "sleep", "1000"], false);
   await klee.sees("created execution instance");
+  await eventually(
+    () => isRunning("f"),
+    () => "its start",
+  );
   const { status, stderr } = machine.klee(["attach", "f"]);
   assert.deepEqual([status, /start it with -d or -t/.test(stderr)], [1, true]);
   ok("rmc", "-f", "f");

@@ -27,9 +27,9 @@ describe("what a container sees", needs("root", "cgroup2", "overlay", "busybox")
       const { output } = await jail.runInside([
         "sh",
         "-c",
-        "hostname; ls /; ls -d /proc/[0-9]* | wc -l; cat /proc/1/comm",
+        "hostname; ls /; set -- /proc/[0-9]*; echo $#; cat /proc/1/comm",
       ]);
-      assert.equal(output, "boxed\nbin\ndev\netc\nproc\ntmp\n5\nklee-init\n");
+      assert.equal(output, "boxed\nbin\ndev\netc\nproc\ntmp\n3\nklee-init\n");
       sleeper.signal(9);
       await sleeper.exited;
       assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), before, "after it");
