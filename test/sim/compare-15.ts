@@ -2,9 +2,12 @@ import { nameOf, type Player, type RecordedCall } from "./record.ts";
 
 const DIOCGETSTATES = 0xc0104419;
 const DIOCGETSTATUSNV = 0xc0184415;
+const ENOMEM = 12;
+/** kern.proc */
+const PROCESSES = "010000000e000000";
 const mibOf = ({ args }: RecordedCall): string => (typeof args[0] === "string" ? args[0] : "");
 
-/** Calls whose answer is time, chance, or another machine's: they are made, and what they give is not compared. */
+/** Calls that give time, chance, or another machine's state: they succeed or fail alike, the bytes are not compared. */
 export const notCompared: readonly {
   readonly what: string;
   readonly is: (call: RecordedCall, name: string) => boolean;
@@ -19,7 +22,7 @@ export const notCompared: readonly {
   },
   {
     what: "sysctl kern.proc: another machine's processes",
-    is: (call, name) => name === "sysctl" && mibOf(call).startsWith("010000000e000000"),
+    is: (call, name) => name === "sysctl" && mibOf(call).startsWith(PROCESSES),
   },
   {
     what: "sysctlbyname kern.boottime: a time",
@@ -42,7 +45,7 @@ export const notCompared: readonly {
 const DIOCGETRULENV = 0xc0184407;
 const DIOCKILLSTATESNV = 0xc0184429;
 /** Parts of name-value lists that count packets and connections, or are times and pids: left out on both sides. */
-const countedParts: ReadonlyMap<unknown, readonly string[]> = new Map([
+export const countedParts: ReadonlyMap<unknown, readonly string[]> = new Map([
   [DIOCGETRULENV, ["evaluations", "packets", "bytes", "timestamp", "states_cur", "states_tot", "cpid"]],
   [DIOCKILLSTATESNV, ["killed"]],
 ]);
@@ -65,9 +68,14 @@ function uncounted(buffer: Buffer, call: RecordedCall): string {
 /** What differs between a recorded call and this one; empty when nothing does. */
 function difference(call: RecordedCall, player: Player): string {
   const { result, errno, buffers } = player.play(call);
-  if (notCompared.some(({ is }) => is(call, nameOf(call)))) return "";
+  const name = nameOf(call);
+  const excused = notCompared.some(({ is }) => is(call, name));
+  // Numbers of modules and mounts are another machine's, too, and of processes there may be more here than there was room for.
+  if (excused && /^(modfind|getfsstat)$/.test(name)) return result === -1 ? `errno ${errno}` : "";
+  if (excused && mibOf(call).startsWith(PROCESSES) && errno === ENOMEM) return "";
   if (call.result !== undefined && result !== call.result) return `result ${result} (${errno}), not ${call.result}`;
   if (call.result === -1 && errno !== call.errno) return `errno ${errno}, not ${call.errno}`;
+  if (excused) return "";
   for (const [index, buffer] of buffers.entries()) {
     if (buffer === undefined) continue;
     const recorded = Buffer.from(String(call.after[index] ?? call.args[index]), "hex");

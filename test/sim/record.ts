@@ -68,6 +68,14 @@ function functionOf(call: RecordedCall): (...args: unknown[]) => unknown {
 const isText = (call: RecordedCall, index: number): boolean =>
   /const char \*/.test(call.fn.split("(")[1]?.split(",")[index] ?? "");
 
+/** `kern.proc.pid` and `kern.proc.args` of sys/sysctl.h, of a process of the recorder's: this one stands for it. */
+function standIn(mib: Buffer | undefined): void {
+  const PROCESS_AT = 12;
+  const begins = mib?.toString("hex", 0, PROCESS_AT);
+  if (mib?.length === 16 && (begins === "010000000e00000001000000" || begins === "010000000e00000007000000"))
+    mib.writeInt32LE(process.pid, PROCESS_AT);
+}
+
 /** Makes recorded calls, in their order. */
 export class Player {
   /** The recorder's descriptors, and what they are here. */
@@ -89,6 +97,7 @@ export class Player {
         ? Buffer.from(value, "hex")
         : undefined,
     );
+    if (name === "sysctl") standIn(buffers[0]);
     const bases = call.base.map((base) => (base === null ? undefined : BigInt(base)));
     this.#move(buffers, bases, (buffer) => BigInt(koffi.address(buffer)), "there");
     const descriptor = name === "jail_get" ? this.#jailDescriptor(call, buffers[0], bases[0]) : undefined;

@@ -17,21 +17,25 @@ import type { SimulatedMachine } from "../support/simulator.ts";
 const id = /^[0-9a-f]{12}$/;
 
 const storages: readonly { readonly name: string; readonly machine: SimulatedMachine; readonly dataset: RegExp }[] = [
-  { name: "directories", machine: ordinaryMachine, dataset: /\/store\/containers\/[0-9a-f]{12}\/root$/ },
   {
-    name: "directories, release 12.1",
+    name: "release 15.1, with directories",
+    machine: { ...ordinaryMachine, release: 15 },
+    dataset: /\/store\/containers\/[0-9a-f]{12}\/root$/,
+  },
+  {
+    name: "release 12.1, with directories",
     machine: { ...ordinaryMachine, release: 12 },
     dataset: /\/store\/containers\/[0-9a-f]{12}\/root$/,
   },
   {
-    name: "ZFS",
+    name: "with ZFS",
     machine: { ...ordinaryMachine, datasets: { zroot: "none", "zroot/ROOT": "none", "zroot/ROOT/default": "/" } },
     dataset: /^zroot\/klee\/container\/[0-9a-f]{12}$/,
   },
 ];
 
 for (const { name, machine, dataset } of storages)
-  describe(`the walkthrough on FreeBSD, simulated, with ${name}`, needs("root", "busybox"), () => {
+  describe(`the walkthrough on FreeBSD, simulated, ${name}`, needs("root", "busybox"), () => {
     const host = new SimulatedHost(machine);
     after(() => host[Symbol.dispose]());
     const klee = (...args: readonly string[]): string => {
@@ -268,7 +272,7 @@ for (const { name, machine, dataset } of storages)
       klee("rmc", "again");
     });
 
-    test("stop, and everything is removed", () => {
+    test("stop, and everything is removed", (t) => {
       klee("stop", "hungry_knuth", "strange_moser", "free");
       assert.deepEqual(living(), []);
       for (const one of klee("lsc", "-a", "-q").trimEnd().split("\n")) klee("rmc", "-f", one);
@@ -291,6 +295,7 @@ for (const { name, machine, dataset } of storages)
         Object.keys(datasets).filter((one) => /[0-9a-f]{12}/.test(one)),
         [],
       );
+      t.diagnostic(`walkthrough to its end on FreeBSD, simulated, ${name}`);
     });
   });
 

@@ -228,7 +228,12 @@ pub fn getfsstat(kernel: &Kernel, room: Option<&mut [u8]>) -> i32 {
 }
 
 pub fn statfs(kernel: &Kernel, path: &str, room: &mut [u8]) -> Answer {
-    let real = fs::canonicalize(path).map_err(|_| ENOENT)?.to_string_lossy().into_owned();
+    let machine = &kernel.machine;
+    let real = if !machine.real && machine.directories.contains(path) {
+        path.to_owned()
+    } else {
+        fs::canonicalize(path).map_err(|_| ENOENT)?.to_string_lossy().into_owned()
+    };
     let holds = |one: &&Mount| one.path == "/" || real == one.path || real.starts_with(&format!("{}/", one.path));
     // The deepest one, of several on one directory the last.
     let found = kernel.mounts.iter().filter(holds).max_by_key(|one| one.path.len()).ok_or(ENOENT)?;
