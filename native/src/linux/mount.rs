@@ -19,6 +19,8 @@ pub const RDONLY: u64 = 1;
 pub const NOSUID: u64 = 2;
 pub const NODEV: u64 = 4;
 pub const NOEXEC: u64 = 8;
+/// Links that one path may go through, as for the kernel: path_resolution(7).
+const LINKS: u32 = 40;
 
 #[repr(C)]
 struct MountAttr {
@@ -49,25 +51,71 @@ impl RootDirectory {
     }
 
     /// The mount point at `path`: a directory, or an empty file when a file is to be mounted. Made if missing, with its
-    /// parents.
+    /// parents; where a link points at what is missing, that is made, within the root.
     pub fn mount_point(&self, path: &str, directory: bool) -> io::Result<OwnedFd> {
         match self.resolve(path, libc::O_PATH) {
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
-            found => return found,
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => self.make_mount_point(path, directory),
+            found => found,
         }
-        let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
-        let mut walked = String::from("/");
-        for (index, name) in names.iter().enumerate() {
-            let parent = self.resolve(&walked, libc::O_PATH | libc::O_DIRECTORY)?;
-            walked.push_str(name);
-            if directory || index + 1 < names.len() {
-                make_directory(parent.as_fd(), name)?;
-            } else {
-                make_file(parent.as_fd(), name, 0o644)?;
+    }
+
+    fn make_mount_point(&self, path: &str, directory: bool) -> io::Result<OwnedFd> {
+        let mut left = components(path);
+        // Names that are no links, from the root on: what `..` leaves is known.
+        let mut walked: Vec<String> = Vec::new();
+        let mut links = 0;
+        while let Some(name) = left.pop() {
+            if name == ".." {
+                walked.pop();
+                continue;
             }
-            walked.push('/');
+            let parent = self.resolve(&format!("/{}", walked.join("/")), libc::O_PATH | libc::O_DIRECTORY)?;
+            match link_target(parent.as_fd(), &name) {
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+                    if directory || !left.is_empty() {
+                        make_directory(parent.as_fd(), &name)?;
+                    } else {
+                        make_file(parent.as_fd(), &name, 0o644)?;
+                    }
+                    walked.push(name);
+                }
+                Err(error) => return Err(error),
+                Ok(None) => walked.push(name),
+                Ok(Some(target)) => {
+                    links += 1;
+                    if links > LINKS {
+                        return Err(io::Error::from_raw_os_error(libc::ELOOP));
+                    }
+                    if target.starts_with('/') {
+                        walked.clear();
+                    }
+                    left.extend(components(&target));
+                }
+            }
         }
-        self.resolve(walked.trim_end_matches('/'), libc::O_PATH)
+        self.resolve(&format!("/{}", walked.join("/")), libc::O_PATH)
+    }
+}
+
+/// The names of a path, the last one first.
+fn components(path: &str) -> Vec<String> {
+    path.split('/').rev().filter(|name| !name.is_empty() && *name != ".").map(str::to_owned).collect()
+}
+
+/// Where the link of this name points; none when it is something else.
+fn link_target(parent: BorrowedFd<'_>, name: &str) -> io::Result<Option<String>> {
+    let found = resolve_in(parent.as_raw_fd(), name, libc::O_PATH | libc::O_NOFOLLOW, 0)?;
+    let mut target = vec![0u8; libc::PATH_MAX as usize];
+    // SAFETY: the path is an empty C string, and target has the length that is told.
+    let length = unsafe { libc::readlinkat(found.as_raw_fd(), c"".as_ptr(), target.as_mut_ptr().cast(), target.len()) };
+    match check(length as i64) {
+        // readlink(2): with an empty path, what is no link is ENOENT; others say EINVAL.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOENT)) => Ok(None),
+        Err(error) => Err(error),
+        Ok(length) => {
+            target.truncate(length as usize);
+            String::from_utf8(target).map(Some).map_err(|_| io::Error::from_raw_os_error(libc::EILSEQ))
+        }
     }
 }
 
@@ -105,6 +153,15 @@ pub fn is_directory(fd: BorrowedFd<'_>) -> io::Result<bool> {
     // SAFETY: stat outlives the call.
     check(unsafe { libc::fstat(fd.as_raw_fd(), &mut stat) }.into())?;
     Ok(stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
+}
+
+/// Is it on a file system of this kind, by `f_type` of statfs(2)?
+pub fn is_on(fd: BorrowedFd<'_>, magic: libc::c_long) -> io::Result<bool> {
+    // SAFETY: statfs is plain data; zero is a valid value for each field.
+    let mut statfs: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: statfs outlives the call.
+    check(unsafe { libc::fstatfs(fd.as_raw_fd(), &mut statfs) }.into())?;
+    Ok(statfs.f_type as i64 == magic)
 }
 
 /// mkdir; one that is there already is fine.

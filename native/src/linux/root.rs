@@ -3,10 +3,10 @@
 
 use super::device::mount_devices;
 use super::mount::{
-    Detached, NODEV, NOEXEC, NOSUID, RDONLY, RootDirectory, is_directory, make_file, make_root, mount, overlay_options,
-    resolve,
+    Detached, NODEV, NOEXEC, NOSUID, RDONLY, RootDirectory, is_directory, is_on, make_file, make_root, mount,
+    overlay_options, resolve,
 };
-use crate::failure::{At, Outcome};
+use crate::failure::{At, Failure, Outcome};
 use crate::spec::{Bind, Jail};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -40,17 +40,29 @@ pub fn enter_root(jail: &Jail) -> Outcome<RootDirectory> {
     let mountpoint = &jail.root.mountpoint;
     let options = overlay_options(&jail.root.lower, &jail.root.upper, &jail.root.work);
     mount("overlay", mountpoint, "overlay", libc::MS_NOSUID | libc::MS_NODEV, &options)
-        .at("mount overlay", mountpoint)?;
+        .at("mount overlay", mountpoint)
+        .map_err(explain_overlay)?;
     let root = RootDirectory::open(mountpoint).at("open root", mountpoint)?;
-    for bind in &jail.mounts {
-        mount_bind(&root, bind)?;
-    }
     mount_proc(&root)?;
     if jail.devfs {
         mount_devices(&root)?;
     }
+    // After klee's own, which would hide what is below them.
+    for bind in &jail.mounts {
+        mount_bind(&root, bind)?;
+    }
     make_root(root.as_fd()).at("pivot_root", mountpoint)?;
     Ok(root)
+}
+
+/// The kernel says EINVAL for a layer on a file system that cannot hold one: overlayfs.rst, upper directories.
+fn explain_overlay(failure: Failure) -> Failure {
+    if failure.errno != libc::EINVAL {
+        return failure;
+    }
+    let detail = "is the store on a file system that cannot hold a container's layer, as an overlay, NFS or FAT? \
+                  Keep it on another one: --root or KLEE_ROOT";
+    Failure { detail: Some(detail.into()), ..failure }
 }
 
 fn mount_bind(root: &RootDirectory, bind: &Bind) -> Outcome<()> {
@@ -59,6 +71,16 @@ fn mount_bind(root: &RootDirectory, bind: &Bind) -> Outcome<()> {
     source.set(NOSUID | NODEV | read_only).at("mount_setattr", &bind.source)?;
     let directory = is_directory(source.as_fd()).at("stat", &bind.source)?;
     let target = root.mount_point(&bind.destination, directory).at("open mount point", &bind.destination)?;
+    let refuse = |why: String| Failure::refusal("cannot mount on", &bind.destination, &why);
+    // A link of the image may lead there; a process could be made to read or write something else than its kernel's.
+    if is_on(target.as_fd(), libc::PROC_SUPER_MAGIC).at("statfs", &bind.destination)? {
+        return Err(refuse("it is below /proc, which the kernel shows".into()));
+    }
+    if is_directory(target.as_fd()).at("stat", &bind.destination)? != directory {
+        let [there, given] = if directory { ["a file", "a directory"] } else { ["a directory", "a file"] };
+        let source = &bind.source;
+        return Err(refuse(format!("it is {there} in the container, {source} is {given}; give another destination")));
+    }
     source.attach(target.as_fd()).at("move_mount", &bind.destination)
 }
 

@@ -37,7 +37,9 @@ export async function createContainer(context: Context, request: CreateContainer
   const mounts = (request.mounts ?? []).map((mount) => parseMount(id, mount));
   refuseRepeated(mounts);
   const jailParam = replaceParameters(DEFAULT_PARAMETERS, request.jailParams ?? []);
-  const { execStart } = host.jails.parseParameters(jailParam, id);
+  const parameters = host.jails.parseParameters(jailParam, id);
+  const { execStart } = parameters;
+  host.jails.checkMounts(mounts, parameters);
   const ownCommand = request.command.length > 0 || execStart === "" ? request.command : jailCommand(execStart);
   host.checkSystem();
   host.jails.checkLimits(limits);

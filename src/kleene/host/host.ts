@@ -283,6 +283,11 @@ export interface Jails {
    */
   parseParameters(parameters: readonly string[], defaultHostname: string): JailParameters;
   /**
+   * Checks that nothing of the container's own would hide what is mounted, and that it hides nothing that must be there.
+   * @throws {KleeError} INVALID, with the destination.
+   */
+  checkMounts(mounts: readonly Mountpoint[], parameters: JailParameters): void;
+  /**
    * Checks that this host can enforce limits.
    * @throws {KleeError} UNSUPPORTED, with what it lacks.
    */

@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import type { CommandSpec, JailProcess, JailSpec } from "../../../src/kleene/host/host.ts";
@@ -25,7 +35,7 @@ function commandLines(): string[] {
 }
 
 /** What the domain relies on in every host's `Jails` and `Storage`. */
-export function jailsContract({ host, root, rootFilesystem }: World): void {
+export function jailsContract({ host, root, rootFilesystem, folder }: World): void {
   const { jails, storage } = host;
   mkdirSync(root, { recursive: true });
   const lockPath = join(root, "lock");
@@ -33,7 +43,10 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
 
   before(async () => {
     writeFileSync(lockPath, "");
-    dataset = await storage.createImage(root, "111122223333", { method: "dir", source: rootFilesystem() });
+    const source = rootFilesystem();
+    symlinkSync("../../../../var/made/deep", join(source, "up"));
+    symlinkSync("round", join(source, "round"));
+    dataset = await storage.createImage(root, "111122223333", { method: "dir", source });
     await storage.createContainer(root, id, dataset);
   });
   const started: JailProcess[] = [];
@@ -193,5 +206,31 @@ export function jailsContract({ host, root, rootFilesystem }: World): void {
     for (const parameter of ["", "=x", "allow.raw_sockets=maybe", "host.hostname"])
       assert.throws(() => jails.parseParameters([parameter], id), { code: "INVALID" }, parameter);
     assert.throws(() => jails.parseParameters(["no.such_parameter"], id), { code: "UNSUPPORTED" });
+  });
+
+  /** The container with a directory that holds the file `given`, mounted. */
+  const mounted = (destination: string): JailSpec => {
+    const source = folder();
+    writeFileSync(join(source, "given"), "given\n");
+    return { ...spec(), mounts: [{ container_id: id, destination, source, read_only: true, type: "nullfs" }] };
+  };
+
+  test("a mount on a link to what is not there is made within the container's root", async () => {
+    const read = command("cat /var/made/deep/given; ls -d /up");
+    assert.equal(
+      await outputOf((file) => jails.start(mounted("/up"), { ...read, stdio: { ...read.stdio, stdout: file } })),
+      "given\n/up\n",
+    );
+    assert.equal(existsSync("/var/made"), false);
+  });
+
+  test("a mount that cannot be is refused in words", async () => {
+    await assert.rejects(jails.start(mounted("/etc/passwd"), command("true")), {
+      message: /cannot mount on \/etc\/passwd: .* directory.*; give another destination$/,
+    });
+    await assert.rejects(jails.start(mounted("/round/x"), command("true")), {
+      message: /ELOOP|too many symbolic links/,
+    });
+    assert.equal(jails.exists(id), false);
   });
 }

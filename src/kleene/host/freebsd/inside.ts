@@ -1,31 +1,61 @@
-import { existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { KleeError } from "../../errors.ts";
+
+/** Links that one path may go through: MAXSYMLINKS, sys/param.h. */
+const LINKS = 32;
 
 /**
  * The place of a container's path below its root, made as a directory (or as an empty file) where it is missing. The
- * kernel mounts on the path as the host sees it, so a symbolic link on the way could lead anywhere: it is refused.
+ * kernel mounts on the path as the host sees it, where a symbolic link on the way could lead anywhere: each is followed
+ * here, as the container would, with nothing above its root; what a link points at and is missing is made.
  *
  * @param root of the container, which nobody else changes meanwhile: the container is not started yet.
- * @throws {KleeError} INVALID for a link on the way, or a file where a directory is needed.
+ * @param check is told each place before anything is made there, as the container names it.
+ * @throws {KleeError} INVALID for a file where a directory is needed, or links that go round in circles.
  */
-export function placeInside(root: string, path: string, kind: "directory" | "file"): string {
-  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-  if (parts.includes("..")) throw new KleeError("INVALID", `${path}: ".." is not allowed`);
-  let place = root;
-  for (const [index, part] of parts.entries()) {
-    place = `${place}/${part}`;
-    const wanted = index === parts.length - 1 ? kind : "directory";
+export function placeInside(
+  root: string,
+  path: string,
+  kind: "directory" | "file",
+  check: (place: string) => void = () => undefined,
+): string {
+  const left = components(path);
+  // Names that are no links, from the root on: what `..` leaves is known.
+  const walked: string[] = [];
+  const refuse = (why: string): KleeError => new KleeError("INVALID", `cannot mount on ${path}: ${why}`);
+  for (let links = 0; left.length > 0; ) {
+    const part = left.pop() ?? "";
+    if (part === "..") {
+      walked.pop();
+      continue;
+    }
+    const place = [root, ...walked, part].join("/");
+    const wanted = left.length === 0 ? kind : "directory";
     const stats = lstatSync(place, { throwIfNoEntry: false });
+    if (stats?.isSymbolicLink()) {
+      if (++links > LINKS) throw refuse("too many symbolic links in the container");
+      const target = readlinkSync(place);
+      if (target.startsWith("/")) walked.length = 0;
+      left.push(...components(target));
+      continue;
+    }
+    check(`/${[...walked, part].join("/")}`);
     if (stats === undefined) make(place, wanted);
-    else if (stats.isSymbolicLink())
-      throw new KleeError("INVALID", `${path}: ${part} is a symbolic link in the container; name its target`);
     else if (stats.isDirectory() !== (wanted === "directory"))
-      throw new KleeError(
-        "INVALID",
-        `${path}: ${part} is ${stats.isDirectory() ? "a" : "no"} directory in the container`,
+      throw refuse(
+        `/${[...walked, part].join("/")} is ${stats.isDirectory() ? "a" : "no"} directory in the container; give another destination`,
       );
+    walked.push(part);
   }
-  return place;
+  return [root, ...walked].join("/");
+}
+
+/** The names of a path, the last one first. */
+function components(path: string): string[] {
+  return path
+    .split("/")
+    .filter((part) => part !== "" && part !== ".")
+    .reverse();
 }
 
 function make(place: string, kind: "directory" | "file"): void {

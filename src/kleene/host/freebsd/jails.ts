@@ -1,13 +1,13 @@
 import { type JailParams, jail, jailList, rctl, SyscallError } from "../../../ffi/freebsd/index.ts";
 import type { SupervisorSpec } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type { ContainerProcess, Limits } from "../../model.ts";
+import type { ContainerProcess, Limits, Mountpoint } from "../../model.ts";
 import type { CommandSpec, HostConsole, JailAddresses, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
 import { openConsole, startSupervised, supervisorProcess, supervisorRun } from "../supervised.ts";
 import { changeLimits, checkLimits, removeLimits, setLimits } from "./limits.ts";
-import { JAIL_RULESET, mountAll, mountpointsBelow, unmountAll } from "./mounts.ts";
+import { checkMounts, JAIL_RULESET, mountAll, mountpointsBelow, unmountAll } from "./mounts.ts";
 import { freebsdParameters } from "./parameters.ts";
 import { describeProcesses, processesIn, waitEmpty } from "./processes.ts";
 
@@ -27,6 +27,10 @@ export class FreebsdJails implements Jails {
     return parseParameters(parameters, defaultHostname, "FreeBSD", freebsdParameters);
   }
 
+  checkMounts(mounts: readonly Mountpoint[], parameters: JailParameters): void {
+    checkMounts(mounts, parameters);
+  }
+
   checkLimits(limits: Limits): void {
     checkLimits(limits);
   }
@@ -43,6 +47,7 @@ export class FreebsdJails implements Jails {
     const { id, parameters, root } = spec;
     if (root.kind === "overlay") throw new TypeError("an overlay is another host's");
     if (this.#jidsOf(id).length > 0) throw new KleeError("CONFLICT", `cannot start container ${id}: it runs already`);
+    checkMounts(spec.mounts, parameters);
     try {
       const ruleset = Number(parameters.others.devfs_ruleset ?? JAIL_RULESET);
       mountAll(root, spec.mounts, parameters.mountDevfs ? ruleset : undefined);

@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { devfs, mount, SyscallError } from "../../../ffi/freebsd/index.ts";
 import { KleeError } from "../../errors.ts";
 import type { Mountpoint } from "../../model.ts";
-import type { RootFilesystem } from "../host.ts";
+import type { JailParameters, RootFilesystem } from "../host.ts";
 import { placeInside } from "./inside.ts";
 
 /** What devfs(8) names devfsrules_jail: hides all but what programs need. */
@@ -30,8 +30,28 @@ export function mountAll(root: RootFilesystem, mounts: readonly Mountpoint[], ru
   }
   for (const { source, destination, read_only } of mounts) {
     const kind = statSync(source).isDirectory() ? "directory" : "file";
-    mount.mountNullfs(source, placeInside(mountpoint, destination, kind), read_only);
+    const place = placeInside(mountpoint, destination, kind, (inside) => {
+      if (ruleset !== undefined) refuseDevices(inside, destination);
+    });
+    mount.mountNullfs(source, place, read_only);
   }
+}
+
+/**
+ * Mounts of klee's own are devfs(5) alone, and nothing can be made in that.
+ * @throws {KleeError} INVALID for a destination that would be hidden, or have no mount point.
+ */
+export function checkMounts(mounts: readonly Mountpoint[], { mountDevfs }: JailParameters): void {
+  if (mountDevfs) for (const { destination } of mounts) refuseDevices(destination, destination);
+}
+
+/** @param place of the container that the destination leads to. */
+function refuseDevices(place: string, destination: string): void {
+  if (place === "/dev" || place.startsWith("/dev/"))
+    throw new KleeError(
+      "INVALID",
+      `cannot mount on ${destination}: /dev is devfs there, in which nothing can be made; name another place, or give -J mount.devfs=false`,
+    );
 }
 
 /** A ruleset that is not loaded hides nothing: the container would have the host's disks. */

@@ -3,7 +3,7 @@ import { cgroupUsage } from "../../../ffi/linux/cgroup.ts";
 import type { LinuxJail, SupervisorRun, SupervisorSpec } from "../../../ffi/native.ts";
 import { waitCgroupEmpty } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type { ContainerProcess, Limits } from "../../model.ts";
+import type { ContainerProcess, Limits, Mountpoint } from "../../model.ts";
 import type { CommandSpec, HostConsole, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
@@ -11,6 +11,11 @@ import { openConsole, startSupervised, supervisorProcess, supervisorRun } from "
 import type { Confinement } from "./confinement/confinement.ts";
 import { CgroupLimits } from "./limits.ts";
 import { processOf } from "./processes.ts";
+
+/** Of /dev, what a terminal needs. */
+const OWN_DEVICES = ["/dev/pts", "/dev/ptmx"];
+
+const isBelow = (path: string, directory: string): boolean => path === directory || path.startsWith(`${directory}/`);
 
 /** Jails on Linux: a cgroup with klee's BPF programs for the network, namespaces and an overlay for the rest. */
 export class LinuxJails implements Jails {
@@ -24,6 +29,15 @@ export class LinuxJails implements Jails {
 
   parseParameters(parameters: readonly string[], defaultHostname: string): JailParameters {
     return parseParameters(parameters, defaultHostname, "Linux", () => undefined);
+  }
+
+  checkMounts(mounts: readonly Mountpoint[], { mountDevfs }: JailParameters): void {
+    for (const { destination } of mounts) {
+      const refuse = (why: string): KleeError => new KleeError("INVALID", `cannot mount on ${destination}: ${why}`);
+      if (isBelow(destination, "/proc")) throw refuse("/proc is what the kernel shows; name another place");
+      if (mountDevfs && (destination === "/dev" || OWN_DEVICES.some((own) => isBelow(destination, own))))
+        throw refuse("klee makes it; name another place, as one below /dev, or give -J mount.devfs=false");
+    }
   }
 
   checkLimits(limits: Limits): void {
@@ -45,6 +59,7 @@ export class LinuxJails implements Jails {
     const { ipv4, ipv6 } = spec.addresses;
     const { root } = spec;
     if (root.kind !== "overlay") throw new TypeError(`a root of kind ${root.kind} is another host's`);
+    this.checkMounts(spec.mounts, parameters);
     // Outside the undoing below: what fails here because the container runs must not end it.
     try {
       this.#confinement.create(id, { driver: spec.driver, ipv4, ipv6, rawSockets: parameters.rawSockets });

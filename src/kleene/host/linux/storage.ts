@@ -1,4 +1,5 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { mount } from "../../../ffi/linux/index.ts";
 import { KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
 import type { Making } from "../../image/metadata.ts";
@@ -52,6 +53,12 @@ export class LinuxStorage implements Storage {
   async createContainer(root: string, containerId: string): Promise<void> {
     const resolver = resolverText(this.#resolverFiles);
     await fill(root, "containers", containerId, (directory) => {
+      // overlayfs.rst: an overlay cannot be the upper layer of another one.
+      if (mount.isOnFileSystem(directory, "overlay"))
+        throw new KleeError(
+          "UNSUPPORTED",
+          `the store ${root} is on an overlay, which cannot hold a container's layer; keep it on another file system: --root or KLEE_ROOT`,
+        );
       for (const name of ["upper", "work", "root"]) makeDirectory(`${directory}/${name}`, 0o755);
       if (resolver !== undefined) {
         const etc = `${directory}/upper/etc`;
