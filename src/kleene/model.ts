@@ -71,6 +71,8 @@ export interface Limits {
   readonly memory: number | null;
   /** Processes, and threads. */
   readonly pids: number | null;
+  /** Ports of the host: sockets of the internet that are open at once, and binds in a minute. */
+  readonly ports: number | null;
 }
 
 /** Keys and their order are those of `klee container inspect`. */
@@ -227,6 +229,7 @@ export interface CreateContainer {
   readonly memory?: string | undefined;
   /** Processes and threads. */
   readonly pids?: string | undefined;
+  readonly ports?: string | undefined;
   /** Survives `prune`. */
   readonly persist?: boolean | undefined;
   /** `no`, `on-startup`, `on-failure[:N]` or `always`; default `no`. */
@@ -249,7 +252,7 @@ export interface CreateContainer {
  */
 export type UpdateContainer = Pick<
   CreateContainer,
-  "command" | "user" | "env" | "jailParams" | "cpus" | "memory" | "pids" | "persist" | "restart" | "name"
+  "command" | "user" | "env" | "jailParams" | "cpus" | "memory" | "pids" | "ports" | "persist" | "restart" | "name"
 >;
 
 export interface WindowSize {

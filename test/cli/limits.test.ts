@@ -51,7 +51,12 @@ test("a limit that is changed while it stands still counts from the next start o
   ok("container", "update", "--pids", "9", "more");
   assert.equal(machine.klee(["start", "more"]).status, 0);
   ok("container", "update", "--pids", "", "more");
-  assert.deepEqual(JSON.parse(ok("isc", "more")).container.limits, { cpus: 0.5, memory: null, pids: null });
+  assert.deepEqual(JSON.parse(ok("isc", "more")).container.limits, {
+    cpus: 0.5,
+    memory: null,
+    pids: null,
+    ports: null,
+  });
   ok("rmc", "-f", "more");
 });
 
@@ -70,7 +75,12 @@ test("a limit that is changed while it runs counts at once", gate, () => {
   assert.equal(machine.klee(forks).status, 0);
   assert.equal(quota()?.trim(), cpu.unified ? "max" : "-1");
   ok("container", "update", "--pids", "", "live");
-  assert.deepEqual(JSON.parse(ok("isc", "live")).container.limits, { cpus: null, memory: null, pids: null });
+  assert.deepEqual(JSON.parse(ok("isc", "live")).container.limits, {
+    cpus: null,
+    memory: null,
+    pids: null,
+    ports: null,
+  });
   ok("stop", "live");
   assert.equal(existsSync(cpu.path), false);
   ok("rmc", "live");
@@ -127,12 +137,33 @@ test("processors: the kernel holds it back", gate, () => {
   const throttled = () => Number(/nr_throttled (\d+)/.exec(readFileSync(`${path}/cpu.stat`, "utf8"))?.[1]);
   ok("stats", "--no-stream", "slow");
   assert.ok(throttled() > 0);
-  assert.deepEqual(JSON.parse(ok("isc", "slow")).container.limits, { cpus: 0.25, memory: null, pids: null });
+  assert.deepEqual(JSON.parse(ok("isc", "slow")).container.limits, {
+    cpus: 0.25,
+    memory: null,
+    pids: null,
+    ports: null,
+  });
   ok("stop", "slow");
   assert.equal(existsSync(path), false);
   ok("start", "-d", "slow");
   assert.equal(existsSync(path), true, "each run has the limits");
   ok("rmc", "-f", "slow");
+});
+
+test("ports: sockets beyond the limit are refused, which counts at once when it is changed", gate, () => {
+  ok("network", "create", "--subnet", "10.2.3.0/24", "net");
+  ok("run", "-d", "-n", "net", "--ports", "2", "--name", "web", "box", "sh", "-c", "nc -l -p 9001 & nc -l -p 9002");
+  const third = ["exec", "web", "timeout", "1", "nc", "-l", "-p", "9003"];
+  const full = (): boolean => /No buffer space available/.test(machine.klee(third).stderr);
+  waitUntil(full, "two sockets to be open");
+  assert.equal(JSON.parse(ok("isc", "web")).container.limits.ports, 2);
+  ok("container", "update", "--ports", "3", "web");
+  assert.equal(full(), false);
+  ok("container", "update", "--ports", "", "web");
+  assert.equal(full(), false);
+  assert.equal(JSON.parse(ok("isc", "web")).container.limits.ports, null);
+  ok("rmc", "-f", "web");
+  ok("network", "rm", "net");
 });
 
 test("what is no amount is refused, and nothing is left of what there was", gate, async () => {
@@ -143,6 +174,8 @@ test("what is no amount is refused, and nothing is left of what there was", gate
     ["--cpus", "many"],
     ["--pids", "0"],
     ["--pids", "-1"],
+    ["--ports", "0"],
+    ["--ports", "many"],
   ]) {
     const { status, stderr } = machine.klee(["create", ...wrong, "box"]);
     assert.equal(status, 2, wrong.join(" "));

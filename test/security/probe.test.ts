@@ -20,8 +20,8 @@ const OTHER6 = "fd00:2:3::9";
 const LISTENER = `klee-test-${process.pid}`;
 /** What a kernel built without the thing answers: refusal enough where a refusal is listed. */
 const ABSENT = ["ENOENT", "ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ENOPROTOOPT", "ENODEV"];
-/** What is tried in: drivers of networks, and the first of them with the one parameter that adds a capability. */
-const kinds = ["ipnet", "raw sockets", "host", "disabled"] as const;
+/** What is tried in: drivers, and ipnet with the one parameter that adds a capability, and in an internal network. */
+const kinds = ["ipnet", "raw sockets", "internal", "host", "disabled"] as const;
 const PORT = 4711;
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "nft", "ip", "busybox", "cc");
@@ -58,6 +58,7 @@ before(async () => {
   ]);
   ok("image", "create", "dir", root, "-t", "box");
   ok("network", "create", "--subnet", "10.2.3.0/24", "--subnet6", "fd00:2:3::/64", "net");
+  ok("network", "create", "--subnet", "10.2.4.0/24", "--subnet6", "fd00:2:4::/64", "--internal", "inner");
   const raw = ["-J", "allow.raw_sockets"];
   const id = ok("run", "-d", "-n", "net", ...raw, "--ip", OTHER, "--ip6", OTHER6, "box", "sleep", "1000");
   otherMark = Number.parseInt(id.slice(0, 8), 16);
@@ -73,11 +74,15 @@ async function hear(address: string): Promise<void> {
 }
 
 function probe(kind: (typeof kinds)[number]): Map<string, string> {
-  const driver = kind === "raw sockets" ? "ipnet" : kind;
-  const network = driver === "ipnet" ? ["-n", "net"] : [];
-  if (kind === "raw sockets") network.push("-J", "allow.raw_sockets");
-  const words = [GATEWAY, GATEWAY6, OTHER, OTHER6, GATEWAY_INTERFACE, marker, LISTENER, String(otherMark)];
-  const lines = ok("run", "--rm", "-l", driver, ...network, "box", "probes", ...words)
+  const options = {
+    ipnet: ["-n", "net"],
+    "raw sockets": ["-n", "net", "-J", "allow.raw_sockets"],
+    internal: ["-n", "inner"],
+    host: ["-l", "host"],
+    disabled: ["-l", "disabled"],
+  }[kind];
+  const given = [GATEWAY, GATEWAY6, OTHER, OTHER6, GATEWAY_INTERFACE, marker, LISTENER, String(otherMark)];
+  const lines = ok("run", "--rm", ...options, "box", "probes", ...given)
     .trim()
     .split("\n");
   return new Map(

@@ -272,6 +272,63 @@ static void packets(void) {
     CALL("datagram with a mark of nobody", sendMarked(AF_INET, host, 7));
 }
 
+/* One option that is a number, of sockets of a kind. */
+static long set(int domain, int type, int level, int name, int value) {
+    return setsockopt(new(domain, type, 0), level, name, &value, sizeof value);
+}
+
+static long join(const char *text) {
+    struct sockaddr_storage to;
+    address(text, 0, &to);
+    int fd = new(to.ss_family, SOCK_DGRAM, 0);
+    if (to.ss_family == AF_INET) {
+        struct ip_mreqn request = {.imr_multiaddr = ((struct sockaddr_in *)&to)->sin_addr, .imr_ifindex = if_nametoindex(interface)};
+        return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request);
+    }
+    struct ipv6_mreq request = {((struct sockaddr_in6 *)&to)->sin6_addr, if_nametoindex(interface)};
+    return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request);
+}
+
+/* Joins by the options that name the group in a struct sockaddr_storage. */
+static long joinOf(const char *text, int name) {
+    struct group_source_req request = {.gsr_interface = if_nametoindex(interface)};
+    address(text, 0, &request.gsr_group);
+    address("192.0.2.1", 0, &request.gsr_source);
+    int level = request.gsr_group.ss_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+    if (level == IPPROTO_IPV6) address("2001:db8::1", 0, &request.gsr_source);
+    size_t size = name == MCAST_JOIN_GROUP ? sizeof(struct group_req) : sizeof request;
+    return setsockopt(new(request.gsr_group.ss_family, SOCK_DGRAM, 0), level, name, &request, size);
+}
+
+/* Takes more ports than a container may have. */
+static long takeAll(int type) {
+    for (int i = 0; i < 10000; i++) {
+        struct sockaddr_storage to;
+        int fd = socket(AF_INET, type, 0);
+        if (fd == -1 || bind(fd, (void *)&to, address("0.0.0.0", 0, &to))) return -1;
+    }
+    return 0;
+}
+
+enum { PORT_RANGE = 51 /* IP_LOCAL_PORT_RANGE, linux/in.h */ };
+
+static void sharing(void) {
+    group = "what the host's sockets share";
+    CALL("setsockopt IP_LOCAL_PORT_RANGE, TCP", set(AF_INET, SOCK_STREAM, IPPROTO_IP, PORT_RANGE, 5000 << 16 | 5000));
+    CALL("setsockopt IP_LOCAL_PORT_RANGE, UDP", set(AF_INET, SOCK_DGRAM, IPPROTO_IP, PORT_RANGE, 5000 << 16 | 5000));
+    CALL("setsockopt IP_LOCAL_PORT_RANGE, IPv6", set(AF_INET6, SOCK_STREAM, IPPROTO_IP, PORT_RANGE, 5000 << 16 | 5000));
+    TRY("take all TCP ports", struct rlimit limit; getrlimit(RLIMIT_NOFILE, &limit); limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit); end(takeAll(SOCK_STREAM)));
+    TRY("take all UDP ports", struct rlimit limit; getrlimit(RLIMIT_NOFILE, &limit); limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit); end(takeAll(SOCK_DGRAM)));
+    CALL("join a group, IP_ADD_MEMBERSHIP", join("239.1.2.3"));
+    CALL("join a group, MCAST_JOIN_GROUP", joinOf("239.1.2.3", MCAST_JOIN_GROUP));
+    CALL("join a group, MCAST_JOIN_SOURCE_GROUP", joinOf("239.1.2.3", MCAST_JOIN_SOURCE_GROUP));
+    CALL("join a group of IPv6, IPV6_JOIN_GROUP", join("ff05::1:3"));
+    CALL("join a group of IPv6, MCAST_JOIN_GROUP", joinOf("ff05::1:3", MCAST_JOIN_GROUP));
+    CALL("join a group of IPv6, MCAST_JOIN_SOURCE_GROUP", joinOf("ff05::1:3", MCAST_JOIN_SOURCE_GROUP));
+}
+
 static void families(void) {
     static const struct {
         const char *name;
@@ -600,5 +657,6 @@ int main(int argc, char **argv) {
     files();
     kernel();
     processes();
+    sharing();
     return 0;
 }

@@ -260,6 +260,8 @@ for (const { name, machine, dataset } of storages)
       assert.deepEqual([...host.state().limits].sort(), ["maxproc:deny=9", "pcpu:deny=150"].map(rule), "at once");
       klee("rmc", "-f", "small");
       assert.deepEqual(host.state().limits, []);
+      const ports = host.klee(["run", "--ports", "5", "FreeBSD", "true"]);
+      assert.deepEqual([ports.status, /--ports: FreeBSD does not count/.test(ports.stderr)], [125, true]);
     });
 
     test("a command that fails is started again, so many times", () => {

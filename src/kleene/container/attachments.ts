@@ -60,6 +60,7 @@ export function makerOf({ type }: Network): InterfaceMaker {
 export function addressesOf(attachments: readonly Attachment[]): JailAddresses {
   const present = (address: string): boolean => address !== "";
   return {
+    internal: attachments.length > 0 && attachments.every(({ network }) => network.internal),
     ipv4: attachments.map(({ endpoint }) => endpoint.ip_address).filter(present),
     ipv6: attachments.map(({ endpoint }) => endpoint.ip_address6).filter(present),
   };

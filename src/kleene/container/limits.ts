@@ -2,7 +2,7 @@ import { KleeError } from "../errors.ts";
 import type { CreateContainer, Limits } from "../model.ts";
 import { type Row, text } from "../store/store.ts";
 
-export const UNLIMITED: Limits = { cpus: null, memory: null, pids: null };
+export const UNLIMITED: Limits = { cpus: null, memory: null, pids: null, ports: null };
 
 /** A shell alone takes more than this. */
 const MEMORY_MIN = 1 << 20;
@@ -12,6 +12,7 @@ const parsers: Readonly<Record<keyof Limits, (word: string) => number>> = {
   cpus: parseCpus,
   memory: parseMemory,
   pids: parsePids,
+  ports: parsePorts,
 };
 
 /**
@@ -26,11 +27,12 @@ export function parseLimit(limit: keyof Limits, word: string | undefined): numbe
  * Reads the limits of a request.
  * @throws {KleeError} INVALID.
  */
-export function parseLimits({ cpus, memory, pids }: Pick<CreateContainer, keyof Limits>): Limits {
+export function parseLimits({ cpus, memory, pids, ports }: Pick<CreateContainer, keyof Limits>): Limits {
   return {
     cpus: parseLimit("cpus", cpus),
     memory: parseLimit("memory", memory),
     pids: parseLimit("pids", pids),
+    ports: parseLimit("ports", ports),
   };
 }
 
@@ -53,6 +55,12 @@ function parsePids(word: string): number {
   const pids = /^\d{1,7}$/.test(word) ? Number(word) : 0;
   if (pids < 1) throw invalid("a number of processes", word, "a number, at least 1");
   return pids;
+}
+
+function parsePorts(word: string): number {
+  const ports = /^\d{1,7}$/.test(word) ? Number(word) : 0;
+  if (ports < 1) throw invalid("a number of ports", word, "a number, at least 1");
+  return ports;
 }
 
 const invalid = (what: string, word: string, remedy: string): KleeError =>

@@ -74,10 +74,11 @@ export function applyLimits({ host }: Context, { id, limits }: StoredContainer):
   }
 }
 
-function updatedLimits(limits: Limits, { cpus, memory, pids }: UpdateContainer): Limits {
+function updatedLimits(limits: Limits, { cpus, memory, pids, ports }: UpdateContainer): Limits {
   return {
     cpus: cpus === undefined ? limits.cpus : parseLimit("cpus", cpus),
     memory: memory === undefined ? limits.memory : parseLimit("memory", memory),
     pids: pids === undefined ? limits.pids : parseLimit("pids", pids),
+    ports: ports === undefined ? limits.ports : parseLimit("ports", ports),
   };
 }

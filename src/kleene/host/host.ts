@@ -193,6 +193,8 @@ export interface JailParameters {
 }
 
 export interface JailAddresses {
+  /** Has the container no way out of its networks? */
+  readonly internal: boolean;
   readonly ipv4: readonly string[];
   readonly ipv6: readonly string[];
 }

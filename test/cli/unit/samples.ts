@@ -26,7 +26,7 @@ export const hungryKnuth: Container = {
   exit_code: 0,
   id: "f455de07ac84",
   image_id: "11370bfb4a88",
-  limits: { cpus: null, memory: null, pids: null },
+  limits: { cpus: null, memory: null, pids: null, ports: null },
   jail_param: ["mount.devfs", 'exec.stop="/bin/sh /etc/rc.shutdown jail"'],
   name: "hungry_knuth",
   network_driver: "ipnet",

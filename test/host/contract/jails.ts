@@ -71,9 +71,9 @@ export function jailsContract({ host, root, rootFilesystem, folder }: World): vo
   const spec = (parameters: readonly string[] = []): JailSpec => ({
     id,
     driver: "host",
-    addresses: { ipv4: [], ipv6: [] },
+    addresses: { internal: false, ipv4: [], ipv6: [] },
     parameters: jails.parseParameters(parameters, id),
-    limits: { cpus: null, memory: null, pids: null },
+    limits: { cpus: null, memory: null, pids: null, ports: null },
     root: storage.rootOf(root, id, dataset),
     mounts: [],
     logPath: join(root, "log"),

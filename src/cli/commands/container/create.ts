@@ -19,6 +19,7 @@ export interface CreateOptions {
   readonly cpus?: string;
   readonly memory?: string;
   readonly pids?: string;
+  readonly ports?: string;
   readonly persist?: boolean;
   readonly restart?: string;
   readonly driver?: string;
@@ -90,6 +91,7 @@ function addCreateOptions(command: Command): Command {
     .option("--cpus <number>", "processors that it may use, as in 0.5 (default: all)")
     .option("--memory <size>", "memory that it may use, as in 512m (default: all)")
     .option("--pids <number>", "processes that it may have, threads included (default: any number)")
+    .option("--ports <number>", "ports of the host that it may have, sockets at once (default: 8192)")
     .option("-P, --persist", "spare the container from prune")
     .option("--restart <policy>", `${RESTART_POLICIES} (default: no)`)
     .option("-l, --driver <driver>", "ipnet, host or disabled (default: host, with -n ipnet)")
@@ -115,6 +117,7 @@ function requestOf(image: string, words: readonly string[], options: CreateOptio
     cpus: options.cpus,
     memory: options.memory,
     pids: options.pids,
+    ports: options.ports,
     persist: options.persist,
     restart: options.restart,
     driver: options.driver,

@@ -7,7 +7,7 @@ import { type CreateOptions, RESTART_POLICIES } from "./create.ts";
 
 type UpdateOptions = Pick<
   CreateOptions,
-  "user" | "env" | "jailparam" | "cpus" | "memory" | "pids" | "persist" | "restart" | "name"
+  "user" | "env" | "jailparam" | "cpus" | "memory" | "pids" | "ports" | "persist" | "restart" | "name"
 >;
 
 /** Adds `update`: change settings of a container. */
@@ -24,6 +24,7 @@ export function update(parent: Command, name: string, session: Session): void {
     .option("--cpus <number>", "processors that it may use; '' for all")
     .option("--memory <size>", "memory that it may use; '' for all")
     .option("--pids <number>", "processes that it may have; '' for any number")
+    .option("--ports <number>", "ports of the host that it may have; '' for 8192")
     .option("-P, --persist <bool>", "spare the container from prune", parseBool)
     .option("--restart <policy>", RESTART_POLICIES)
     .option("--name <name>", "another name")

@@ -46,6 +46,7 @@ export const constants = {
   BPF_CGROUP_UDP4_SENDMSG: 14,
   BPF_CGROUP_UDP6_SENDMSG: 15,
   BPF_CGROUP_SETSOCKOPT: 22,
+  BPF_CGROUP_INET_SOCK_RELEASE: 34,
   BPF_SK_LOOKUP: 36,
 
   BPF_F_ALLOW_MULTI: 2,
@@ -54,6 +55,7 @@ export const constants = {
   BPF_PSEUDO_MAP_FD: 1,
 
   BPF_FUNC_map_lookup_elem: 1,
+  BPF_FUNC_ktime_get_ns: 5,
   BPF_FUNC_skb_load_bytes: 26,
   BPF_FUNC_bind: 64,
   BPF_FUNC_sock_hash_update: 70,

@@ -9,6 +9,7 @@ const op = {
   mov64Immediate: 0xb7,
   mov64: 0xbf,
   add64Immediate: 0x07,
+  subtract64: 0x1f,
   and64Immediate: 0x57,
   or64: 0x4f,
   load32: 0x61,
@@ -16,18 +17,23 @@ const op = {
   store32: 0x63,
   store64: 0x7b,
   store32Immediate: 0x62,
+  atomic64: 0xdb,
   jumpIfEqual32: 0x16,
   jumpUnlessEqual32: 0x56,
   jumpIfEqual64: 0x15,
   jumpUnlessSame64: 0x5d,
   jumpIfSame64: 0x1d,
   jumpIfGreater64: 0x2d,
+  jumpUnlessLess64: 0x3d,
   jumpUnlessEqual64: 0x55,
   jump: 0x05,
   call: 0x85,
   exit: 0x95,
   loadImmediate64: 0x18,
 } as const;
+
+/** What an atomic instruction does, in its immediate. */
+const [BPF_ADD, BPF_FETCH] = [0, 1];
 
 /** struct bpf_insn: code u8, dst:4 src:4, off s16, imm s32. */
 const INSTRUCTION_BYTES = 8;
@@ -77,6 +83,10 @@ export class Assembler {
     return this.#emit(op.add64Immediate, dst, 0, 0, immediate);
   }
 
+  subtract(dst: Register, src: Register): this {
+    return this.#emit(op.subtract64, dst, src, 0, 0);
+  }
+
   and(dst: Register, immediate: number): this {
     return this.#emit(op.and64Immediate, dst, 0, 0, immediate);
   }
@@ -99,6 +109,11 @@ export class Assembler {
 
   store64(dst: Register, offset: number, src: Register): this {
     return this.#emit(op.store64, dst, src, offset, 0);
+  }
+
+  /** Adds a register to a number in memory, whoever else does so at once; the register is what was there before. */
+  addAtomically(dst: Register, offset: number, src: Register): this {
+    return this.#emit(op.atomic64, dst, src, offset, BPF_ADD | BPF_FETCH);
   }
 
   store32Immediate(dst: Register, offset: number, immediate: number): this {
@@ -126,6 +141,11 @@ export class Assembler {
   /** Unsigned. */
   ifGreater(register: Register, other: Register, label: string): this {
     return this.#jumpTo(op.jumpIfGreater64, register, 0, label, other);
+  }
+
+  /** Unsigned. */
+  ifAtLeast(register: Register, other: Register, label: string): this {
+    return this.#jumpTo(op.jumpUnlessLess64, register, 0, label, other);
   }
 
   ifNull(register: Register, label: string): this {

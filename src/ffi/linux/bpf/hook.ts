@@ -4,6 +4,8 @@ import { constants as c } from "../abi/bpf.ts";
 export const hooks = {
   /** socket(2) of an internet family. */
   create: { type: c.BPF_PROG_TYPE_CGROUP_SOCK, attachType: c.BPF_CGROUP_INET_SOCK_CREATE },
+  /** close(2) of the last descriptor of such a socket, or of one that was accepted. */
+  release: { type: c.BPF_PROG_TYPE_CGROUP_SOCK, attachType: c.BPF_CGROUP_INET_SOCK_RELEASE },
   bind4: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: c.BPF_CGROUP_INET4_BIND },
   bind6: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: c.BPF_CGROUP_INET6_BIND },
   connect4: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: c.BPF_CGROUP_INET4_CONNECT },
@@ -26,6 +28,8 @@ export type Hook = keyof typeof hooks;
 
 /** Functions of the kernel that a program may call, bpf-helpers(7). */
 export const helpers = {
+  /** Nanoseconds of a clock that only goes forward. */
+  now: c.BPF_FUNC_ktime_get_ns,
   mapLookup: c.BPF_FUNC_map_lookup_elem,
   packetLoadBytes: c.BPF_FUNC_skb_load_bytes,
   bind: c.BPF_FUNC_bind,

@@ -12,6 +12,11 @@ const rules: readonly (readonly [resource: string, amountOf: (limits: Limits) =>
 
 /** @throws {KleeError} UNSUPPORTED when the kernel does not account. */
 export function checkLimits(limits: Limits): void {
+  if (limits.ports !== null)
+    throw new KleeError(
+      "UNSUPPORTED",
+      "--ports: FreeBSD does not count the ports of a jail; they are of its own addresses",
+    );
   if (Object.values(limits).some((limit) => limit !== null) && !accounts())
     throw new KleeError(
       "UNSUPPORTED",

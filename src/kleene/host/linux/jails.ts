@@ -47,6 +47,7 @@ export class LinuxJails implements Jails {
   changeLimits(id: string, limits: Limits): void {
     try {
       this.#limits.change(id, limits);
+      this.#confinement.limitPorts(id, limits.ports ?? undefined);
     } catch (error) {
       const full = error instanceof SyscallError && error.code === "EBUSY";
       const why = full ? ", which uses more memory than that; stop it first, or give it more" : "";
@@ -56,13 +57,14 @@ export class LinuxJails implements Jails {
 
   async start(spec: JailSpec, first: CommandSpec): Promise<JailProcess> {
     const { id, parameters } = spec;
-    const { ipv4, ipv6 } = spec.addresses;
+    const ports = spec.limits.ports ?? undefined;
     const { root } = spec;
     if (root.kind !== "overlay") throw new TypeError(`a root of kind ${root.kind} is another host's`);
     this.checkMounts(spec.mounts, parameters);
     // Outside the undoing below: what fails here because the container runs must not end it.
     try {
-      this.#confinement.create(id, { driver: spec.driver, ipv4, ipv6, rawSockets: parameters.rawSockets });
+      const { driver, addresses } = spec;
+      this.#confinement.create(id, { driver, ...addresses, rawSockets: parameters.rawSockets, ports });
     } catch (error) {
       throw hostFailure(`cannot start container ${id}`, error);
     }

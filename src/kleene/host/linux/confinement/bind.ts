@@ -58,8 +58,8 @@ export function bind6(maps: ConfinementMaps, level: number): Buffer {
   return noteBinding(p).answers();
 }
 
-/** Notes on a TCP socket what was asked for (r9), for when it listens. */
+/** Counts the port, and notes on a TCP socket what was asked for (r9), for when it listens. */
 function noteBinding(p: ConfinedProgram): ConfinedProgram {
-  p.label("note").load32(1, 6, address.protocol).ifNotEqual(1, protocols.tcp, "allow");
+  p.label("note").countBound().load32(1, 6, address.protocol).ifNotEqual(1, protocols.tcp, "allow");
   return p.storageOf(address.socket, helperFlags.createStorage).ifNull(0, "noMemory").storeBinding();
 }

@@ -1,12 +1,16 @@
 import { Assembler, contexts, helpers, type Register } from "../../../../ffi/linux/bpf/index.ts";
 import { entry, Flag } from "./entry.ts";
-import { addressKey, binding, type ConfinementMaps, owner } from "./maps.ts";
+import { addressKey, binding, type ConfinementMaps, owner, usage } from "./maps.ts";
 
 /** What the kernel answers in a jail, by what is the matter; numbers of Linux's errno.h. */
 const refusals = {
   notOwnAddress: 99, // EADDRNOTAVAIL
   noSuchFamily: 97, // EAFNOSUPPORT
   unreachable: 101, // ENETUNREACH
+  noSuchOption: 92, // ENOPROTOOPT
+  noInterface: 19, // ENODEV
+  tooManySockets: 105, // ENOBUFS
+  noPortLeft: 98, // EADDRINUSE
   noSuchProtocol: 93, // EPROTONOSUPPORT
   noRawSockets: 1, // EPERM
   noPingSockets: 13, // EACCES
@@ -27,6 +31,9 @@ export const RAW = 3;
 export const families = { inet: 2, inet6: 10 } as const;
 
 export const words = [0, 4, 8, 12] as const;
+
+/** TCP_TIMEWAIT_LEN of the kernel, in nanoseconds. */
+const MINUTE_NS = 60_000_000_000n;
 
 /** The stack below r10: a key of `addresses`. */
 const KEY = -32;
@@ -172,6 +179,31 @@ export class ConfinedProgram extends Assembler {
   /** {@link storageOf}, where the context is the socket itself. */
   storageOfContext(flags: number): this {
     return this.move(2, 6).loadMap(1, this.maps.bindings).set(3, 0).set(4, flags).call(helpers.socketStorage);
+  }
+
+  /** Finds what the container has of the host's ports: it is at r0. Spoils r1 to r5. */
+  usageOf(otherwise: string): this {
+    return this.loadMap(1, this.maps.usages).move(2, 10).add(2, CGROUP).call(helpers.mapLookup).ifNull(0, otherwise);
+  }
+
+  /** Refuses to count a socket beyond the container's ports. Spoils r0 to r5. */
+  countSocket(): this {
+    this.usageOf("noMemory").set(1, 1).addAtomically(0, usage.sockets, 1);
+    this.load32(2, 7, entry.ports).ifAtLeast(1, 2, "full").jump("counted");
+    this.label("full").set(1, -1).addAtomically(0, usage.sockets, 1).refuse("tooManySockets");
+    return this.label("counted");
+  }
+
+  /**
+   * Counts a port that is about to be bound, and refuses more in a minute than the container may have: a bound port stays
+   * taken for so long after the end of its connections, and nobody hears of its release. Spoils r0 to r5 and r8.
+   */
+  countBound(): this {
+    this.call(helpers.now).move(8, 0).usageOf("noMemory").load64(1, 0, usage.since).move(2, 8).subtract(2, 1);
+    this.set64(1, MINUTE_NS).ifGreater(1, 2, "thisMinute").store64(0, usage.since, 8);
+    this.set(1, 0).store64(0, usage.bound, 1).label("thisMinute").load64(1, 0, usage.bound);
+    this.load32(2, 7, entry.ports).ifAtLeast(1, 2, "noPortLeft" satisfies Refusal);
+    return this.set(1, 1).addAtomically(0, usage.bound, 1);
   }
 
   /** Looks for what the context's socket has stored: r0 is null when there is nothing. Spoils r1 to r5. */

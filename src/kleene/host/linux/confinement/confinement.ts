@@ -16,7 +16,7 @@ import { networkNamespaceCookie } from "../../../../ffi/linux/network-namespace.
 import { waitCgroupEmpty } from "../../../../ffi/native.ts";
 import { KleeError } from "../../../errors.ts";
 import { type Attachment, attach, detach, findAttachment } from "./attachment.ts";
-import { ADDRESSES_MAX, type ConfinementSpec, encodeEntry } from "./entry.ts";
+import { ADDRESSES_MAX, type ConfinementSpec, encodeEntry, PORTS_DEFAULT } from "./entry.ts";
 import { openLookupLink } from "./lookup-link.ts";
 import { Registry } from "./registry.ts";
 import { checkKernel, findCgroupRoot } from "./requirements.ts";
@@ -107,6 +107,12 @@ export class Confinement implements Disposable {
     const cgroup = cgroupId(this.pathOf(id));
     if (cgroup === undefined) throw new KleeError("NOT_FOUND", `container ${id} has no cgroup`);
     this.#registry(this.#attach()).put(cgroup, encoded);
+  }
+
+  /** Lets a running container have so many ports of the host from now on; undefined: as many as those without a limit. */
+  limitPorts(id: string, ports: number | undefined): void {
+    const cgroup = cgroupId(this.pathOf(id));
+    if (cgroup !== undefined) this.#registry(this.#attach()).limitPorts(cgroup, ports ?? PORTS_DEFAULT);
   }
 
   /**

@@ -8,7 +8,14 @@ export interface ConfinementSpec {
   readonly ipv4: readonly string[];
   readonly ipv6: readonly string[];
   readonly rawSockets: boolean;
+  /** Has it no way out of its networks? */
+  readonly internal?: boolean | undefined;
+  /** Ports of the host that it may have; undefined: as many as before, {@link PORTS_DEFAULT} when it is new. */
+  readonly ports?: number | undefined;
 }
+
+/** Less than a third of the ports from which the kernel chooses. */
+export const PORTS_DEFAULT = 8192;
 
 /** Addresses of one family that a container can have. */
 export const ADDRESSES_MAX = 16;
@@ -22,6 +29,8 @@ export const Flag = {
   host: 8,
   /** The host's default for sockets that did not say: IPv6 sockets are for IPv6 alone. */
   ipv6OnlyByDefault: 16,
+  /** No way out of its networks. */
+  internal: 32,
 } as const;
 
 /** Where things are in a container's entry, in bytes; the lists are for klee, not for the programs. */
@@ -39,7 +48,9 @@ export const entry = {
   sockets: 360,
   /** {@link nowhere} */
   nowhere: 364,
-  size: 368,
+  /** See {@link ConfinementSpec.ports}; 0: not given. */
+  ports: 368,
+  size: 376,
 } as const;
 
 /**
@@ -78,10 +89,12 @@ export function encodeEntry(id: string, spec: ConfinementSpec, { namespace, ipv6
       (spec.driver === "host" ? Flag.host : 0) |
       (ipv4.length > 0 ? Flag.ipv4 : 0) |
       (ipv6.length > 0 ? Flag.ipv6 : 0) |
+      (spec.internal ? Flag.internal : 0) |
       (ipv6Only ? Flag.ipv6OnlyByDefault : 0),
     entry.flags,
   );
   encoded.writeUInt32LE(markOf(id), entry.mark);
+  encoded.writeUInt32LE(spec.ports ?? 0, entry.ports);
   return encoded;
 }
 

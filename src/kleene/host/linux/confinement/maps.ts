@@ -12,15 +12,23 @@ export interface ConfinementMaps {
   readonly bindings: Fd;
   /** {@link listenerKey} -> a listening TCP socket. */
   readonly listeners: Fd;
+  /** A container's cgroup id -> what it has of the host's ports: {@link usage}. */
+  readonly usages: Fd;
 }
 
-export const mapNames = ["containers", "addresses", "bindings", "listeners"] as const;
+export const mapNames = ["containers", "addresses", "bindings", "listeners", "usages"] as const;
 
 /** Key of `addresses`, in bytes: the network namespace's number, then the address, IPv4 mapped into IPv6. */
 export const addressKey = { namespace: 0, address: 8, size: 24 } as const;
 
 /** Value of `addresses`: the container's cgroup id, and whether its listeners have to be looked for. */
 export const owner = { cgroup: 0, looked: 8, size: 16 } as const;
+
+/**
+ * Value of `usages`, 64 bits each: sockets that are open, those that accept(2) made left out; when the minute began that
+ * is counted, by the kernel's clock, and how many ports were bound since.
+ */
+export const usage = { sockets: 0, since: 8, bound: 16, size: 24 } as const;
 
 /** What a socket's storage tells: whose it is, what its bind asked for, and what it said of IPv6 alone. */
 export const binding = { cgroup: 0, kind: 8, ipv6Only: 12, size: 16 } as const;
@@ -45,6 +53,7 @@ const definitions: Readonly<Record<keyof ConfinementMaps, bpf.MapDefinition>> = 
   addresses: define("addresses", "hash", addressKey.size, owner.size, 4 * CONTAINERS_MAX),
   bindings: define("bindings", "socket-storage", 4, binding.size, 0),
   listeners: define("listeners", "sockets", listenerKey.size, 8, 2 * CONTAINERS_MAX),
+  usages: define("usages", "hash", 8, usage.size, CONTAINERS_MAX),
 };
 
 function define(
@@ -70,6 +79,7 @@ export function createMaps(): ConfinementMaps {
       addresses: make("addresses"),
       bindings: make("bindings"),
       listeners: make("listeners"),
+      usages: make("usages"),
     };
   } catch (error) {
     for (const map of made) map.close();
@@ -77,15 +87,15 @@ export function createMaps(): ConfinementMaps {
   }
 }
 
-/** Opens the maps among those with the given ids; undefined unless all four are there. */
+/** Opens the maps among those with the given ids; undefined unless all are there. */
 export function openMaps(ids: Iterable<number>): ConfinementMaps | undefined {
   const opened = new Map<string, Fd>();
   for (const id of new Set(ids)) {
     const map = bpf.openMap(id);
     if (map !== undefined) opened.set(bpf.mapInfo(map).name, map);
   }
-  const [containers, addresses, bindings, listeners] = mapNames.map((key) => opened.get(definitions[key].name));
-  if (containers && addresses && bindings && listeners) return { containers, addresses, bindings, listeners };
+  const found = mapNames.map((key) => [key, opened.get(definitions[key].name)] as const);
+  if (found.every(([, map]) => map !== undefined)) return Object.fromEntries(found) as unknown as ConfinementMaps;
   for (const map of opened.values()) map.close();
   return undefined;
 }

@@ -4,13 +4,13 @@ import { connect4, connect6, send4, send6 } from "./connect.ts";
 import { listen, lookup } from "./listeners.ts";
 import type { ConfinementMaps } from "./maps.ts";
 import { egress, ingress } from "./packet.ts";
-import { create, option } from "./socket.ts";
+import { create, option, release } from "./socket.ts";
 
 /**
  * Raised with every change of what the programs and maps mean: a klee of another version must neither take these
  * programs for its own nor add its own beside them.
  */
-const VERSION = 4;
+const VERSION = 5;
 
 /** Programs of any version. */
 const anyVersion = /^klee\d+_/;
@@ -19,6 +19,7 @@ const nameOf = (hook: Hook): string => `klee${VERSION}_${hook}`;
 
 const builders: Readonly<Partial<Record<Hook, (maps: ConfinementMaps, level: number) => Buffer>>> = {
   create,
+  release,
   bind4,
   bind6,
   connect4,

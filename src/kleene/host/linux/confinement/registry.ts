@@ -1,8 +1,8 @@
 import { formatAddress } from "../../../../ffi/inet.ts";
 import * as bpf from "../../../../ffi/linux/bpf/index.ts";
 import { KleeError } from "../../../errors.ts";
-import { addressesIn, entry, Flag, isMark, marksIn, namespaceIn, nowhere } from "./entry.ts";
-import { addressKey, type ConfinementMaps, owner } from "./maps.ts";
+import { addressesIn, entry, Flag, isMark, marksIn, namespaceIn, nowhere, PORTS_DEFAULT } from "./entry.ts";
+import { addressKey, type ConfinementMaps, owner, usage } from "./maps.ts";
 
 /** The containers that the programs know, by cgroup id. */
 export class Registry {
@@ -24,6 +24,9 @@ export class Registry {
   put(cgroup: bigint, encoded: Buffer): void {
     const present = this.#entryOf(cgroup);
     encoded.set(nowhere(cgroup), entry.nowhere);
+    if (encoded.readUInt32LE(entry.ports) === 0)
+      encoded.writeUInt32LE(present?.readUInt32LE(entry.ports) ?? PORTS_DEFAULT, entry.ports);
+    bpf.addElement(this.#maps.usages, cgroupKey(cgroup), Buffer.alloc(usage.size));
     // What the programs note while it is replaced would be lost.
     if (present !== undefined) encoded.writeUInt32LE(1, entry.sockets);
     const before = this.#keys(present);
@@ -58,7 +61,17 @@ export class Registry {
     const present = this.#entryOf(cgroup);
     for (const key of this.#keys(present)) this.#release(key, cgroup);
     bpf.deleteElement(this.#maps.containers, cgroupKey(cgroup));
+    bpf.deleteElement(this.#maps.usages, cgroupKey(cgroup));
     return present?.readUInt32LE(entry.sockets) !== 0;
+  }
+
+  /** Lets a container have so many ports from now on; what it has beyond that it keeps. */
+  limitPorts(cgroup: bigint, ports: number): void {
+    const present = this.#entryOf(cgroup);
+    if (present === undefined) return;
+    present.writeUInt32LE(ports, entry.ports);
+    present.writeUInt32LE(1, entry.sockets);
+    bpf.updateElement(this.#maps.containers, cgroupKey(cgroup), present);
   }
 
   #entryOf(cgroup: bigint): Buffer | undefined {

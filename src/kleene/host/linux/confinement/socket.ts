@@ -1,10 +1,11 @@
 import { contexts, helperFlags } from "../../../../ffi/linux/bpf/index.ts";
 import { CGROUP, ConfinedProgram, families, protocols, RAW, socket } from "./confined-program.ts";
 import { entry, Flag } from "./entry.ts";
-import { binding, type ConfinementMaps, Ipv6Only } from "./maps.ts";
+import { binding, type ConfinementMaps, Ipv6Only, usage } from "./maps.ts";
 
-/** IPPROTO_IPV6 and IPV6_V6ONLY. */
-const ipv6Option = { level: 41, onlyIpv6: 26 } as const;
+/** Options by level, <netinet/in.h>. */
+const ip = { level: 0, portRange: 51, join: [35, 39, 42, 46] } as const;
+const ipv6 = { level: 41, only: 26, join: [20, 27, 42, 46] } as const;
 
 /**
  * socket(2): both families where the container has an address of any, since programs expect them to be there; and only
@@ -15,14 +16,14 @@ const ipv6Option = { level: 41, onlyIpv6: 26 } as const;
 export function create(maps: ConfinementMaps, level: number): Buffer {
   const p = new ConfinedProgram(maps).findContainer(level).store32Immediate(7, entry.sockets, 1);
   p.load32(8, 6, socket.type);
-  p.unlessFlag(Flag.host, "confined").ifEqual(8, RAW, "raw").jump("protocol");
+  p.unlessFlag(Flag.host, "confined").ifEqual(8, RAW, "raw").load32(1, 6, socket.protocol);
+  p.ifEqual(1, protocols.icmp, "noPingSockets").ifEqual(1, protocols.icmp6, "noPingSockets").jump("allow");
   p.label("confined").ifEqual(8, RAW, "family");
-  p.unlessFlag(Flag.ipv4 | Flag.ipv6, "noSuchFamily").storageOfContext(helperFlags.createStorage);
-  p.ifNull(0, "noMemory").load64(1, 10, CGROUP).store64(0, binding.cgroup, 1);
-  p.label("protocol").load32(1, 6, socket.protocol);
+  p.unlessFlag(Flag.ipv4 | Flag.ipv6, "noSuchFamily").load32(1, 6, socket.protocol);
   p.ifEqual(1, protocols.icmp, "noPingSockets").ifEqual(1, protocols.icmp6, "noPingSockets");
-  p.ifEqual(1, protocols.tcp, "allow").ifEqual(1, protocols.udp, "allow");
-  p.unlessFlag(Flag.host, "noSuchProtocol").jump("allow");
+  p.ifEqual(1, protocols.tcp, "note").ifNotEqual(1, protocols.udp, "noSuchProtocol");
+  p.label("note").storageOfContext(helperFlags.createStorage).ifNull(0, "noMemory").move(9, 0).countSocket();
+  p.load64(1, 10, CGROUP).store64(9, binding.cgroup, 1).jump("allow");
 
   // bind, connect and sendmsg of a raw socket pass no program: there must be an address of its family, and the firewall
   // makes it the source, by this mark.
@@ -30,23 +31,38 @@ export function create(maps: ConfinementMaps, level: number): Buffer {
   p.unlessFlag(Flag.ipv4, "noSuchFamily").jump("raw");
   p.label("inet6").unlessFlag(Flag.ipv6, "noSuchFamily");
   p.label("raw").unlessFlag(Flag.raw, "noRawSockets").unlessFlag(Flag.host, "mark").jump("allow");
-  return p.label("mark").load32(1, 7, entry.mark).store32(6, socket.mark, 1).answers();
+  return p.label("mark").load32(1, 7, entry.mark).store32(6, socket.mark, 1).jump("note").answers();
+}
+
+/** The end of a socket that was counted. */
+export function release(maps: ConfinementMaps): Buffer {
+  const p = new ConfinedProgram(maps).move(6, 1).storageOfContext(0).ifNull(0, "allow");
+  p.load64(1, 0, binding.cgroup).ifNull(1, "allow").store64(10, CGROUP, 1).usageOf("allow");
+  return p.set(1, -1).addAtomically(0, usage.sockets, 1).answers();
 }
 
 /**
- * setsockopt(2): notes whether an IPv6 socket is for IPv6 alone, which no other program can see. Where there is no IPv6 it
- * stays one for both: the kernel binds none for IPv6 alone to an IPv4 address.
+ * setsockopt(2). Notes whether an IPv6 socket is for IPv6 alone, which no other program can see; where there is no IPv6 it
+ * stays one for both, since the kernel binds none for IPv6 alone to an IPv4 address. Nobody chooses the ports of sockets
+ * that are not bound, which have no address. Without a way out no group is joined: the host would tell its network.
  */
 export function option(maps: ConfinementMaps): Buffer {
   const { option: at } = contexts;
   const p = new ConfinedProgram(maps).move(6, 1);
-  p.load32(1, 6, at.level).ifNotEqual(1, ipv6Option.level, "pass");
-  p.load32(1, 6, at.name).ifNotEqual(1, ipv6Option.onlyIpv6, "pass");
-  p.load64(8, 6, at.value).load64(1, 6, at.valueEnd).move(2, 8).add(2, 4).ifGreater(2, 1, "pass");
-  p.storageOf(at.socket, 0).ifNull(0, "pass");
+  p.load32(8, 6, at.name).load32(1, 6, at.level).ifEqual(1, ip.level, "ip").ifNotEqual(1, ipv6.level, "pass");
+  for (const name of [ipv6.only, ...ipv6.join]) p.ifEqual(8, name, "known");
+  p.jump("pass").label("ip");
+  for (const name of [ip.portRange, ...ip.join]) p.ifEqual(8, name, "known");
+  p.jump("pass");
+  // Sockets of the host's network, and those that the host made, have nothing stored.
+  p.label("known").storageOf(at.socket, 0).ifNull(0, "pass").move(9, 0);
+  p.load64(1, 9, binding.cgroup).store64(10, CGROUP, 1).loadEntry("pass");
+  p.ifEqual(8, ip.portRange, "noSuchOption").ifEqual(8, ipv6.only, "only");
+  p.unlessFlag(Flag.internal, "pass").refuse("noInterface");
+
+  p.label("only").load64(8, 6, at.value).load64(1, 6, at.valueEnd).move(2, 8).add(2, 4).ifGreater(2, 1, "pass");
   p.set(1, Ipv6Only.off).load32(2, 8, 0).ifEqual(2, 0, "store").set(1, Ipv6Only.on);
-  p.label("store").store32(0, binding.ipv6Only, 1).ifNotEqual(1, Ipv6Only.on, "pass");
-  p.load64(1, 0, binding.cgroup).store64(10, CGROUP, 1).loadEntry("pass");
+  p.label("store").store32(9, binding.ipv6Only, 1).ifNotEqual(1, Ipv6Only.on, "pass");
   p.load32(1, 7, entry.flags)
     .and(1, Flag.ipv4 | Flag.ipv6)
     .ifNotEqual(1, Flag.ipv4, "pass");
