@@ -38,6 +38,7 @@ async function pointsOf(host: SimulatedHost, klee: Klee, command: ChangingComman
     .split("\n")
     .map((line) => line.split(" "))
     .filter(([name]) => name === program);
+  assert.ok(lines.length > 0, `klee ${command.args.join(" ")}: ${program} makes calls`);
   // A take-down is another klee: the first process is the command's own.
   const pid = lines[0]?.[1];
   return lines

@@ -71,7 +71,7 @@ export class Simulator implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // A supervisor looks every half second whether its jail is still there; one that came later would boot a new kernel.
+    // On 14 a supervisor looks every half second whether its jail is still there; one that came later would boot a new kernel.
     waitUntil(() => !this.#isUsed(), "supervisors to end");
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }

@@ -12,6 +12,8 @@ pub enum Object {
     Socket(Socket),
     Pf,
     Devfs,
+    /// Of events, kqueue(2).
+    Queue,
     /// A jail's, of release 15; an owning one takes the jail with it when it is closed.
     Jail {
         jid: i32,
@@ -32,8 +34,12 @@ pub fn fresh(object: Object) -> Answer<i32> {
     if fd < 0 {
         return Err(Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(EINVAL.0)));
     }
-    objects().insert(fd, object);
+    stand_for(fd, object);
     Ok(fd)
+}
+
+pub fn stand_for(fd: i32, object: Object) {
+    objects().insert(fd, object);
 }
 
 pub fn object_of(fd: i32) -> Option<Object> {

@@ -9,7 +9,7 @@ use crate::kernel::{Kernel, enter};
 use crate::memory::{Bytes, BytesMut, at};
 use crate::nvlist::{List, Value};
 use crate::options::Options;
-use crate::{devfs, interface, jail, mount, nvlist, pf, process, rctl, socket, sysctl, zfs};
+use crate::{devfs, interface, jail, mount, nvlist, pf, process, queue, rctl, socket, sysctl, zfs};
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 
 const SOCK_CLOEXEC: c_int = 0x1000_0000;
@@ -100,9 +100,11 @@ pub unsafe extern "C" fn open(path: *const c_char, flags: c_int, _mode: c_int) -
 
 #[unsafe(no_mangle)]
 pub extern "C" fn close(fd: c_int) -> c_int {
-    if let Some(Object::Jail { jid, owns: true }) = forget(fd) {
+    match forget(fd) {
         // It may have ended by itself.
-        let _ = enter("close", |kernel| jail::remove(kernel, jid));
+        Some(Object::Jail { jid, owns: true }) => drop(enter("close", |kernel| jail::remove(kernel, jid))),
+        Some(Object::Queue) => queue::close(fd),
+        _ => {}
     }
     // SAFETY: no pointers; whoever opened it means it to be closed.
     done(if unsafe { libc::syscall(libc::SYS_close, fd) } == 0 { Ok(()) } else { Err(below()) })
@@ -121,7 +123,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
             }
             // SAFETY: as above.
             Some(Object::Devfs) => unsafe { devfs::ioctl(kernel, request, argument) },
-            Some(Object::Jail { .. }) => Err(ENOTTY),
+            Some(Object::Jail { .. } | Object::Queue) => Err(ENOTTY),
             // SAFETY: no memory but the caller's own is concerned.
             None if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 => Err(EBADF),
             None => Err(ENOTTY),
@@ -194,6 +196,31 @@ pub extern "C" fn jail_remove_jd(fd: c_int) -> c_int {
         requires_descriptors(kernel)?;
         jail::remove(kernel, jail_of(fd)?)
     }))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn kqueue() -> c_int {
+    reply(enter("kqueue", |_| queue::open()))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kevent(
+    fd: c_int,
+    changes: *const c_void,
+    change_count: c_int,
+    events: *mut c_void,
+    event_count: c_int,
+    timeout: *const libc::timespec,
+) -> c_int {
+    // SAFETY: the caller passes as many events as it says, and room likewise; null or one timespec.
+    reply(unsafe {
+        let made = enter("kevent", |kernel| {
+            queue::register(kernel, fd, at(changes as u64, change_count.max(0) as usize * queue::KEVENT)?)
+        });
+        made.and_then(|()| {
+            queue::take(fd, at(events as u64, event_count.max(0) as usize * queue::KEVENT)?, timeout.as_ref())
+        })
+    })
 }
 
 fn requires_descriptors(kernel: &Kernel) -> Answer {

@@ -34,10 +34,11 @@ impl Place {
 static MADE: AtomicU32 = AtomicU32::new(0);
 static FAULT: OnceLock<Option<(Place, Fault)>> = OnceLock::new();
 
-/// File name of this process's program.
+/// File name of this process's program, as whoever executed it says: a supervisor's own file is in no directory.
 fn program() -> String {
-    let path = std::fs::read_link("/proc/self/exe").unwrap_or_default();
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    let line = std::fs::read("/proc/self/cmdline").unwrap_or_default();
+    let first = line.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(first).rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 fn wanted() -> Option<(Place, Fault)> {

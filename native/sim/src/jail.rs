@@ -173,6 +173,12 @@ fn addresses<const N: usize, A: From<[u8; N]> + PartialEq + Ord + Copy>(bytes: &
     Ok(list.first().into_iter().copied().chain(rest).collect())
 }
 
+/// The processes that a jail lives by, when it is there and not dying.
+pub fn alive(kernel: &mut Kernel, jid: i32) -> Option<Vec<i32>> {
+    reap(kernel);
+    living(kernel, jid).ok().map(process::members)
+}
+
 /// Jails whose processes have all ended are gone, unless they persist.
 fn is_there(jail: &Jail, now: u64, real: bool) -> bool {
     match jail.dying_until {

@@ -190,6 +190,14 @@ fn directory() -> Option<PathBuf> {
 /// Makes one call of the kernel: `work` sees the state and may change it, and what it changed stays even when it fails.
 pub fn enter<T>(call: &str, work: impl FnOnce(&mut Kernel) -> Answer<T>) -> Answer<T> {
     let number = fault::before(call)?;
+    let result = by_itself(work);
+    fault::after(number);
+    fault::left(number, call);
+    result
+}
+
+/// What the kernel does by itself, in no call of a process.
+pub fn by_itself<T>(work: impl FnOnce(&mut Kernel) -> T) -> T {
     let mut seen = SEEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let Some(directory) = directory() else {
         // A kernel of this process alone.
@@ -197,11 +205,9 @@ pub fn enter<T>(call: &str, work: impl FnOnce(&mut Kernel) -> Answer<T>) -> Answ
             kernel: Kernel::boot(Machine { real: false, ..Machine::default() }),
             file: (0, 0, 0, 0),
         });
-        let result = work(&mut seen.kernel);
-        fault::after(number);
-        return result;
+        return work(&mut seen.kernel);
     };
-    let lock = lock(&directory.join("lock"));
+    let _lock = lock(&directory.join("lock"));
     let path = directory.join("kernel.json");
     let current = identity(&path);
     if seen.as_ref().is_none_or(|seen| Some(seen.file) != current) {
@@ -217,9 +223,6 @@ pub fn enter<T>(call: &str, work: impl FnOnce(&mut Kernel) -> Answer<T>) -> Answ
         fs::rename(&new, &path).expect("the simulator's directory takes its state");
         seen.file = identity(&path).unwrap_or_default();
     }
-    fault::after(number);
-    drop(lock);
-    fault::left(number, call);
     result
 }
 
@@ -232,6 +235,11 @@ fn read(directory: &Path, path: &Path) -> Kernel {
         Err(_) => Machine::default(),
     };
     Kernel::boot(machine)
+}
+
+/// Differs when the state has changed meanwhile; none for a kernel of this process alone.
+pub fn version() -> Option<(u64, u64, u64, i64)> {
+    identity(&directory()?.join("kernel.json"))
 }
 
 fn identity(path: &Path) -> Option<(u64, u64, u64, i64)> {

@@ -17,6 +17,7 @@ pub mod nvlist;
 pub mod options;
 pub mod pf;
 pub mod process;
+pub mod queue;
 pub mod rctl;
 pub mod socket;
 pub mod sysctl;

@@ -2,6 +2,7 @@
 //! how the model knows them, so it knows none in a jail whose root is the host's own.
 
 use crate::jail::Jail;
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -16,21 +17,34 @@ pub fn set_own_jail(jid: i32) {
     OWN.store(jid, Ordering::Relaxed);
 }
 
-/// All processes that are no zombies, with their roots.
-fn roots() -> Vec<(i32, String)> {
+fn pids() -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter_map(|pid| Some((pid, fs::read_link(format!("/proc/{pid}/root")).ok()?.to_str()?.to_owned())))
-        .collect()
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// None of one that has ended, be it a zombie or nothing.
+fn root(pid: i32) -> Option<String> {
+    fs::read_link(format!("/proc/{pid}/root")).ok()?.to_str().map(str::to_owned)
+}
+
+/// Processes of a jail, but for zombies.
 pub fn members(jail: &Jail) -> Vec<i32> {
     if jail.path == "/" {
         return Vec::new();
     }
-    roots().into_iter().filter(|(_, root)| *root == jail.path).map(|(pid, _)| pid).collect()
+    let mut ended = BTreeSet::new();
+    loop {
+        let listed = pids();
+        let roots: Vec<(i32, Option<String>)> = listed.into_iter().map(|pid| (pid, root(pid))).collect();
+        let (living, gone): (Vec<_>, Vec<_>) = roots.into_iter().partition(|(_, root)| root.is_some());
+        let here = living.into_iter().filter(|(_, root)| root.as_ref() == Some(&jail.path)).map(|(pid, _)| pid);
+        let (here, gone) = (here.collect::<Vec<_>>(), gone.into_iter().map(|(pid, _)| pid).collect::<BTreeSet<_>>());
+        // One that was listed and ended before it was looked at may have left a child that was not listed yet.
+        if !here.is_empty() || gone.is_subset(&ended) {
+            return here;
+        }
+        ended = gone;
+    }
 }
 
 /// What sysctl kern.proc tells of a process.
@@ -58,8 +72,7 @@ pub fn process(pid: i32, jails: &[Jail]) -> Option<Process> {
     let (head, tail) = stat.rsplit_once(')')?;
     let field: Vec<&str> = tail.split_whitespace().collect();
     let number = |index: usize| field.get(index).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    let root = fs::read_link(format!("/proc/{pid}/root")).ok();
-    let root = root.as_ref().and_then(|path| path.to_str()).unwrap_or("/");
+    let root = root(pid).unwrap_or_else(|| "/".into());
     // SAFETY: no pointers.
     let tick = 1_000_000 / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as u64;
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -86,7 +99,7 @@ pub fn arguments(pid: i32) -> Option<Vec<u8>> {
 }
 
 pub fn processes(jails: &[Jail]) -> Vec<Process> {
-    roots().into_iter().filter_map(|(pid, _)| process(pid, jails)).collect()
+    pids().into_iter().filter(|pid| root(*pid).is_some()).filter_map(|pid| process(pid, jails)).collect()
 }
 
 /// Kills them all, those that they start meanwhile, too; returns when they have ended.

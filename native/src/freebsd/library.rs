@@ -1,5 +1,6 @@
 //! Functions of FreeBSD's C library by name, dlsym(3).
 
+use super::notice::Kevent;
 use crate::failure::{Failure, Outcome};
 use std::ffi::{CStr, CString, c_int, c_uint, c_void};
 
@@ -8,6 +9,7 @@ use std::ffi::{CStr, CString, c_int, c_uint, c_void};
 pub struct Library(*mut c_void);
 
 type ClassCall = unsafe extern "C" fn(*const libc::c_char, c_uint) -> c_int;
+type EventCall = unsafe extern "C" fn(c_int, *const Kevent, c_int, *mut Kevent, c_int, *const libc::timespec) -> c_int;
 type JailCall = unsafe extern "C" fn(*mut libc::iovec, c_uint, c_int) -> c_int;
 
 impl Library {
@@ -84,6 +86,18 @@ impl Library {
     pub fn setclasscontext(self) -> Option<ClassCall> {
         // SAFETY: setclasscontext(3) is declared like this in login_cap.h.
         self.find(c"setclasscontext").map(|address| unsafe { std::mem::transmute::<*mut c_void, ClassCall>(address) })
+    }
+
+    pub fn kqueue(self) -> Option<unsafe extern "C" fn() -> c_int> {
+        // SAFETY: kqueue(2) is declared like this in sys/event.h.
+        self.find(c"kqueue")
+            .map(|address| unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> c_int>(address) })
+    }
+
+    /// By name, since the linker could take the call of release 11, whose events are shorter.
+    pub fn kevent(self) -> Option<EventCall> {
+        // SAFETY: kevent(2) is declared like this in sys/event.h.
+        self.find(c"kevent").map(|address| unsafe { std::mem::transmute::<*mut c_void, EventCall>(address) })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod jail;
 mod library;
+mod notice;
 mod null;
 mod payload;
 mod signal;

@@ -3,6 +3,7 @@
 
 use super::jail::Jail;
 use super::library::Library;
+use super::notice::Notice;
 use super::payload::become_payload;
 use super::signal;
 use crate::common::client::Client;
@@ -25,7 +26,7 @@ const P_PID: libc::c_int = 0;
 const PROC_REAP_ACQUIRE: libc::c_int = 2;
 /// How long the kernel may take to remove a jail whose last process has ended.
 const SETTLING: Duration = Duration::from_millis(50);
-/// How often to look whether the jail is still there: before release 15 the kernel tells nobody.
+/// How often to look whether the jail is still there, where the kernel does not tell: before release 15.
 const FIRST_LOOK_MS: u64 = 5;
 const LAST_LOOK_MS: u64 = 500;
 
@@ -85,20 +86,21 @@ fn supervise_run(
         Ok(started) => started,
         Err(failure) => return takedown::after_failure(client, run, failure),
     };
-    let mut watch = Watch { client, pid, jail, exit: None, log: None, console, outputs };
+    let notice = Notice::of(library, host.jid);
+    let mut watch = Watch { client, pid, jail, exit: None, notice, log: None, console, outputs };
     let mut record = Some(record);
     watch.log = Some(Log::new(&run.log));
     let mut told = false;
     let mut pause = FIRST_LOOK_MS;
     loop {
-        let looking = watch.exit.is_some() || run.persist;
+        let looking = watch.exit.is_some() && watch.notice.is_none();
         watch.next(looking.then_some(pause));
         let Some(exit) = watch.exit else { continue };
         if let Some(record) = record.take() {
             let (code, signal) = exit;
             record.end(code, signal);
         }
-        let over = if told { !jail.exists() } else { watch.is_over() };
+        let over = if told { watch.is_gone() } else { watch.is_over() };
         if !told {
             watch.client.send(&exited(exit, over), None);
             told = true;
@@ -121,7 +123,7 @@ fn supervise_run(
 fn supervise_exec(client: &mut Client, spec: &Spec, host: &Freebsd, library: Library, outputs: Outputs) -> Outcome<()> {
     let jail = Jail::new(library, host.jid);
     let (pid, console) = start(client, spec, library, jail, |_, _| Ok(()))?;
-    let mut watch = Watch { client, pid, jail, exit: None, log: None, console, outputs };
+    let mut watch = Watch { client, pid, jail, exit: None, notice: None, log: None, console, outputs };
     let mut hang_up = HangUp::default();
     let mut told = false;
     // Those that it leaves behind may go on writing, if to nobody: the end of the command is not to end them.
@@ -135,6 +137,7 @@ fn supervise_exec(client: &mut Client, spec: &Spec, host: &Freebsd, library: Lib
             }
         });
         if let Some(exit) = watch.exit.filter(|_| !told) {
+            watch.notice = Notice::of(library, host.jid);
             let over = watch.is_over();
             watch.client.send(&exited(exit, over), None);
             watch.flush();
@@ -196,6 +199,8 @@ struct Watch<'a> {
     jail: Jail,
     /// Exit code or signal.
     exit: Option<(Option<i32>, Option<i32>)>,
+    /// Of the jail's end, until it has come; none where the kernel does not tell.
+    notice: Option<Notice>,
     log: Option<Log>,
     console: Option<Console>,
     outputs: Outputs,
@@ -211,16 +216,22 @@ impl Watch<'_> {
 
     /// Waits for the next thing to happen, at most so long, and takes it in.
     fn next(&mut self, timeout_ms: Option<u64>) {
-        let mut polled = vec![libc::pollfd { fd: self.client.descriptor(), events: libc::POLLIN, revents: 0 }];
+        let end = self.notice.as_ref().map_or(-1, Notice::descriptor);
+        let mut polled =
+            [self.client.descriptor(), end].map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }).to_vec();
+        let first = polled.len();
         polled.extend(self.outputs.polled(self.client.is_there()));
         let own = polled.len();
         polled.extend(self.console.as_ref().map(Console::polled).into_iter().flatten());
         signal::poll(&mut polled, timeout_ms);
-        self.outputs.serve(&polled[1..own], self.log.as_mut());
+        self.outputs.serve(&polled[first..own], self.log.as_mut());
         if let Some(console) = &mut self.console {
             console.serve(&polled[own..], self.log.as_mut());
         }
         self.reap();
+        if polled[1].revents != 0 {
+            self.notice = None;
+        }
         if polled[0].revents != 0 {
             let pid = self.pid;
             let signal = |number| signal_as_terminal(pid, number);
@@ -250,15 +261,24 @@ impl Watch<'_> {
     }
 
     /// After the end of the process: is the jail gone, too? Waits a little, since the kernel removes it in its own time.
-    fn is_over(&self) -> bool {
+    fn is_over(&mut self) -> bool {
+        if self.notice.as_ref().is_some_and(|notice| !notice.wait(SETTLING)) {
+            return false;
+        }
+        self.notice = None;
         let deadline = Instant::now() + SETTLING;
-        while self.jail.exists() {
+        while !self.is_gone() {
             if Instant::now() >= deadline {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(1));
         }
         true
+    }
+
+    /// Looks, unless word of it would have come.
+    fn is_gone(&self) -> bool {
+        self.notice.is_none() && !self.jail.exists()
     }
 }
 

@@ -58,6 +58,39 @@ function probe(module: AbiModule): { source: string; assertions: number } {
   return { source: [...includes, ...lines, ""].join("\n"), assertions: lines.length };
 }
 
+/** What of FreeBSD's the supervisor and the simulator declare for themselves: constants below a line that names headers. */
+function nativeProbe(freebsd: string): { source: string; assertions: number } {
+  const native = fileURLToPath(new URL("../../../native/", import.meta.url));
+  const headers = new Set(["sys/param.h"]);
+  const lines = Object.entries(KEVENT).map(([fact, value]) => assertion(`${fact} == ${value}`, fact));
+  for (const directory of ["src/freebsd", "sim/src"]) {
+    for (const name of readdirSync(join(native, directory)).filter((file) => file.endsWith(".rs"))) {
+      const text = readFileSync(join(native, directory, name), "utf8");
+      for (const [, listed = "", since = "0", constants = ""] of text.matchAll(DECLARED)) {
+        if (Number.parseFloat(freebsd) < Number(since)) continue;
+        for (const header of listed.split(", ")) headers.add(header);
+        for (const [, constant, value = ""] of constants.matchAll(/const (\w+): [^=]+ = (-?\w+);/g))
+          lines.push(assertion(`(${constant}) == ${value.replaceAll("_", "")}`, `${name}: ${constant}`));
+      }
+    }
+  }
+  const includes = [...[...headers].map((header) => `#include <${header}>`), "#include <stddef.h>"];
+  return { source: [...includes, ...lines, ""].join("\n"), assertions: lines.length };
+}
+
+const DECLARED =
+  /^\/\/ ([\w/]+\.h(?:, [\w/]+\.h)*)(?:, from release (\d+) on)?\n((?:(?:pub )?const \w+: [^=]+ = -?\w+;\n)+)/gm;
+
+/** notice.rs and the simulator's queue.rs have it as that. */
+const KEVENT = {
+  "sizeof(struct kevent)": 64,
+  "offsetof(struct kevent, filter)": 8,
+  "offsetof(struct kevent, flags)": 10,
+  "offsetof(struct kevent, fflags)": 12,
+  "offsetof(struct kevent, data)": 16,
+  "offsetof(struct kevent, udata)": 24,
+};
+
 function compile(zig: string, target: string, source: string): { status: number | null; errors: string } {
   const file = join(directory, "probe.c");
   writeFileSync(file, source);
@@ -89,6 +122,17 @@ for (const { zig: version, freebsd } of releases) {
       count += assertions;
     }
     t.diagnostic(`${count} facts agree with FreeBSD ${freebsd}, on ${targets.join(" and ")}`);
+  });
+
+  test(`what the supervisor declares is as the headers of FreeBSD ${freebsd} have it`, { skip }, (t) => {
+    assert.ok(zig !== undefined, missing);
+    const { source, assertions } = nativeProbe(freebsd);
+    assert.ok(assertions > Object.keys(KEVENT).length + 8, source);
+    for (const target of targets) {
+      const { status, errors } = compile(zig, target, source);
+      assert.equal(status, 0, `on ${target}:\n${errors}`);
+    }
+    t.diagnostic(`${assertions} facts agree`);
   });
 
   test(`a wrong layout does not compile against FreeBSD ${freebsd}`, { skip }, async () => {
