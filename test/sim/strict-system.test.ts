@@ -59,7 +59,14 @@ test("jails: names, texts and numbers that struct prison has no place for", () =
   refused({ ...base, "host.hostname": "x".repeat(256) }, "ENAMETOOLONG");
   refused({ ...base, "host.hostuuid": "x".repeat(64) }, "ENAMETOOLONG");
   refused({ ...base, name: "around.one" }, "ENOENT");
+  refused({ ...base, jid: -1 }, "EINVAL");
   assert.deepEqual(jail.jailIds(), []);
+  const [one, two] = ["one", "two"].map((name) => jail.jailSet({ ...base, name }, "create"));
+  const renamed = (name: string, code: string) =>
+    assert.throws(() => jail.jailSet({ jid: two ?? 0, name }, "update"), { code }, name);
+  renamed("one", "EEXIST");
+  renamed("77", "EINVAL");
+  for (const jid of [one, two]) jail.jailRemove(jid ?? 0);
 });
 
 test("mounts: numbers of tmpfs, names of file systems", () => {

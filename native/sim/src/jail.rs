@@ -252,6 +252,9 @@ fn try_set(kernel: &mut Kernel, options: &Options, flags: i32) -> Result<i32, Re
     }
     let jid = changes.ints.get("jid").map(|jid| *jid as i32).filter(|jid| *jid != 0);
     let name = changes.texts.get("name").cloned();
+    if jid.is_some_and(|jid| jid < 0) {
+        return refuse(EINVAL, "negative jid");
+    }
     let alive = |one: &&Jail| one.dying_until.is_none();
     let found = match (jid, &name) {
         (Some(jid), _) => kernel.jails.iter().filter(alive).find(|one| one.jid == jid),
@@ -261,8 +264,13 @@ fn try_set(kernel: &mut Kernel, options: &Options, flags: i32) -> Result<i32, Re
     let label = jid.map_or_else(|| format!("\"{}\"", name.clone().unwrap_or_default()), |jid| jid.to_string());
     match found.map(|one| one.jid) {
         Some(_) if !update => return refuse(EEXIST, format!("jail {label} already exists")),
-        None if flags & JAIL_CREATE == 0 => return refuse(ENOENT, format!("jail {label} not found")),
+        None if flags & JAIL_CREATE == 0 => {
+            let is_meant = |one: &Jail| jid.map_or(Some(&one.name) == name.as_ref(), |jid| one.jid == jid);
+            let what = if kernel.jails.iter().any(is_meant) { "is dying" } else { "not found" };
+            return refuse(ENOENT, format!("jail {label} {what}"));
+        }
         Some(jid) => {
+            requires_name(kernel, jid, name.as_deref())?;
             change(kernel, jid, &changes)?;
             unknown(&changes)?;
             if flags & JAIL_ATTACH != 0 {
@@ -275,12 +283,7 @@ fn try_set(kernel: &mut Kernel, options: &Options, flags: i32) -> Result<i32, Re
     if changes.bools.get("persist") != Some(&true) && flags & JAIL_ATTACH == 0 {
         return refuse(EINVAL, "new jail must persist or attach");
     }
-    if let Some(name) = &name
-        && !name.is_empty()
-        && name.parse::<i32>().is_ok_and(|number| Some(number) != jid)
-    {
-        return refuse(EINVAL, "name cannot be numeric (unless it is the jid)");
-    }
+    requires_name(kernel, jid.unwrap_or(0), name.as_deref())?;
     if changes.ints.get("vnet") == Some(&i64::from(JAIL_SYS_NEW)) && (changes.ip4.is_some() || changes.ip6.is_some()) {
         return refuse(EINVAL, "vnet jails cannot have IP address restrictions");
     }
@@ -310,6 +313,18 @@ fn try_set(kernel: &mut Kernel, options: &Options, flags: i32) -> Result<i32, Re
         attach(kernel, jid)?;
     }
     Ok(jid)
+}
+
+/// No other living jail has the name, and it is no other jail's number.
+fn requires_name(kernel: &Kernel, jid: i32, name: Option<&str>) -> Result<(), Refusal> {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(()) };
+    if kernel.jails.iter().any(|one| one.jid != jid && one.name == name && one.dying_until.is_none()) {
+        return refuse(EEXIST, format!("jail \"{name}\" already exists"));
+    }
+    if name.parse::<i32>().is_ok_and(|number| number != jid) {
+        return refuse(EINVAL, "name cannot be numeric (unless it is the jid)");
+    }
+    Ok(())
 }
 
 /// What the options ask for, typed.
