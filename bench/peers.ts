@@ -11,7 +11,7 @@ const NAME = "klee-bench";
 const CGROUPS = [NAME, "libpod_parent"];
 
 /** One way to call a peer. */
-interface Variant {
+export interface Variant {
   /** What it leaves out, for the row; empty: nothing. */
   readonly without: string;
   readonly argv: readonly string[];
@@ -50,7 +50,7 @@ export const bwrap = (rootfs: string): Variant[] => [
 ];
 
 /** An OCI bundle of the root file system, made by the runtime's own `spec`. */
-export function ociBundle(directory: string, rootfs: string): string {
+export function ociBundle(directory: string, rootfs: string, args: readonly string[] = ["/bin/true"]): string {
   const bundle = join(directory, "bundle");
   mkdirSync(bundle);
   const maker = findPeer("crun") ?? findPeer("runc");
@@ -58,10 +58,10 @@ export function ociBundle(directory: string, rootfs: string): string {
   symlinkSync(rootfs, join(bundle, "rootfs"));
   spawnSync(maker, ["spec"], { cwd: bundle, env: cleanEnvironment() });
   const config = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8")) as {
-    process: { args: string[]; terminal: boolean; rlimits?: unknown };
+    process: { args: readonly string[]; terminal: boolean; rlimits?: unknown };
     root: { path: string };
   };
-  config.process.args = ["/bin/true"];
+  config.process.args = args;
   config.process.terminal = false;
   config.root.path = rootfs;
   // Raising a limit needs a privilege that not every root has.
@@ -95,10 +95,15 @@ export const podman = (directory: string, ...args: string[]): string[] => [
 
 const LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
 
-export function podmanRun(directory: string, rootfs: string, network: string): Variant[] {
+export function podmanRun(
+  directory: string,
+  rootfs: string,
+  network: string,
+  command: readonly string[] = ["/bin/true"],
+): Variant[] {
   const run = (runtime: string, ...options: string[]): string[] => {
     const argv = podman(directory, "--runtime", runtime, "run", "--rm", `--network=${network}`, ...options);
-    return [...argv, ...LIMITS, "--rootfs", `${rootfs}:O`, "/bin/true"];
+    return [...argv, ...LIMITS, "--rootfs", `${rootfs}:O`, ...command];
   };
   return [
     { without: "", argv: run("crun") },

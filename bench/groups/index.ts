@@ -9,6 +9,7 @@ export const groups = {
   allocation: async () => (await import("./allocation.ts")).allocation,
   start: async () => (await import("./start.ts")).start,
   command: async () => (await import("./command.ts")).command,
+  output: async () => (await import("./output.ts")).output,
   startup: async () => (await import("./startup.ts")).startup,
   scale: async () => (await import("./scale.ts")).scale,
   traffic: async () => (await import("./traffic.ts")).traffic,
