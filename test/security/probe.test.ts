@@ -1,14 +1,14 @@
 import { strict as assert } from "node:assert";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { needs } from "../support/gate.ts";
-import { GATEWAY, GATEWAY_INTERFACE, GATEWAY6, Machine } from "../support/machine.ts";
+import { GATEWAY, GATEWAY_INTERFACE, GATEWAY6, kleeCommand, Machine } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 import { markdown, type Probe, readTable } from "./table.ts";
 
@@ -82,7 +82,7 @@ function probe(kind: (typeof kinds)[number]): Map<string, string> {
     disabled: ["-l", "disabled"],
   }[kind];
   const given = [GATEWAY, GATEWAY6, OTHER, OTHER6, GATEWAY_INTERFACE, marker, LISTENER, String(otherMark)];
-  const lines = ok("run", "--rm", ...options, "box", "probes", ...given)
+  const lines = toFile(["run", "--rm", ...options, "box", "probes", ...given])
     .trim()
     .split("\n");
   return new Map(
@@ -91,6 +91,28 @@ function probe(kind: (typeof kinds)[number]): Map<string, string> {
       return [`${group}\t${what}`, result];
     }),
   );
+}
+
+/** Runs klee with its standard output and error in a file, and returns that: it stays what it was, but for what was written. */
+function toFile(args: readonly string[]): string {
+  const path = join(machine.directory, "given");
+  writeFileSync(path, "before\n", { mode: 0o600 });
+  const file = openSync(path, "a");
+  const { status } = spawnSync(process.execPath, [kleeCommand, ...args], {
+    env: machine.environment(),
+    stdio: ["ignore", file, file],
+    timeout: 60_000,
+  });
+  closeSync(file);
+  const text = readFileSync(path, "utf8");
+  assert.equal(status, 0, text);
+  const { mode, uid, gid } = statSync(path);
+  assert.deepEqual([mode & 0o7777, uid, gid], [0o600, 0, 0], "the file that klee was given as standard output");
+  assert.ok(text.startsWith("before\n"), text.slice(0, 100));
+  return text
+    .split("\n")
+    .filter((line) => line.split("\t").length === 3)
+    .join("\n");
 }
 
 const isAbsent = (result: string, listed: string | undefined): boolean =>

@@ -32,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -557,6 +558,21 @@ static void files(void) {
     CALL("write to the running supervisor", open("/proc/1/exe", O_WRONLY));
 }
 
+/* What klee was given is a file: what it does to its own streams must change nothing of it. */
+static void streams(void) {
+    group = "standard streams";
+    CALL("chmod standard output", fchmod(1, 04777));
+    CALL("chown standard output", fchown(1, 80, 80));
+    CALL("seek to the begin of standard output", lseek(1, 0, SEEK_SET));
+    CALL("cut standard output short", ftruncate(1, 0));
+    CALL("open standard output anew, cut short", open("/dev/stdout", O_WRONLY | O_TRUNC));
+    CALL("write where standard output begins", pwrite(1, "x", 1, 0));
+    CALL("go up from standard output", openat(1, "..", O_RDONLY));
+    CALL("map standard error", (long)mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, 2, 0));
+    CALL("open standard output for reading", open("/proc/self/fd/1", O_RDONLY | O_NONBLOCK));
+    TRY("type at standard input", end(write(open("/proc/self/fd/0", O_WRONLY), "x", 1)));
+}
+
 static long programLoad(int type) {
     static const struct bpf_insn code[2] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K}, {.code = BPF_JMP | BPF_EXIT}};
     union bpf_attr attr = {.prog_type = type, .insn_cnt = 2, .insns = (unsigned long)code, .license = (unsigned long)"GPL"};
@@ -655,6 +671,7 @@ int main(int argc, char **argv) {
     namespaces();
     mounts();
     files();
+    streams();
     kernel();
     processes();
     sharing();
