@@ -207,3 +207,24 @@ test("UDP: a socket on :: with any port sends to both families and hears the ans
     assert.equal(await c.ask("receive", fd), "ETIMEDOUT");
   }),
 );
+
+test("TCP: the listeners of one container leave those of others their place, and too many are told of", root, () =>
+  withContainers(async (containers) => {
+    const greedy = await containers.start({ ipv4: C.ipv4.slice(0, 2) });
+    const other = await containers.start(OTHER);
+    const host = await containers.host();
+    const first = await greedy.server(INET, STREAM, "0.0.0.0", 10_000);
+    assert.deepEqual(containers.confinement.overfull(), []);
+    // A process has 1024 descriptors.
+    for (const begin of [10_001, 10_601]) {
+      const more = await containers.enter(greedy.id);
+      for (let port = begin; port < begin + 600; port++) await more.server(INET, STREAM, "0.0.0.0", port);
+    }
+    assert.deepEqual(containers.confinement.overfull(), [greedy.id]);
+    const any = await other.server(INET6, STREAM, "::", 10_002);
+    for (const address of [...OTHER.ipv4, ...OTHER.ipv6]) await reached(host, address, 10_002, other, any);
+    await reached(host, "10.2.3.2", 10_000, greedy, first);
+    assert.equal(await host.tries(INET, STREAM, "10.2.3.2", 11_200), "ECONNREFUSED");
+    assert.equal(await host.tries(INET, STREAM, "10.2.3.1", 11_200), "ok");
+  }),
+);

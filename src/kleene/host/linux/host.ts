@@ -87,6 +87,10 @@ export class LinuxHost implements Host {
   checkSystem(): void {
     this.#checked();
   }
+
+  advice(): string[] {
+    return cgroupRoot() === undefined ? [] : this.jails.advice();
+  }
 }
 
 function tableOf(root: string): string {

@@ -9,6 +9,7 @@ import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
 import { openConsole, startSupervised, supervisorProcess, supervisorRun } from "../supervised.ts";
 import type { Confinement } from "./confinement/confinement.ts";
+import { LISTENERS_MAX } from "./confinement/entry.ts";
 import { CgroupLimits } from "./limits.ts";
 import { processOf } from "./processes.ts";
 
@@ -124,6 +125,17 @@ export class LinuxJails implements Jails {
 
   exists(id: string): boolean {
     return this.#confinement.exists(id);
+  }
+
+  /** What of running containers the administrator should know, one line each. */
+  advice(): string[] {
+    return this.#confinement
+      .overfull()
+      .map(
+        (id) =>
+          `container ${id} has listened on more than ${LISTENERS_MAX} TCP sockets at once: those beyond are reached on its ` +
+          "first address alone, until it is started again",
+      );
   }
 
   async changeAddresses({ id, driver, addresses, parameters }: Parameters<Jails["changeAddresses"]>[0]): Promise<void> {

@@ -109,6 +109,17 @@ export class Confinement implements Disposable {
     this.#registry(this.#attach()).put(cgroup, encoded);
   }
 
+  /** Containers with more listeners than the look-up program can find, now or earlier in their runs. */
+  overfull(): string[] {
+    using found = findAttachment(this.#parent) ?? null;
+    if (found === null) return [];
+    const registry = this.#registry(found);
+    return childrenOf(this.#parent).filter((id) => {
+      const cgroup = isId(id) ? cgroupId(this.pathOf(id)) : undefined;
+      return cgroup !== undefined && registry.lostListeners(cgroup) > 0;
+    });
+  }
+
   /** Lets a running container have so many ports of the host from now on; undefined: as many as those without a limit. */
   limitPorts(id: string, ports: number | undefined): void {
     const cgroup = cgroupId(this.pathOf(id));

@@ -20,6 +20,9 @@ export const PORTS_DEFAULT = 8192;
 /** Addresses of one family that a container can have. */
 export const ADDRESSES_MAX = 16;
 
+/** Listeners that a container can have for the look-up program to find. */
+export const LISTENERS_MAX = 1024;
+
 /** Bits of an entry's flags. */
 export const Flag = {
   raw: 1,
