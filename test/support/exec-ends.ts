@@ -11,6 +11,14 @@ export interface ExecHost {
   environment(): NodeJS.ProcessEnv;
 }
 
+/** How long commands sleep, so that no other process of this machine is taken for one of them. */
+const [FIRST, HEEDS, IGNORES, LEFT] = [1000, 1001, 1002, 1003].map((seconds) => `${seconds}.${process.pid}`) as [
+  string,
+  string,
+  string,
+  string,
+];
+const STOPPING = `2.${process.pid}`;
 /** The keys that detach: ctrl-p, ctrl-q. */
 const DETACH = "\x10\x11";
 
@@ -50,43 +58,52 @@ function execAtTerminal(host: ExecHost, name: string, command: readonly string[]
  * supervisor of them stays. One that was left by the keys goes on.
  */
 export async function tryHangUp(host: ExecHost): Promise<void> {
-  const id = succeed(host, "run", "-d", "--name", "hang", "box", "sleep", "1000").split("\n")[0] ?? "";
+  const id = succeed(host, "run", "-d", "--name", "hang", "box", "sleep", FIRST).split("\n")[0] ?? "";
   const before = supervisors(id);
-  const heeds = execAtTerminal(host, "hang", ["sleep", "1001"]);
-  const ignores = execAtTerminal(host, "hang", ["sh", "-c", 'trap "" HUP; exec sleep 1002']);
-  const left = execAtTerminal(host, "hang", ["sleep", "1003"]);
+  const heeds = execAtTerminal(host, "hang", ["sleep", HEEDS]);
+  const ignores = execAtTerminal(host, "hang", ["sh", "-c", `trap "" HUP; exec sleep ${IGNORES}`]);
+  const left = execAtTerminal(host, "hang", ["sleep", LEFT]);
   const terminals = [heeds, ignores, left];
   try {
-    for (const seconds of ["1001", "1002", "1003"]) waitUntil(() => sleepers(seconds) === 1, `sleep ${seconds}`);
+    for (const seconds of [HEEDS, IGNORES, LEFT]) waitUntil(() => sleepers(seconds) === 1, `sleep ${seconds}`);
     assert.equal(supervisors(id), before + 3, "a supervisor for each command");
     left.stdin?.write(DETACH);
     await new Promise((resolve) => left.once("exit", resolve));
     heeds.kill("SIGKILL");
     ignores.kill("SIGKILL");
     const closed = Date.now();
-    waitUntil(() => sleepers("1001") === 0, "the end by SIGHUP");
-    assert.equal(sleepers("1002"), 1, "what ignores SIGHUP has time");
-    while (sleepers("1002") > 0) {
+    waitUntil(() => sleepers(HEEDS) === 0, "the end by SIGHUP");
+    assert.equal(sleepers(IGNORES), 1, "what ignores SIGHUP has time");
+    while (sleepers(IGNORES) > 0) {
       assert.ok(Date.now() - closed < 20_000, "what ignores SIGHUP does not end");
       await sleep(50);
     }
     waitUntil(() => supervisors(id) === before + 1, "the supervisors of the commands that ended to end");
-    assert.equal(sleepers("1003"), 1, "what was left by the keys goes on");
-    assert.equal(sleepers("1000"), 1);
+    assert.equal(sleepers(LEFT), 1, "what was left by the keys goes on");
+    assert.equal(sleepers(FIRST), 1);
   } finally {
     for (const terminal of terminals) terminal.kill("SIGKILL");
   }
   succeed(host, "rmc", "-f", "hang");
-  assert.equal(sleepers("1003"), 0);
+  assert.equal(sleepers(LEFT), 0);
 }
 
 /** `klee exec` comes while its container is being stopped: it is refused, and the container stays stopped. */
 export async function tryExecDuringStop(host: ExecHost): Promise<void> {
-  const id = succeed(host, "run", "-d", "--name", "halt", "-J", "exec.stop=sleep 2.125", "box", "sleep", "1000").split(
-    "\n",
-  )[0];
+  const id = succeed(
+    host,
+    "run",
+    "-d",
+    "--name",
+    "halt",
+    "-J",
+    `exec.stop=sleep ${STOPPING}`,
+    "box",
+    "sleep",
+    "1000",
+  ).split("\n")[0];
   const stop = host.startKlee(["stop", "halt"]);
-  waitUntil(() => sleepers("2.125") > 0, "exec.stop");
+  waitUntil(() => sleepers(STOPPING) > 0, "exec.stop");
   const { status, stderr } = host.klee(["exec", "halt", "true"]);
   assert.equal(await stop.ended, 0, stop.output());
   assert.equal(status, 125, stderr);
