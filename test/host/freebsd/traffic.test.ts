@@ -128,3 +128,19 @@ test("an address that nobody has is reached by nobody, and nothing leaves from o
   console.log(`${tried - wrong.length} of ${tried} refused`);
   assert.deepEqual(wrong, []);
 });
+
+test("what a raw socket of a jail sends to the host's loopback does not get there; answers of published ports do", () => {
+  for (const setup of setups) {
+    const { networks, containers } = factsOf(setup, "em0");
+    firewall.load(policyOf(networks, containers));
+    loaded = setup.index;
+    for (const family of [4, 6] as const)
+      for (const protocol of [pf.IPPROTO_TCP, pf.IPPROTO_UDP])
+        for (const destination of family === 4 ? ["127.0.0.1", "127.0.0.53"] : ["::1"]) {
+          filter.forget();
+          const source = addressIn(setup.index, family, 1);
+          const packet = { direction: "out", interface: "lo0", protocol, source, destination, port: 53 } as const;
+          assert.equal(filter.judge(packet).passed, false, `${JSON.stringify(setup)}: ${source} to ${destination}`);
+        }
+  }
+});

@@ -71,6 +71,22 @@ const unheldRules: NonNullable<pf.PfAnchor["rules"]> = {
   filter: [{ action: "block", direction: "out", quick: true, ...outward, source: nobody, label: "klee: withdrawn" }],
 };
 
+/**
+ * Sockets of a jail that name the loopback mean its own address, but for raw ones: their packets would reach the host's
+ * services. Answers to the host, which came by a published port, belong to a connection that was let in.
+ */
+const hostsLoopback = (["127.0.0.0/8", "::1"] as const).map(
+  (network): pf.PfRule => ({
+    action: "block",
+    direction: "out",
+    quick: true,
+    ...from(CONTAINERS),
+    family: network.includes(":") ? 6 : 4,
+    destination: { address: { network } },
+    label: "klee: the host's loopback",
+  }),
+);
+
 /** The root anchor's rules: rulesets by name. */
 export const rootRules = {
   nat: [
@@ -84,6 +100,7 @@ export const rootRules = {
   filter: [
     ...neighbours,
     { action: "block", direction: "out", quick: true, ...outward, ...to(CONTAINERS), label: "klee: nobody has it" },
+    ...hostsLoopback,
     { action: "pass", ...from(CONTAINERS), anchorCall: "unheld" },
     { ...fromOutside, ...from(CONTAINERS), label: "klee: not from outside" },
     { action: "pass", anchorCall: "pairs/*" },
