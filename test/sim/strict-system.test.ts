@@ -6,9 +6,10 @@ import { in6Aliasreq, inAliasreq } from "../../src/ffi/freebsd/abi/interface.ts"
 import { closeDevice, type IoctlCall, interfaceIoctl, ioctlOn, openDevice } from "../../src/ffi/freebsd/control.ts";
 import { encodeDevfsRule } from "../../src/ffi/freebsd/devfs.ts";
 import { encodeAlias } from "../../src/ffi/freebsd/ifaddr.ts";
-import { ifclone, interfaces, jail, mount, rctl, sysctl } from "../../src/ffi/freebsd/index.ts";
+import { ifclone, interfaces, jail, jailList, mount, rctl, sysctl } from "../../src/ffi/freebsd/index.ts";
 import { encodeFlags } from "../../src/ffi/freebsd/interface.ts";
-import { Simulator } from "../support/simulator.ts";
+import { openLibrary } from "../../src/ffi/library.ts";
+import { SIMULATOR, Simulator } from "../support/simulator.ts";
 
 const simulator = new Simulator({ release: 15, real: false, modules: ["if_bridge", "if_epair", "nullfs"] });
 after(() => simulator[Symbol.dispose]());
@@ -67,6 +68,25 @@ test("jails: names, texts and numbers that struct prison has no place for", () =
   renamed("one", "EEXIST");
   renamed("77", "EINVAL");
   for (const jid of [one, two]) jail.jailRemove(jid ?? 0);
+});
+
+test("jails: a dying one is not to be seen, changed or found by its name, which a new one may have", () => {
+  const base = { path: "/", name: "one", persist: true, "ip4.addr": ["10.0.0.1", "10.0.0.2"] } as const;
+  const first = jail.jailSet(base, "create");
+  const end = openLibrary("freebsd-sim", [SIMULATOR]).func("int sim_jail_end(int jid, int dying)");
+  end(first, 1);
+  const dying = { code: "ENOENT", kernelText: /is dying/ };
+  assert.throws(() => jail.jailGet({ name: "one" }, {}), dying);
+  assert.throws(() => jail.jailSet({ jid: first, persist: true }, "update"), dying);
+  assert.deepEqual(jailList.jails(), []);
+  assert.deepEqual(jail.jailIds({ dying: true }), [first]);
+  const second = jail.jailSet(base, "create");
+  assert.deepEqual(
+    jailList.jails().map(({ jid, name }) => [jid, name]),
+    [[second, "one"]],
+  );
+  end(first, 0);
+  jail.jailRemove(second);
 });
 
 test("mounts: numbers of tmpfs, names of file systems", () => {

@@ -657,6 +657,7 @@ pub extern "C" fn sim_pf_purge() -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sim_state(path: *const c_char) -> c_int {
     done(enter("state", |kernel| {
+        jail::reap(kernel);
         // SAFETY: the caller passes a C string.
         let path = unsafe { text(path)? };
         std::fs::write(path, serde_json::to_vec(kernel).map_err(|_| ENODEV)?).map_err(|_| below())

@@ -25,7 +25,7 @@ const JAIL_SYS_DISABLE: i32 = 0;
 const JAIL_SYS_NEW: i32 = 1;
 /// security.jail.jail_max_af_ips
 const MAX_ADDRESSES: usize = 255;
-/// How long sockets of the dead keep a jail around.
+/// How long what the dead have left, credentials and sockets, keeps a jail around.
 const DYING: Duration = Duration::from_millis(50);
 
 /// What a parameter's value looks like, and how sysctl security.jail.param tells it: type and format.
@@ -179,17 +179,18 @@ pub fn alive(kernel: &mut Kernel, jid: i32) -> Option<Vec<i32>> {
     living(kernel, jid).ok().map(process::members)
 }
 
-/// Jails whose processes have all ended are gone, unless they persist.
-fn is_there(jail: &Jail, now: u64, real: bool) -> bool {
-    match jail.dying_until {
-        Some(until) => until > now,
-        None => jail.persists() || !real || !process::members(jail).is_empty(),
-    }
+/// All its processes have ended, and it does not persist.
+fn has_ended(jail: &Jail, real: bool) -> bool {
+    real && jail.dying_until.is_none() && !jail.persists() && process::members(jail).is_empty()
 }
 
-fn reap(kernel: &mut Kernel) {
+/// Jails that have ended are dying until the kernel has let go of what their processes were: a task of its own does that.
+pub fn reap(kernel: &mut Kernel) {
     let (now, real) = (now(), kernel.machine.real);
-    kernel.jails.retain(|jail| is_there(jail, now, real));
+    for jail in kernel.jails.iter_mut().filter(|one| has_ended(one, real)) {
+        jail.dying_until = Some(now + DYING.as_millis() as u64);
+    }
+    kernel.jails.retain(|jail| jail.dying_until.is_none_or(|until| until > now));
 }
 
 /// All jails within the caller's, dying ones too: struct xprison of sys/jail.h, each followed by its addresses.
@@ -205,11 +206,12 @@ pub fn list(kernel: &Kernel) -> Answer<Vec<u8>> {
     }
     let (now, real) = (now(), kernel.machine.real);
     let mut all = Vec::new();
-    for jail in kernel.jails.iter().filter(|one| is_there(one, now, real)) {
+    for jail in kernel.jails.iter().filter(|one| one.dying_until.is_none_or(|until| until > now)) {
+        let alive = jail.dying_until.is_none() && !has_ended(jail, real);
         let mut entry = vec![0; XPRISON];
         entry.put_u32(0, XPRISON_VERSION);
         entry.put_u32(4, jail.jid as u32);
-        entry.put_u32(8, if jail.dying_until.is_none() { PRISON_STATE_ALIVE } else { PRISON_STATE_DYING });
+        entry.put_u32(8, if alive { PRISON_STATE_ALIVE } else { PRISON_STATE_DYING });
         entry.put_name(16, MAXPATHLEN, &jail.path)?;
         entry.put_name(1040, MAXHOSTNAMELEN, jail.texts.get("host.hostname").map_or("", String::as_str))?;
         entry.put_name(1296, MAXHOSTNAMELEN, &jail.name)?;
