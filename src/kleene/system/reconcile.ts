@@ -28,11 +28,13 @@ import { startWithHost } from "./startup.ts";
 
 /**
  * Makes the kernel agree with the store: finishes or undoes what was cut off, takes down containers that no longer run,
- * makes missing interfaces, reloads the rules; after a boot, starts the containers that are to run then. Touches nothing that the store does not name. Idempotent.
+ * makes missing interfaces, reloads the rules; after a boot, starts the containers that are to run then. Touches nothing
+ * that the store does not name. Idempotent.
  *
+ * @param when `needed`: only if the host booted or something was cut off, as another klee has not repaired meanwhile.
  * @returns one line for each thing repaired.
  */
-export async function reconcile(context: Context): Promise<string[]> {
+export async function reconcile(context: Context, when: "always" | "needed" = "always"): Promise<string[]> {
   const { root, store, host } = context;
   // One repairs, the others wait and then find nothing to do.
   const lock = await host.lock(`${root}/locks/reconcile`);
@@ -40,16 +42,18 @@ export async function reconcile(context: Context): Promise<string[]> {
     const booted = (await readBootId(store)) !== host.bootId();
     const repaired: string[] = [];
     const operations = await cutOffOperations(context);
+    if (when === "needed" && !booted && operations.length === 0) return [];
     const isRestart = ({ kind }: Operation): boolean => kind === "restart container";
     for (const operation of operations.filter((one) => !isRestart(one))) {
       const done = await settle(context, operation);
-      await endOperation(store, operation.rowid);
       if (done !== undefined) repaired.push(done);
     }
     repaired.push(...(await restoreInterfaces(context)));
     repaired.push(...(await takeDownAll(context, await endedContainers(context))));
     await reloadRules(context);
     await restoreAliases(context);
+    // Not before all is repaired: who is killed over it leaves the rest to the next command.
+    for (const { rowid } of operations.filter((one) => !isRestart(one))) await endOperation(store, rowid);
     // Once there is all that a container needs.
     for (const operation of operations.filter(isRestart)) await resumeRestart(context, operation);
     // Before the boot is noted: what is killed here is gone on with by the next command.

@@ -51,8 +51,10 @@ export class System {
     ]);
     if (bootId === undefined) return writeBootId(store, host.bootId());
     // The store may say more than the kernel holds.
-    if (bootId !== host.bootId() || cutOff.length > 0) this.#repaired = await this.reconcile();
-    else if (ended.length > 0) await takeDownAll(this.#context, ended);
+    if (bootId !== host.bootId() || cutOff.length > 0) {
+      host.checkSystem();
+      this.#repaired = await reconcile(this.#context, "needed");
+    } else if (ended.length > 0) await takeDownAll(this.#context, ended);
   }
 
   /** Takes a container down after its last process ended: the supervisor's call when no klee watches the container. */
