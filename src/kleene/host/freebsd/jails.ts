@@ -1,6 +1,7 @@
 import { type JailParams, jail, jailList, rctl, SyscallError } from "../../../ffi/freebsd/index.ts";
 import type { SupervisorSpec } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
+import { isId } from "../../identity.ts";
 import type { ContainerProcess, Limits, Mountpoint } from "../../model.ts";
 import type { CommandSpec, HostConsole, JailAddresses, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
@@ -93,8 +94,8 @@ export class FreebsdJails implements Jails {
     return new Map(
       jailList
         .jails()
-        // One that starts has another name than its container's, by which its path would be known.
-        .filter(({ name, path }) => path === this.#mountpointOf(name))
+        // Others' jails have any names; one that starts has another than its container's, by which its path would be known.
+        .filter(({ name, path }) => isId(name) && path === this.#mountpointOf(name))
         .map(({ name, jid }) => [name, jid]),
     );
   }
