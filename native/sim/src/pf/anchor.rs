@@ -5,8 +5,8 @@
 //! anchor it is in. So an anchor whose rules name tables stays in the tree for 10 to 20 seconds after all was taken out of
 //! it, and one without tables goes at once.
 
+use super::entry::Table;
 use super::rule::Rule;
-use super::table::Table;
 use super::{Pf, RULESETS, called};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

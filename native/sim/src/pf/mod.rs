@@ -1,11 +1,14 @@
 //! The packet filter, pf(4): `ioctl` takes the requests of /dev/pf, `packet` tells what the loaded rules make of a packet.
 
 mod anchor;
+mod entry;
 mod evaluate;
 mod name_values;
 mod rule;
+mod rule_check;
 mod rule_named;
 mod ruleset;
+mod sparse;
 mod state;
 mod table;
 mod transaction;

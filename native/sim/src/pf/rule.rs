@@ -1,10 +1,12 @@
 //! A rule as the kernel keeps it, struct pf_rule, and the pool of addresses that a translation leads to.
 
 use super::Pf;
+use super::rule_check::{check_family, check_fields};
+use super::sparse::Sparse;
 use crate::errno::{Answer, EAFNOSUPPORT, EBUSY, EINVAL};
 use crate::interface::{AF_INET, AF_INET6};
 use crate::memory::Bytes;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 pub const RULE: usize = 976;
@@ -19,55 +21,14 @@ pub const ADDRMASK: u8 = 0;
 pub const DYNIFTL: u8 = 2;
 pub const TABLE: u8 = 3;
 const RANGE: u8 = 5;
-const PASS: u8 = 0;
-const DROP: u8 = 1;
-const NAT: u8 = 4;
-const NONAT: u8 = 5;
-const RDR: u8 = 8;
-const NORDR: u8 = 9;
+pub const PASS: u8 = 0;
+pub const DROP: u8 = 1;
+pub const NAT: u8 = 4;
+pub const NONAT: u8 = 5;
+pub const RDR: u8 = 8;
+pub const NORDR: u8 = 9;
 const ICMP_MAXTYPE: u16 = 40;
 const OVERLOAD_TABLE: usize = 512;
-
-/// Bytes that are mostly zero: kept as runs `offset:hex`.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Sparse(pub Vec<u8>);
-
-impl Serialize for Sparse {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = self.0.len().to_string();
-        let mut at = 0;
-        while at < self.0.len() {
-            let zeros = self.0[at..].iter().take_while(|byte| **byte == 0).count();
-            at += zeros;
-            let run = self.0[at..].windows(4).position(|four| four == [0; 4]).unwrap_or(self.0.len() - at);
-            if run > 0 {
-                let hex: String = self.0[at..at + run].iter().map(|byte| format!("{byte:02x}")).collect();
-                text.push_str(&format!(" {at}:{hex}"));
-            }
-            at += run;
-        }
-        serializer.serialize_str(&text)
-    }
-}
-
-impl<'de> Deserialize<'de> for Sparse {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bad = || serde::de::Error::custom("not bytes");
-        let mut words = text.split(' ');
-        let length = words.next().and_then(|word| word.parse().ok()).ok_or_else(bad)?;
-        let mut bytes = vec![0; length];
-        for word in words {
-            let (offset, hex) = word.split_once(':').ok_or_else(bad)?;
-            let offset: usize = offset.parse().map_err(|_| bad())?;
-            for (index, pair) in hex.as_bytes().chunks(2).enumerate() {
-                let byte = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
-                *bytes.get_mut(offset + index).ok_or_else(bad)? = byte.ok_or_else(bad)?;
-            }
-        }
-        Ok(Self(bytes))
-    }
-}
 
 /// Addresses of a pool, struct pf_pooladdr.
 pub type Pool = Vec<Sparse>;
@@ -269,46 +230,6 @@ impl Rule {
     pub fn is_twin(&self, other: &Self) -> bool {
         self == other
     }
-}
-
-/// Parts of struct pf_rule that no recorded rule has anything in: what a kernel makes of them the model does not know.
-const UNSEEN: &[std::ops::Range<usize>] = &[
-    112..176, // skip
-    256..384, // qname, pqname
-    512..620, // overload_tblname, entries, and of the pool all before its ports
-    625..700, // what follows the pool's opts, counters, kif, anchor, os_fingerprint
-    704..864, // timeout, max_*, queues, nr, prob, cuid, cpid, states
-    868..900, // max_mss, tags, scrub_flags, uid, gid
-    906..908, // log, logif
-    910..911, // match_tag_not
-    919..976, // min_ttl and all after it
-];
-
-/// Each field has a value that some recorded rule has.
-fn check_fields(body: &[u8]) -> Answer {
-    const RETURN: u32 = 0x8;
-    const RETURN_ICMP: u32 = 0x4;
-    const POOL_OPTIONS: [u8; 2] = [0, 4];
-    let unseen = UNSEEN.iter().any(|range| body[range.clone()].iter().any(|byte| *byte != 0));
-    let families = [0, AF_INET as u8, AF_INET6 as u8];
-    let truths = [908, 909, 911, 912, 52, 108].iter().all(|at| body[*at] <= 1);
-    let known = [PASS, DROP, NAT, NONAT, RDR, NORDR].contains(&body[904])
-        && body[905] <= 2
-        && families.contains(&body[913])
-        && POOL_OPTIONS.contains(&body[624])
-        && body.get_u32(900) & !(RETURN | RETURN_ICMP) == 0
-        && body[917] & !body[918] == 0;
-    if unseen || !truths || !known { Err(EINVAL) } else { Ok(()) }
-}
-
-/// An address without a family, or with bits beyond its mask, is not what anybody means.
-fn check_family(wrap: &Wrapped, family: i32) -> Answer {
-    let Wrapped::Network { address, mask } = wrap else { return Ok(()) };
-    let any = mask.iter().all(|byte| *byte == 0);
-    let size = if family == AF_INET { 4 } else { 16 };
-    let beyond =
-        address.iter().zip(mask).any(|(byte, mask)| byte & !mask != 0) || mask[size..].iter().any(|byte| *byte != 0);
-    if beyond || (!any && family == 0) { Err(EINVAL) } else { Ok(()) }
 }
 
 /// The ruleset that an action belongs to, pf_get_ruleset_number; of scrub, binat and match no request was seen.

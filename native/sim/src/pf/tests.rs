@@ -1,6 +1,7 @@
+use super::entry::{Entry, Table};
 use super::name_values::{Named, Value};
-use super::rule::{self, Rule, Sparse};
-use super::table::{Entry, Table};
+use super::rule::{self, Rule};
+use super::sparse::Sparse;
 use super::{Pf, called};
 
 #[test]
