@@ -1,9 +1,7 @@
-// The klee command: klee.cjs, which is executed and loads the rest; program/, the program in parts, each loaded when the
-// command first needs it; and beside each part what V8 makes of it, so that no command waits for the compiler.
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+// The klee command: klee.cjs, which is executed and loads the rest; and program/, the program in parts, each loaded when the
+// command first needs it.
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import v8 from "node:v8";
-import { Script } from "node:vm";
 import { build, transform } from "esbuild";
 import { lateModules } from "./late.mjs";
 import { partsOf } from "./parts.mjs";
@@ -96,12 +94,13 @@ export async function bundle(root) {
   const { plugin, entryPoints } = await late(root, parts);
   const { outputFiles, metafile } = await build({ ...parts, entryPoints, plugins: [...parts.plugins, plugin] });
   const sources = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
+  // With what was compiled of the parts that they were.
+  rmSync(join(root, "dist/program"), { recursive: true, force: true });
   mkdirSync(join(root, "dist/program"), { recursive: true });
   for (const [part, modules] of partsOf(metafile, "main.js")) {
     const functions = await Promise.all(modules.map((name) => moduleFunction(name, sources.get(name))));
     const path = join(root, "dist/program", part);
     writeFileSync(path, `({${functions.join(",\n")}})`);
-    writeFileSync(`${path}.compiled`, compile(path));
   }
   const launcher = join(root, "dist/klee.cjs");
   await build({
@@ -109,7 +108,8 @@ export async function bundle(root) {
     format: "cjs",
     entryPoints: [join(root, "src/cli/launch.ts")],
     outfile: launcher,
-    banner: { js: "#!/usr/bin/env node" },
+    // Node looks for an --env-file of its own in all that follows, were there no end of its options.
+    banner: { js: "#!/usr/bin/env -S node --" },
     define: { "import.meta.dirname": "__dirname", "import.meta.filename": "__filename" },
   });
   chmodSync(launcher, 0o755);
@@ -126,13 +126,4 @@ async function moduleFunction(name, source) {
     minifyWhitespace: true,
   });
   return `${JSON.stringify(`./${name}`)}(module, require, importMeta) {\n${code}}`;
-}
-
-/** Every function, not only those that run first: which those are differs from command to command. */
-function compile(path) {
-  v8.setFlagsFromString("--no-lazy");
-  const script = new Script(readFileSync(path, "latin1"), { filename: path });
-  // V8 refuses what was compiled under other flags than its own.
-  v8.setFlagsFromString("--lazy");
-  return script.createCachedData();
 }

@@ -55,6 +55,29 @@ function installDebianPackages() {
 const onPath = (command) =>
   (process.env.PATH ?? "").split(":").some((directory) => existsSync(join(directory, command)));
 
+/** rustup alone is no compiler; Debian's own serves where there is none. */
+function installRust() {
+  const works = () => spawnSync("cargo", ["--version"], { stdio: "ignore" }).status === 0;
+  if (works()) return;
+  if (process.getuid() === 0) {
+    console.error("klee: installing cargo-web rustc-web");
+    const options = {
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+      stdio: ["ignore", "ignore", "inherit"],
+    };
+    spawnSync("apt-get", ["update", "-qq"], options);
+    spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "cargo-web", "rustc-web"], options);
+    // Before rustup's, which has no toolchain.
+    process.env.PATH = `/usr/bin:${process.env.PATH}`;
+    if (works()) return;
+  }
+  throw new Error(
+    onPath("rustup")
+      ? "rustup has no toolchain: `rustup default stable` gets one, or, on Debian, `apt-get install cargo-web rustc-web`"
+      : "cargo is missing: on Debian, `apt-get install cargo-web rustc-web`; or https://rustup.rs",
+  );
+}
+
 /** Where Node's headers lie beside it, node-gyp compiles with those rather than download them. */
 function npmEnvironment() {
   const prefix = join(dirname(process.execPath), "..");
@@ -134,7 +157,7 @@ function installBun(release) {
 
 try {
   installDebianPackages();
-  if (!onPath("cargo")) throw new Error("cargo is missing: install Rust (https://rustup.rs), version 1.80 or later");
+  installRust();
   once("npm", ["package.json", "package-lock.json"], ["node_modules/sqlite3/build", "node_modules/koffi"], () =>
     run("npm", ["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"], { env: npmEnvironment() }),
   );

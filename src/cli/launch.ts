@@ -1,12 +1,13 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { Script } from "node:vm";
 
 /**
  * The `klee` command's first file, a CommonJS one when it is built: runs the program in `program/` beside it. A part of
  * the program is loaded when a module of it is first asked for, and those that the build set apart (scripts/late.mjs)
- * when something of them is first used; with V8's compiled form of the part, which the build made. V8 refuses what
- * another version of Node compiled, and then compiles the part itself, as it does when there is none.
+ * when something of them is first used; with V8's compiled form of the part, if there is one that this very program of Node
+ * made. The first command of root's makes it, as it ends. V8 does not see that another Node of a near version made it, and
+ * crashes on it.
  */
 type Body = (module: Module, require: (name: string) => unknown, importMeta: object) => void;
 interface Module {
@@ -23,6 +24,14 @@ const importMeta = {
     return pathToFileURL(import.meta.filename).href;
   },
 };
+/** This very program of Node, told from any other, of the same version too. */
+const compiler = ((): string => {
+  const { size, mtimeMs } = statSync(process.execPath);
+  return [process.version, process.platform, process.arch, size, Math.floor(mtimeMs)].join("-");
+})();
+/** Who can write to the package as its owner; nobody else's files are ever read as code. */
+const keepsCompiled =
+  process.getuid?.() === 0 && statSync(import.meta.filename).uid === 0 && process.versions.bun === undefined;
 /** The modules of all parts loaded so far. */
 const bodies: Record<string, Body> = {};
 /** Those of them that run or have run. */
@@ -61,17 +70,37 @@ function bodyOf(name: string): Body {
 }
 
 function loadPart(filename: string): Record<string, Body> {
-  const cachedData = compiled(filename);
+  const cache = `${filename}.${compiler}.compiled`;
+  const cachedData = compiled(cache);
   // The build writes ASCII alone: one byte is one character.
-  const script = new Script(readFileSync(filename, "latin1"), { filename, ...(cachedData && { cachedData }) });
+  const source = readFileSync(filename, "latin1");
+  const script = new Script(source, { filename, ...(cachedData && { cachedData }) });
+  const isMissing = cachedData === undefined || script.cachedDataRejected === true;
+  if (isMissing && keepsCompiled) process.once("exit", () => keepCompiled(source, filename, cache));
   return script.runInThisContext();
 }
 
-function compiled(filename: string): Buffer | undefined {
+function compiled(cache: string): Buffer | undefined {
   try {
-    return readFileSync(`${filename}.compiled`);
+    return readFileSync(cache);
   } catch {
     return undefined;
+  }
+}
+
+/** Best effort. Every function is compiled, not only those that have run: which these are differs between commands. */
+function keepCompiled(source: string, filename: string, cache: string): void {
+  const begun = `${cache}.${process.pid}`;
+  try {
+    const { setFlagsFromString } = require("node:v8");
+    setFlagsFromString("--no-lazy");
+    const script = new Script(source, { filename });
+    // V8 refuses what was compiled under other flags than its own.
+    setFlagsFromString("--lazy");
+    writeFileSync(begun, script.createCachedData(), { flag: "wx", mode: 0o644 });
+    renameSync(begun, cache);
+  } catch {
+    rmSync(begun, { force: true });
   }
 }
 

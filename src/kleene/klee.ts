@@ -61,7 +61,7 @@ export async function openKlee(options: KleeOptions = {}): Promise<Klee> {
   const store = await Store.open(root);
   try {
     mkdirSync(`${root}/locks`, { recursive: true, mode: 0o700 });
-    const self = [process.execPath, packagePath("dist/klee.cjs")];
+    const self = [process.execPath, "--", packagePath("dist/klee.cjs")];
     const klee = new Klee({ root, store, host, self, warn: options.onWarning ?? (() => undefined) });
     try {
       await klee.system.repairIfNeeded();

@@ -1,7 +1,16 @@
 /** The built command: it starts whatever V8 thinks of its compiled form, and loads no more of Node than it uses. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
@@ -99,16 +108,63 @@ test("--trace=startup accounts for all of the time", needs("root", "cgroup2"), (
   assert.ok(Math.abs(sum - total) < 0.01 * parts.size, `${sum} of ${total}`);
 });
 
+const program = join(directory, "dist/program");
+const compiled = (): string[] => readdirSync(program).filter((file) => file.endsWith(".compiled"));
+
 test("a compiled form that V8 refuses, or none, makes no difference", () => {
   const expected = { status: 0, stdout: `${version}\n`, stderr: "" };
+  rmSync(program, { recursive: true });
+  cpSync(join(root, "dist/program"), program, { recursive: true, filter: (path) => !path.endsWith(".compiled") });
   assert.deepEqual(klee([], "--version"), expected);
   // Other flags than those it was compiled under, as another version would have.
   assert.deepEqual(klee(["--no-lazy"], "--version"), expected);
-  const compiled = join(directory, "dist/program/main.js.compiled");
-  writeFileSync(compiled, readFileSync(compiled).subarray(0, 1000));
-  assert.deepEqual(klee([], "--version"), expected);
-  writeFileSync(compiled, "");
-  assert.deepEqual(klee([], "--version"), expected);
-  rmSync(compiled);
-  assert.deepEqual(klee([], "--version"), expected);
+  for (const content of [Buffer.alloc(1000), Buffer.alloc(0)]) {
+    for (const file of compiled()) writeFileSync(join(program, file), content);
+    assert.deepEqual(klee([], "--version"), expected);
+  }
+});
+
+test("what one Node compiled is given to no other, were it of the same version", needs("root"), () => {
+  const first = compiled();
+  assert.ok(
+    first.some((file) => file.startsWith(`main.js.${process.version}-`)),
+    first.join(),
+  );
+  // Given to V8 it would crash: nobody opens it.
+  const other = join(directory, "node");
+  copyFileSync(process.execPath, other);
+  const { status, stdout, stderr } = spawnSync(
+    "strace",
+    ["-f", "-e", "openat", other, join(directory, "dist/klee.cjs"), "--version"],
+    {
+      encoding: "utf8",
+      env: { PATH: process.env.PATH },
+    },
+  );
+  assert.deepEqual([status, stdout], [0, `${version}\n`]);
+  for (const file of first) assert.ok(!stderr.includes(file), file);
+  assert.equal(compiled().filter((file) => file.startsWith("main.js.")).length, 2);
+  const { stdout: packed } = spawnSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  const files = (JSON.parse(packed) as { files: { path: string }[] }[])[0]?.files.map(({ path }) => path) ?? [];
+  assert.ok(files.includes("dist/program/main.js"));
+  assert.deepEqual(
+    files.filter((path) => path.endsWith(".compiled")),
+    [],
+  );
+});
+
+test("an --env-file among a command's arguments is the command's", () => {
+  const file = join(directory, "variables");
+  writeFileSync(file, "NODE_OPTIONS=--no-such-option\n");
+  for (const words of [["--env-file", "/nosuch"], ["--env-file=/nosuch"], ["--env-file", file]]) {
+    const { status, stderr } = spawnSync(join(directory, "dist/klee.cjs"), ["run", "nosuch", "prog", ...words], {
+      encoding: "utf8",
+      env: { PATH: process.env.PATH, KLEE_ROOT: join(directory, "store") },
+    });
+    assert.equal(status, 125, stderr);
+    assert.match(stderr, /^klee: [^\n]*nosuch/);
+  }
 });
