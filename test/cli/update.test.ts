@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { after, before, test } from "node:test";
+import { tryExecStart } from "../support/exec-start.ts";
 import { needs } from "../support/gate.ts";
 import { settled } from "../support/inventory.ts";
 import { Machine, waitUntil } from "../support/machine.ts";
@@ -11,7 +12,7 @@ const { ok } = machine;
 after(() => machine[Symbol.dispose]());
 
 before(() => {
-  buildRoot(machine.folder("rootfs"), ["sh", "sleep", "env", "id", "true", "false"]);
+  buildRoot(machine.folder("rootfs"), ["sh", "sleep", "env", "id", "true", "false", "echo", "sed"]);
   ok("image", "create", "dir", machine.folder("rootfs"), "-t", "box");
 });
 
@@ -40,6 +41,8 @@ test("what is given changes, the rest stays", gate, () => {
   assert.match(ok("start", "d"), /^3 0$/m);
   ok("rmc", "d");
 });
+
+test("exec.start by update", gate, () => tryExecStart(machine));
 
 test("a run goes on as it was started; its name and its policy count at once", gate, async () => {
   ok("run", "-d", "--name", "r", "-e", "A=1", "box", "sh", "-c", "echo run $A; exec sleep 1000");
