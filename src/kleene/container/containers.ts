@@ -31,7 +31,7 @@ import { createContainer, deleteContainer } from "./create.ts";
 import { execute } from "./exec.ts";
 import { isLockable, lockPath, withContainer } from "./lock.ts";
 import { readLog, removeLog } from "./log.ts";
-import { FOR_EVER_MS, readRecord, removeRecord, waitForStatus } from "./record.ts";
+import { readRecord, removeRecord, waitForOutput, waitForStatus } from "./record.ts";
 import { cancelRestart } from "./restart.ts";
 import { mountpointsOf, type StoredContainer, setName, storedContainer } from "./rows.ts";
 import { type Command, startContainer } from "./run.ts";
@@ -256,7 +256,7 @@ export class Containers {
     const context = this.#context;
     const container = storedContainer(await resolve(context.store, "container", reference));
     const running = request.follow === true && this.#isRunning(container);
-    const ended = running ? context.host.jails.waitEmpty(container.id, FOR_EVER_MS) : Promise.resolve();
+    const ended = running ? waitForOutput(context, container.id) : Promise.resolve();
     yield* readLog(context, container.id, request, ended);
   }
 

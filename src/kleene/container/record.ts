@@ -50,3 +50,9 @@ export async function waitForStatus(context: Context, containerId: string): Prom
   if (jails.isRunning(containerId)) await jails.waitEmpty(containerId, FOR_EVER_MS);
   throw new KleeError("HOST", `how container ${containerId} ended is not known: its supervisor was killed`);
 }
+
+/** Waits until the run under way has ended, and its supervisor has written what the first process left in its pipes. */
+export async function waitForOutput(context: Context, containerId: string): Promise<void> {
+  await context.host.jails.waitEmpty(containerId, FOR_EVER_MS);
+  (await context.host.lockExisting(recordPath(context, containerId)))?.[Symbol.dispose]();
+}
