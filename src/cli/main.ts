@@ -1,5 +1,6 @@
 import { beginTimeline, during } from "../timeline.ts";
 import { systemContext } from "./context.ts";
+import { printableLine } from "./io/printable.ts";
 import { run } from "./run.ts";
 import { STARTUP_TRACE } from "./startup-trace.ts";
 
@@ -13,7 +14,7 @@ if (process.argv.includes(STARTUP_TRACE)) {
 /** Nothing ends in a stack trace, not even a mistake in a callback that nobody awaits. */
 function fail(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
-  context.streams.write(2, `klee: ${message.replaceAll(/\s*\n\s*/g, " ")}\n`);
+  context.streams.write(2, `klee: ${printableLine(message)}\n`);
   process.exit(1);
 }
 

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { during } from "../timeline.ts";
 import type { CliContext } from "./context.ts";
 import type { Klee } from "./domain.ts";
+import { printableLine } from "./io/printable.ts";
 import { STARTUP_TRACE } from "./startup-trace.ts";
 
 /** Asks for klee's version, and for no command. */
@@ -70,7 +71,7 @@ export class Session {
 
   /** A message: one line on standard error. */
   report(message: string): void {
-    this.context.streams.write(2, `klee: ${message.trim().replaceAll(/\s*\n\s*/g, " ")}\n`);
+    this.context.streams.write(2, `klee: ${printableLine(message)}\n`);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { KleeEvent } from "../../kleene/model.ts";
 import { formatJsonLine } from "../io/json.ts";
+import { printable } from "../io/printable.ts";
 import type { Session } from "../session.ts";
 import { addFormatOption, parseTime } from "./options.ts";
 
@@ -36,5 +37,5 @@ export function events(parent: Command, name: string, session: Session): void {
 /** `2026-11-24T12:00:00.123Z container end 0123456789ab web exit_code=3` */
 function lineOf({ time, type, action, id, name, details }: KleeEvent): string {
   const pairs = Object.entries(details).map(([key, value]) => `${key}=${value}`);
-  return [time, type, action, id, name, ...pairs].filter((word) => word !== "").join(" ");
+  return printable([time, type, action, id, name, ...pairs].filter((word) => word !== "").join(" "));
 }

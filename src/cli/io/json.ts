@@ -1,11 +1,13 @@
+import { printableJson } from "./printable.ts";
+
 /** JSON with two spaces of indentation and keys in alphabetical order. */
 export function formatJson(value: unknown): string {
-  return JSON.stringify(value, sortKeys, 2);
+  return printableJson(JSON.stringify(value, sortKeys, 2));
 }
 
 /** JSON on one line, with keys in alphabetical order. */
 export function formatJsonLine(value: unknown): string {
-  return JSON.stringify(value, sortKeys);
+  return printableJson(JSON.stringify(value, sortKeys));
 }
 
 function sortKeys(_key: string, value: unknown): unknown {

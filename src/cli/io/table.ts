@@ -1,3 +1,5 @@
+import { printable } from "./printable.ts";
+
 export interface Column {
   readonly header: string;
   /** The column is at least this many cells wide. */
@@ -37,21 +39,6 @@ export function cut(text: string): string {
 
 /** Texts of characters that take a cell each. */
 const narrow = /^[ -~…]*$/;
-
-/** Control characters spelled out: they would break the table, or drive the terminal. */
-function printable(text: string): string {
-  if (narrow.test(text)) return text;
-  return text.replace(/\p{Cc}/gu, (character) => {
-    switch (character) {
-      case "\n":
-        return "\\n";
-      case "\t":
-        return "\\t";
-      default:
-        return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-    }
-  });
-}
 
 /** The number of terminal cells a text takes. The tables for wide characters are loaded only if one occurs. */
 async function measure(rows: readonly (readonly string[])[]): Promise<(text: string) => number> {

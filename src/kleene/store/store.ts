@@ -1,14 +1,4 @@
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  type Stats,
-  statSync,
-} from "node:fs";
+import { accessSync, chmodSync, closeSync, constants, lstatSync, mkdirSync, openSync, type Stats } from "node:fs";
 import type sqlite3 from "sqlite3";
 import { during } from "../../timeline.ts";
 import { KleeError, messageOf } from "../errors.ts";
@@ -226,12 +216,11 @@ function queried<T>(ask: (resolve: (value: T) => void, reject: (error: Error) =>
 function prepareFiles(root: string, path: string): void {
   try {
     mkdirSync(root, { recursive: true, mode: 0o700 });
-    refuseForeign(root, statSync(root));
+    // With a slash at the end lstat(2) would follow a link.
+    refuseForeign(root, lstatSync(root.replace(/(?<=.)\/+$/, "")));
     const stats = lstatSync(path, { throwIfNoEntry: false }) ?? makeFile(path);
-    if (stats.isSymbolicLink())
-      throw new KleeError("HOST", `the store ${path} is a symbolic link; klee does not follow it`);
-    if (!stats.isFile()) throw new KleeError("HOST", `the store ${path} is no file`);
     refuseForeign(path, stats);
+    if (!stats.isFile()) throw new KleeError("HOST", `the store ${path} is no file`);
     if ((stats.mode & 0o777) !== 0o600) chmodSync(path, 0o600);
     // On a read-only file system SQLite would only say that it cannot open the file.
     accessSync(path, constants.W_OK);
@@ -247,12 +236,16 @@ function makeFile(path: string): Stats {
   return lstatSync(path);
 }
 
-/** @throws {KleeError} PERMISSION when another user owns it or, if it is a directory, may write to it. */
+/** @throws {KleeError} when it is a link, another user owns it, or may write to it. */
 function refuseForeign(path: string, stats: Stats): void {
+  if (stats.isSymbolicLink())
+    throw new KleeError("HOST", `the store ${path} is a symbolic link; klee does not follow it`);
   if (stats.uid !== process.geteuid?.())
     throw new KleeError("PERMISSION", `${path} belongs to user ${stats.uid}, not to root: chown it, if it is klee's`);
-  if (stats.isDirectory() && (stats.mode & 0o022) !== 0)
-    throw new KleeError("PERMISSION", `${path} can be written by others than root: chmod 700 it`);
+  if ((stats.mode & 0o022) !== 0) {
+    const mode = stats.isDirectory() ? "700" : "600";
+    throw new KleeError("PERMISSION", `${path} can be written by others than root: chmod ${mode} it`);
+  }
 }
 
 const codeOf = (error: unknown): string =>

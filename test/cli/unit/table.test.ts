@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { formatJson, formatJsonLine } from "../../../src/cli/io/json.ts";
+import { printableLine } from "../../../src/cli/io/printable.ts";
 import { cut, renderTable } from "../../../src/cli/io/table.ts";
 
 test("columns are as wide as their widest cell, three spaces apart, and lines end without spaces", async () => {
@@ -45,6 +47,21 @@ test("control characters cannot break a row or drive the terminal", async () => 
   const table = await renderTable([{ header: "COMMAND" }], [["sh -c a\nb\t\x1b[31m\x7f\x9b"]]);
   assert.match(table, /sh -c a\\nb\\t\\u001b\[31m\\u007f\\u009b/);
   assert.doesNotMatch(table.replaceAll("\n", ""), /\p{Cc}/u);
+});
+
+/** Right-to-left override and isolate, a mark, C1's CSI, DEL. */
+const DRIVING = "a\u202eb\u2067c\u200fd\u061ce\x9b\x7f";
+const SPELLED = "a\\u202eb\\u2067c\\u200fd\\u061ce\\u009b\\u007f";
+
+test("marks that turn the direction of writing are spelled out: in tables, in JSON, in messages", async () => {
+  assert.match(await renderTable([{ header: "COMMAND" }], [[DRIVING]]), new RegExp(SPELLED.replaceAll("\\", "\\\\")));
+  for (const format of [formatJson, formatJsonLine]) {
+    const json = format({ [DRIVING]: [DRIVING, "é日"] });
+    assert.ok(json.includes(SPELLED) && json.includes("é日"), json);
+    assert.doesNotMatch(json.replaceAll("\n", ""), /[\p{Cc}\p{Cf}]/u);
+    assert.deepEqual(JSON.parse(json), { [DRIVING]: [DRIVING, "é日"] });
+  }
+  assert.equal(printableLine(` one\n  two\x1b[31m\r${DRIVING} `), `one two\\u001b[31m\\u000d${SPELLED}`);
 });
 
 test("commands are cut after 40 characters", () => {
