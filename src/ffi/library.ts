@@ -32,10 +32,13 @@ function loadKoffi(): Koffi {
 export class LibraryError extends Error {
   override readonly name = "LibraryError";
   readonly candidates: readonly string[];
+  /** None of them is there; else the loader failed for another reason. */
+  readonly isMissing: boolean;
 
   constructor(what: string, candidates: readonly string[], reasons: readonly string[]) {
     super(`cannot load ${what} (tried ${candidates.join(", ")}): ${reasons.at(-1) ?? "no candidate"}`);
     this.candidates = candidates;
+    this.isMissing = reasons.every((reason) => /no such file/i.test(reason));
   }
 }
 

@@ -351,7 +351,12 @@ export function launch(options: LaunchOptions): Promise<Supervised> {
           settleCopied(message.failed.map(uncopied));
           break;
         case "failed":
-          reject(new SupervisorError({ ...message, object: message.object ?? path }, table));
+          reject(
+            message.object === undefined
+              ? // The addon's own failure.
+                new SupervisorError({ ...message, object: path }, ownErrors)
+              : new SupervisorError({ ...message, object: message.object }, table),
+          );
           break;
         default: {
           const object = spec.container;

@@ -1,5 +1,6 @@
 //! Waiting for the end of a cgroup's last process, on a thread of its own.
 
+use super::spawn::no_thread;
 use crate::cgroup::Events;
 use napi::Result;
 use napi::bindgen_prelude::{FnArgs, Function};
@@ -14,12 +15,12 @@ pub fn wait_cgroup_empty(path: String, timeout_ms: f64, done: Function<FnArgs<(i
     let done =
         done.build_threadsafe_function::<(i32, bool)>().build_callback(|outcome| Ok(FnArgs::from(outcome.value)))?;
     let deadline = Instant::now() + Duration::from_millis(timeout_ms.max(0.0) as u64);
-    thread::spawn(move || {
+    let waiting = thread::Builder::new().spawn(move || {
         let outcome = match Events::open(&path).and_then(|events| events.wait_empty(deadline)) {
             Ok(empty) => (0, empty),
             Err(error) => (error.raw_os_error().unwrap_or(libc::EINVAL), false),
         };
         done.call(outcome, ThreadsafeFunctionCallMode::NonBlocking);
     });
-    Ok(())
+    waiting.map(drop).map_err(no_thread)
 }

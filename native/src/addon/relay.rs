@@ -1,6 +1,7 @@
 //! Bytes both ways between the user's descriptors and the stream of a console, on a thread of its own.
 
 use super::keys::Keys;
+use super::spawn::no_thread;
 use super::terminal::{self, RawMode};
 use napi::Result;
 use napi::bindgen_prelude::{Buffer, FnArgs, Function};
@@ -35,7 +36,7 @@ pub fn start_relay(
     // A terminal in raw mode ends only when it is hung up, and that is not for the process on the other one.
     let master = master.filter(|_| !terminal::is_terminal(stdin));
     let keys = Keys::new(detach_keys.to_vec());
-    thread::spawn(move || {
+    let copying = thread::Builder::new().spawn(move || {
         let (output, input) = (Vec::new(), Vec::new());
         let outcome = Copying { stream, master, stdin, stdout, output, input, keys, line: false }.run();
         drop(raw);
@@ -45,7 +46,7 @@ pub fn start_relay(
         };
         done.call((errno, detached), ThreadsafeFunctionCallMode::NonBlocking);
     });
-    Ok(())
+    copying.map(drop).map_err(no_thread)
 }
 
 /// Sets the size of a terminal. Returns errno, 0 when it is done.

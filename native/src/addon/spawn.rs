@@ -6,8 +6,8 @@ use std::io::{self, Error};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::null_mut;
 
-/// Descriptors are copied here before they get their final numbers, so that no copy overwrites a later source.
-const ABOVE: RawFd = 64;
+/// First descriptor of those that are nobody's standard input or output.
+const FREE: RawFd = 3;
 
 /// FreeBSD has no such flag: there the supervisor itself begins its session.
 #[cfg(target_os = "linux")]
@@ -29,16 +29,23 @@ pub struct Program<'a> {
 /// The step that failed, and why.
 pub type Failed = (&'static str, Error);
 
+/// The system has no thread left for this process.
+pub fn no_thread(error: Error) -> napi::Error {
+    napi::Error::from_reason(format!("pthread_create: {error}; a limit of processes or threads is reached"))
+}
+
 /// Starts the program and returns its pid.
 pub fn spawn(program: &Program<'_>) -> Result<libc::pid_t, Failed> {
     let at = |step: &'static str| move |error: Error| (step, error);
     let null = open_null().map_err(at("open /dev/null"))?;
     let mut copies = Vec::new();
+    // Copied above their final numbers before they get these, so that none overwrites a later source.
+    let above = FREE + program.others.len() as RawFd;
     for fd in program.stdio {
-        copies.push(duplicate(fd.unwrap_or(null.as_raw_fd())).map_err(at("fcntl F_DUPFD_CLOEXEC"))?);
+        copies.push(duplicate_above(above, fd.unwrap_or(null.as_raw_fd())).map_err(at("fcntl F_DUPFD_CLOEXEC"))?);
     }
     for fd in program.others {
-        copies.push(duplicate(*fd).map_err(at("fcntl F_DUPFD_CLOEXEC"))?);
+        copies.push(duplicate_above(above, *fd).map_err(at("fcntl F_DUPFD_CLOEXEC"))?);
     }
     let mut actions = FileActions::new().map_err(at("posix_spawn"))?;
     for (target, copy) in copies.iter().enumerate() {
@@ -58,8 +65,13 @@ fn open_null() -> io::Result<OwnedFd> {
 }
 
 pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+    duplicate_above(FREE, fd)
+}
+
+/// EMFILE where no number from there on is free, and where the limit leaves none.
+fn duplicate_above(lowest: RawFd, fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: no pointers; the descriptor that it returns is ours alone.
-    unsafe { Ok(OwnedFd::from_raw_fd(check(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, ABOVE).into())? as RawFd)) }
+    unsafe { Ok(OwnedFd::from_raw_fd(check(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest).into())? as RawFd)) }
 }
 
 struct FileActions(libc::posix_spawn_file_actions_t);

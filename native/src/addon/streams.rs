@@ -55,7 +55,7 @@ impl Pipes {
         for (index, (from, to)) in outputs.into_iter().zip(&ours[1..]).enumerate() {
             let Some(to) = to.map(duplicate).transpose()? else { continue };
             let (stop, supervisor) = (duplicate(waiting.as_raw_fd())?, supervisor.try_clone()?);
-            threads.push(thread::spawn(move || {
+            threads.push(thread::Builder::new().spawn(move || {
                 let failed = Copy { from: &from, to: &to, stop: &stop, keeps_on: true }.run().err()?;
                 // Whoever writes to it hears of that, as in a pipeline.
                 let command = format!(r#"{{"command":"close-output","stream":{}}}"#, index + 1);
@@ -63,14 +63,14 @@ impl Pipes {
                 let errno = failed.raw_os_error().unwrap_or(libc::EIO);
                 // Who closes a pipe wants no more; a terminal that has hung up is gone.
                 (errno != libc::EPIPE && errno != libc::EIO).then_some((index + 1, errno))
-            }));
+            })?);
         }
         if let (Some(to), Some(from)) = (input, ours[0]) {
             let (from, stop) = (duplicate(from)?, duplicate(waiting.as_raw_fd())?);
-            threads.push(thread::spawn(move || {
+            threads.push(thread::Builder::new().spawn(move || {
                 let _ = Copy { from: &from, to: &to, stop: &stop, keeps_on: false }.run();
                 None
-            }));
+            })?);
         }
         Ok(Copies { _wake: wake, threads })
     }

@@ -12,6 +12,7 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 /// A message, and the descriptor that came with it, which is the receiver's from then on. No message: the end.
@@ -42,14 +43,21 @@ pub fn start_supervisor(
         [] => None,
         _ => return Err(Error::new(Status::InvalidArg, "three descriptors make the stdio, or none")),
     };
-    match start(&path, &container, &spec, ours, &held) {
-        Ok(Started { socket, pid, executable, copies }) => {
-            let reader = socket.try_clone()?;
-            thread::spawn(move || {
-                // Here, since the end of its mount takes 0.1 ms, in which Node and the supervisor can both go on.
-                drop(executable);
-                listen(reader, pid, listener, copies);
-            });
+    let listener = Arc::new(listener);
+    // Before there is anything to listen to: where the system has no thread left nothing has begun.
+    let (give, given) = mpsc::channel();
+    let listening = Arc::clone(&listener);
+    let waiting = thread::Builder::new().spawn(move || {
+        let Ok(Started { reader, pid, executable, copies }) = given.recv() else { return };
+        // Here, since the end of its mount takes 0.1 ms, in which Node and the supervisor can both go on.
+        drop(executable);
+        listen(reader, pid, listening, copies);
+    });
+    let started = waiting.map_err(|error| ("pthread_create", error));
+    match started.and_then(|_| start(&path, &container, &spec, ours, &held)) {
+        Ok((socket, started)) => {
+            // The thread waits for it.
+            let _ = give.send(started);
             Ok(Supervisor { socket: Some(socket) })
         }
         Err((step, error)) => {
@@ -62,7 +70,7 @@ pub fn start_supervisor(
 }
 
 struct Started {
-    socket: UnixStream,
+    reader: UnixStream,
     pid: libc::pid_t,
     executable: Executable,
     copies: Option<Copies>,
@@ -74,8 +82,9 @@ fn start(
     spec: &str,
     ours: Option<[Option<RawFd>; 3]>,
     held: &[i32],
-) -> std::result::Result<Started, Failed> {
+) -> std::result::Result<(UnixStream, Started), Failed> {
     let (socket, theirs) = UnixStream::pair().map_err(|error| ("socketpair", error))?;
+    let reader = socket.try_clone().map_err(|error| ("fcntl F_DUPFD_CLOEXEC", error))?;
     let theirs = OwnedFd::from(theirs);
     let pipes = ours.map(Pipes::open).transpose().map_err(|error| ("pipe2", error))?;
     let number = |fd: &OwnedFd| fd.as_raw_fd();
@@ -88,16 +97,17 @@ fn start(
         pipes.as_ref().map_or([None; 3], |pipes| [0, 1, 2].map(|index| pipes.process[index].as_ref().map(number)));
     let pid = spawn(&Program { executable: &executable, arguments: &arguments, stdio, others: &others })?;
     drop(theirs);
-    let sent = match wire::send(socket.as_fd(), spec.as_bytes(), None) {
+    // Before it is told what to do: it ends when it finds nobody at the other side.
+    let copies = pipes.map(|pipes| pipes.copy(&socket)).transpose().map_err(|error| ("pthread_create", error));
+    let sent = copies.and_then(|copies| match wire::send(socket.as_fd(), spec.as_bytes(), None) {
         // One that does not read any more is heard of as ended.
         Err(error) if error.raw_os_error() != Some(libc::EPIPE) => Err(("sendmsg", error)),
-        _ => Ok(()),
-    };
-    match sent.and_then(|()| pipes.map(|pipes| pipes.copy(&socket)).transpose().map_err(|error| ("fcntl", error))) {
-        Ok(copies) => Ok(Started { socket, pid, executable, copies }),
+        _ => Ok(copies),
+    });
+    match sent {
+        Ok(copies) => Ok((socket, Started { reader, pid, executable, copies })),
         Err(failed) => {
-            // It ends when it finds nobody at the other side.
-            drop(socket);
+            drop((socket, reader));
             reap(pid);
             Err(failed)
         }
@@ -113,7 +123,8 @@ pub fn start_detached(path: String, arguments: Vec<String>) -> i32 {
     });
     match started {
         Ok(pid) => {
-            thread::spawn(move || reap(pid));
+            // Without a thread nobody reaps it while this process lives.
+            let _ = thread::Builder::new().spawn(move || reap(pid));
             pid
         }
         Err((_, error)) => -error.raw_os_error().unwrap_or(libc::EINVAL),
@@ -123,7 +134,7 @@ pub fn start_detached(path: String, arguments: Vec<String>) -> i32 {
 /// How the message of the process's end begins, `spec::Event`.
 const EXITED: &[u8] = br#"{"event":"exited""#;
 
-fn listen(socket: UnixStream, pid: libc::pid_t, listener: Listener, mut copies: Option<Copies>) {
+fn listen(socket: UnixStream, pid: libc::pid_t, listener: Arc<Listener>, mut copies: Option<Copies>) {
     let tell = |message: Option<String>, attached: Option<OwnedFd>| {
         listener.call((message, attached.map(IntoRawFd::into_raw_fd)), ThreadsafeFunctionCallMode::NonBlocking);
     };

@@ -1,6 +1,13 @@
+import { addRemedyHook } from "../../ffi/errno.ts";
 import { during } from "../../timeline.ts";
 import { KleeError } from "../errors.ts";
 import type { Host } from "./host.ts";
+
+addRemedyHook((call, code) => {
+  if (code === "EMFILE") return "raise the limit of open files, ulimit -n";
+  if (call === "pthread_create" && code === "EAGAIN") return "a limit of processes or threads is reached";
+  return undefined;
+});
 
 /**
  * The kernel that klee works on: this one. KLEE_HOST names another for tests.

@@ -141,12 +141,13 @@ function openLibnftables(): Nft {
   try {
     return during("library", openNft);
   } catch (error) {
-    if (error instanceof LibraryError)
+    if (error instanceof LibraryError && error.isMissing)
       throw new KleeError(
         "UNSUPPORTED",
         "libnftables.so.1 is missing; install it (Debian: apt-get install libnftables1)",
         { cause: error },
       );
+    if (error instanceof LibraryError) throw new KleeError("HOST", error.message, { cause: error });
     throw error;
   }
 }
