@@ -5,7 +5,8 @@ import type { Host } from "./host.ts";
 
 addRemedyHook((call, code) => {
   if (code === "EMFILE") return "raise the limit of open files, ulimit -n";
-  if (call === "pthread_create" && code === "EAGAIN") return "a limit of processes or threads is reached";
+  if (["pthread_create", "posix_spawn", "fork"].includes(call) && code === "EAGAIN")
+    return "a limit of processes or threads is reached";
   return undefined;
 });
 
