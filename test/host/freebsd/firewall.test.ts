@@ -99,6 +99,23 @@ test("one more container is one small change", () => {
   assert.deepEqual(inKernel(), wanted(sample));
 });
 
+test("the rules of translation are not loaded anew with each container, but where they are missing", () => {
+  firewall.load(sample);
+  const attachments = [{ network: loopback, ipv4: "10.2.3.9", ipv6: "" }];
+  const plain = containerPolicy({ ...web, id: "0123456789ab", attachments, ports: [] });
+  const add = () => firewall.change({ add: plain });
+  assert.equal(commits(add), 0);
+  pf.withPf((device) => {
+    pf.replaceAnchors(device, [{ anchor: `${ROOT}/nat/em0`, rules: { nat: [] }, tables: {} }]);
+    pf.clearTables(device, `${ROOT}/nat/em0`);
+  });
+  assert.equal(commits(add), 1);
+  firewall.change({ remove: plain });
+  const { anchor, rules } = anchorsOf(sample).find((one) => one.anchor === `${ROOT}/nat/em0`) ?? {};
+  const ofNat = (inKernel().get(anchor ?? "") as { rules: number[] }).rules;
+  assert.deepEqual(ofNat, [rules?.nat?.length, 0, 0]);
+});
+
 test("connections of an address that is withdrawn end; those of one that stays do not", () => {
   for (const source of ["10.2.3.1", "10.2.3.2"])
     filter.judge({ direction: "out", interface: "em0", protocol: 6, source, destination: "203.0.113.5", port: 443 });

@@ -42,8 +42,9 @@ test("an endpoint in a network's subnet changes nothing, one elsewhere a few tab
   const plain = { ...web, ports: [] };
   const nothing = planChange({ add: containerPolicy(plain) });
   assert.deepEqual([nothing.restrict, nothing.permit, nothing.withdraw, nothing.gone], [[], [], [], []]);
+  assert.deepEqual(nothing.anchors, []);
   assert.deepEqual(
-    nothing.anchors.map(({ anchor }) => anchor),
+    nothing.standing.map(({ anchor }) => anchor),
     ["klee/nat/em0"],
     "the rules of translation, in case they are not there",
   );
@@ -72,7 +73,7 @@ test("published ports come and go as one anchor", () => {
   const plan = planChange({ add: containerPolicy(web) });
   assert.deepEqual(
     plan.anchors.map(({ anchor }) => anchor),
-    ["klee/nat/em0", `klee/ports/${web.id}`],
+    [`klee/ports/${web.id}`],
   );
   const gone = planChange({ remove: containerPolicy(web) });
   assert.deepEqual(gone.anchors, [{ anchor: `klee/ports/${web.id}`, rules: { rdr: [], filter: [] } }]);

@@ -12,6 +12,8 @@ const NV_ROOM_LIMIT = 1 << 20;
 /** pf opened for reading and writing, pf(4). Dispose of it after use. */
 export class PfDevice implements Disposable {
   readonly #fd: number;
+  /** Requests that this kernel does not know. */
+  readonly #unknown = new Set<number>();
 
   /** @throws {SyscallError} ENOENT when the module pf is not loaded, EPERM or EACCES when the caller may not. */
   constructor(path: string = PF_DEVICE) {
@@ -25,6 +27,20 @@ export class PfDevice implements Disposable {
   /** Makes one of pf's ioctls. @throws {SyscallError} named after it. */
   ioctl(call: IoctlCall): IoctlReply {
     return ioctlOn(this.#fd, call);
+  }
+
+  /** Makes a request that not every release knows, or else what stands for it; it is tried but once. */
+  ioctlIfKnown<T, U>(call: IoctlCall, read: (reply: IoctlReply) => T, otherwise: () => U): T | U {
+    if (this.#unknown.has(call.ioctl.request)) return otherwise();
+    let reply: IoctlReply;
+    try {
+      reply = this.ioctl(call);
+    } catch (error) {
+      if (!isUnknownRequest(error)) throw error;
+      this.#unknown.add(call.ioctl.request);
+      return otherwise();
+    }
+    return read(reply);
   }
 }
 
@@ -72,12 +88,11 @@ export function encodeStatusQuery(): IoctlCall {
 
 /** Is pf filtering? */
 export function isRunning(pf: PfDevice): boolean {
-  try {
-    return pfStatus.decode(pf.ioctl(encodeStatusQuery()).argument).running !== 0;
-  } catch (error) {
-    if (!isUnknownRequest(error)) throw error;
-    return nvRequest(pf, DIOCGETSTATUSNV, "", {}).running === true;
-  }
+  return pf.ioctlIfKnown(
+    encodeStatusQuery(),
+    ({ argument }) => pfStatus.decode(argument).running !== 0,
+    () => nvRequest(pf, DIOCGETSTATUSNV, "", {}).running === true,
+  );
 }
 
 /** The calls that have pf filter, and have it stop. */

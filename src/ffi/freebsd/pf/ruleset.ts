@@ -14,7 +14,7 @@ import {
 } from "../abi/pf.ts";
 import { DIOCGETRULE } from "../abi/pf14.ts";
 import type { IoctlCall } from "../control.ts";
-import { isUnknownRequest, nvRequest, type PfDevice } from "./device.ts";
+import { nvRequest, type PfDevice } from "./device.ts";
 import { decodeRule, type PfRule, type PfRuleset, ruleFields, rulesetAction } from "./rule.ts";
 import { decodeNvRule } from "./rule-nv.ts";
 import { preparePool, retryBusy } from "./transaction.ts";
@@ -60,10 +60,7 @@ export function decodeRuleQuery(argument: Buffer): LoadedRule {
 }
 
 function readRule(pf: PfDevice, anchor: string, ruleset: PfRuleset, ticket: number, number: number): LoadedRule {
-  try {
-    return decodeRuleQuery(pf.ioctl(encodeRuleQuery(anchor, ruleset, ticket, number)).argument);
-  } catch (error) {
-    if (!isUnknownRequest(error)) throw error;
+  const readByName = (): LoadedRule => {
     const answer = nvRequest(pf, DIOCGETRULENV, `${anchor || "main"} ${ruleset} ${number}`, {
       anchor,
       ruleset: BigInt(rulesetAction(ruleset)),
@@ -71,7 +68,9 @@ function readRule(pf: PfDevice, anchor: string, ruleset: PfRuleset, ticket: numb
       nr: BigInt(number),
     });
     return { number, ...decodeNvRule(answer) };
-  }
+  };
+  const call = encodeRuleQuery(anchor, ruleset, ticket, number);
+  return pf.ioctlIfKnown(call, ({ argument }) => decodeRuleQuery(argument), readByName);
 }
 
 /** Number of rules in a ruleset; 0 where there is no such anchor. @throws {SyscallError} */

@@ -156,12 +156,11 @@ export function encodeStateKill({ id, creator }: Pick<PfState, "id" | "creator">
 }
 
 function kill(pf: PfDevice, state: PfState): void {
-  try {
-    pf.ioctl(encodeStateKill(state));
-  } catch (error) {
-    if (!isUnknownRequest(error)) throw error;
-    nvRequest(pf, DIOCKILLSTATESNV, `state ${state.id.toString(16)}`, stateKillList(state));
-  }
+  pf.ioctlIfKnown(
+    encodeStateKill(state),
+    () => undefined,
+    () => nvRequest(pf, DIOCKILLSTATESNV, `state ${state.id.toString(16)}`, stateKillList(state)),
+  );
 }
 
 /**

@@ -7,7 +7,7 @@ import { describePolicy } from "./description.ts";
 import { GROUP } from "./interfaces.ts";
 import { killAgainst, killOlder } from "./older.ts";
 import { planChange, type TableStep } from "./rule-change.ts";
-import { anchorsOf, BRANCHES, ROOT, rootRules, UNHELD } from "./rules.ts";
+import { anchorsOf, BRANCHES, MEMBERS, ROOT, rootRules, UNHELD } from "./rules.ts";
 
 const HOW_TO_ENABLE = "enable it with `sysrc pf_enable=YES` and `service pf start`";
 
@@ -16,8 +16,11 @@ const HOW_TO_ENABLE = "enable it with `sysrc pf_enable=YES` and `service pf star
  * three calls of that anchor, which are added where /etc/pf.conf has none.
  */
 export class FreebsdFirewall implements Firewall {
+  /** Kept: each command asks pf several times. */
+  #device: pf.PfDevice | undefined;
+
   load(policy: Policy): void {
-    attempt("cannot load the firewall rules", (device) => {
+    this.#attempt("cannot load the firewall rules", (device) => {
       requireRunning(device);
       const wanted = anchorsOf(policy);
       const known = new Set(wanted.map(({ anchor }) => anchor));
@@ -31,13 +34,15 @@ export class FreebsdFirewall implements Firewall {
   }
 
   change(change: PolicyChange): void {
-    attempt("cannot change the firewall rules", (device) => {
+    this.#attempt("cannot change the firewall rules", (device) => {
       const plan = planChange(change);
-      for (const { anchor, table } of plan.tables) pf.createTable(device, anchor, table);
+      // They are the same for every policy: as a rule they are there.
+      const missing = plan.standing.filter((anchor) => !isLoaded(device, anchor));
+      for (const { anchor } of missing) pf.createTable(device, anchor, MEMBERS);
       const done: TableStep[] = [];
       try {
         for (const step of plan.restrict) done.push(add(device, step));
-        pf.replaceAnchors(device, plan.anchors);
+        pf.replaceAnchors(device, [...missing, ...plan.anchors]);
         for (const step of plan.permit) done.push(add(device, step));
       } catch (error) {
         for (const step of done.reverse()) remove(device, step);
@@ -54,14 +59,14 @@ export class FreebsdFirewall implements Firewall {
   /** pf asks no rule about packets of a state, and its states may be older than the rules and the loss of an address. */
   endConnections(addresses: readonly string[]): void {
     try {
-      pf.withPf((device) => pf.killStates(device, addresses, endSockets));
+      this.#withPf((device) => pf.killStates(device, addresses, endSockets));
     } catch (error) {
       if (!isAbsent(error)) throw hostFailure(`cannot end the connections of ${addresses.join(", ")}`, error);
     }
   }
 
   unload(): void {
-    attempt("cannot remove the firewall rules", (device) => {
+    this.#attempt("cannot remove the firewall rules", (device) => {
       pf.removeCalls(device, ROOT);
       const anchors = [...ownAnchors(device), UNHELD, ROOT];
       pf.replaceAnchors(device, anchors.map(emptied));
@@ -71,7 +76,7 @@ export class FreebsdFirewall implements Firewall {
 
   loaded(): boolean {
     try {
-      return pf.withPf(
+      return this.#withPf(
         (device) =>
           pf.isRunning(device) &&
           // Another version's rules have another number.
@@ -89,6 +94,28 @@ export class FreebsdFirewall implements Firewall {
   describe(policy: Policy): string {
     return describePolicy(policy);
   }
+
+  #attempt(what: string, act: (device: pf.PfDevice) => void): void {
+    try {
+      this.#withPf(act);
+    } catch (error) {
+      if (isAbsent(error)) throw new KleeError("UNSUPPORTED", `pf is not loaded; ${HOW_TO_ENABLE}`, { cause: error });
+      throw hostFailure(what, error);
+    }
+  }
+
+  #withPf<T>(act: (device: pf.PfDevice) => T): T {
+    if (this.#device !== undefined)
+      try {
+        return act(this.#device);
+      } catch (error) {
+        if (!isGone(error)) throw error;
+        this.#device[Symbol.dispose]();
+      }
+    this.#device = undefined;
+    this.#device = new pf.PfDevice();
+    return act(this.#device);
+  }
 }
 
 /** klee's anchors within the root, as the kernel has them. */
@@ -103,6 +130,13 @@ function ownAnchors(device: pf.PfDevice): string[] {
  * rules named tables when it frees these, 10 to 20 seconds later. Until then it is listed, and is emptied again or filled.
  */
 const emptied = (anchor: string): pf.PfAnchor => ({ anchor, rules: { nat: [], rdr: [], filter: [] }, tables: {} });
+
+/** Another version's rules have another number. */
+function isLoaded(device: pf.PfDevice, { anchor, rules = {} }: pf.PfAnchor): boolean {
+  return Object.entries(rules).every(
+    ([ruleset, list]) => pf.ruleCount(device, anchor, ruleset as pf.PfRuleset) === list.length,
+  );
+}
 
 function add(device: pf.PfDevice, step: TableStep): TableStep {
   pf.addAddresses(device, step.anchor, step.table, step.addresses);
@@ -130,16 +164,10 @@ function requireRunning(device: pf.PfDevice): void {
   throw new KleeError("UNSUPPORTED", `pf does not filter, so containers would not be isolated; ${HOW_TO_ENABLE}`);
 }
 
+/** The module was unloaded since the device was opened; it may have been loaded again. */
+const isGone = (error: unknown): boolean => error instanceof SyscallError && error.code === "ENXIO";
+
 /** No device: the module is not loaded. */
 function isAbsent(error: unknown): boolean {
   return error instanceof SyscallError && error.call === "open" && error.code === "ENOENT";
-}
-
-function attempt(what: string, act: (device: pf.PfDevice) => void): void {
-  try {
-    pf.withPf(act);
-  } catch (error) {
-    if (isAbsent(error)) throw new KleeError("UNSUPPORTED", `pf is not loaded; ${HOW_TO_ENABLE}`, { cause: error });
-    throw hostFailure(what, error);
-  }
 }

@@ -30,8 +30,8 @@ export interface TableStep {
  * so at the same time.
  */
 export interface ChangePlan {
-  /** Tables that must be there, perhaps empty. */
-  readonly tables: readonly Pick<TableStep, "anchor" | "table">[];
+  /** Anchors that must be there with these rules, which never change, and a table {@link MEMBERS}, perhaps empty. */
+  readonly standing: readonly pf.PfAnchor[];
   /** Addresses to add that forbid. */
   readonly restrict: readonly TableStep[];
   /** Anchors to replace, in one transaction. */
@@ -104,10 +104,9 @@ export function planChange({ add = {}, remove = {} }: PolicyChange): ChangePlan 
   const isGone = ({ anchor }: TableStep): boolean => gone.includes(anchor);
   const isNew = ({ anchor, table }: TableStep): boolean => table === MEMBERS && kept.has(anchor);
   return {
-    tables: interfaces.map((name) => ({ anchor: natOf(name), table: MEMBERS })),
+    standing: interfaces.map((name) => ({ anchor: natOf(name), rules: { nat: natRules(name) } })),
     restrict: merged(after.forbidding, before.forbidding),
     anchors: [
-      ...interfaces.map((name) => ({ anchor: natOf(name), rules: { nat: natRules(name) } })),
       ...added,
       ...changedContainers(add, remove),
       ...gone.map((anchor) => ({ anchor, rules: { filter: [] } })),
