@@ -1,4 +1,6 @@
+import { SyscallError } from "../errno.ts";
 import { FieldError } from "../struct.ts";
+import { errnoTable } from "./abi/errno.ts";
 import { cFunction, errnoCall, readCString } from "./libc.ts";
 
 type NvlistPointer = bigint;
@@ -71,9 +73,14 @@ function checkName(name: string): void {
   }
 }
 
+/** Lists are memory of this process: what fills them is no call of the kernel's. */
+function succeed(call: string, object: string, errno: number): void {
+  if (errno !== 0) throw new SyscallError({ call, object, errno, table: errnoTable });
+}
+
 function withNvlist<T>(fill: (list: NvlistPointer) => void, use: (list: NvlistPointer) => T): T {
   const cell = Buffer.alloc(POINTER_SIZE);
-  errnoCall({ call: "nvlist_alloc", object: "" }, () => nvlist_alloc(cell, NV_UNIQUE_NAME, 0));
+  succeed("nvlist_alloc", "", nvlist_alloc(cell, NV_UNIQUE_NAME, 0));
   const list = cell.readBigUInt64LE(0);
   try {
     fill(list);
@@ -85,9 +92,9 @@ function withNvlist<T>(fill: (list: NvlistPointer) => void, use: (list: NvlistPo
 
 function addProperties(list: NvlistPointer, properties: ZfsProperties): void {
   for (const [name, value] of Object.entries(properties)) {
-    errnoCall({ call: "nvlist_add", object: name }, () =>
-      typeof value === "bigint" ? nvlist_add_uint64(list, name, value) : nvlist_add_string(list, name, value),
-    );
+    const errno =
+      typeof value === "bigint" ? nvlist_add_uint64(list, name, value) : nvlist_add_string(list, name, value);
+    succeed("nvlist_add", name, errno);
   }
 }
 
@@ -161,9 +168,7 @@ function onSnapshots(
   withZfs(() =>
     withNvlist(
       (list) => {
-        for (const name of snapshots) {
-          errnoCall({ call: "nvlist_add", object: name }, () => nvlist_add_boolean(list, name));
-        }
+        for (const name of snapshots) succeed("nvlist_add", name, nvlist_add_boolean(list, name));
       },
       (list) => {
         const failures = Buffer.alloc(POINTER_SIZE);

@@ -12,8 +12,8 @@ const NV_ROOM_LIMIT = 1 << 20;
 /** pf opened for reading and writing, pf(4). Dispose of it after use. */
 export class PfDevice implements Disposable {
   readonly #fd: number;
-  /** Requests that this kernel does not know. */
-  readonly #unknown = new Set<number>();
+  /** Release 15 has none of the requests any more that have a form by names; each release that lacks one has all of those. */
+  #onlyByNames = false;
 
   /** @throws {SyscallError} ENOENT when the module pf is not loaded, EPERM or EACCES when the caller may not. */
   constructor(path: string = PF_DEVICE) {
@@ -29,16 +29,16 @@ export class PfDevice implements Disposable {
     return ioctlOn(this.#fd, call);
   }
 
-  /** Makes a request that not every release knows, or else what stands for it; it is tried but once. */
-  ioctlIfKnown<T, U>(call: IoctlCall, read: (reply: IoctlReply) => T, otherwise: () => U): T | U {
-    if (this.#unknown.has(call.ioctl.request)) return otherwise();
+  /** Makes a request that releases up to 14 have, or else its form by names; what is missing is tried but once. */
+  ioctlUntil15<T, U>(call: IoctlCall, read: (reply: IoctlReply) => T, byNames: () => U): T | U {
+    if (this.#onlyByNames) return byNames();
     let reply: IoctlReply;
     try {
       reply = this.ioctl(call);
     } catch (error) {
       if (!isUnknownRequest(error)) throw error;
-      this.#unknown.add(call.ioctl.request);
-      return otherwise();
+      this.#onlyByNames = true;
+      return byNames();
     }
     return read(reply);
   }
@@ -88,7 +88,7 @@ export function encodeStatusQuery(): IoctlCall {
 
 /** Is pf filtering? */
 export function isRunning(pf: PfDevice): boolean {
-  return pf.ioctlIfKnown(
+  return pf.ioctlUntil15(
     encodeStatusQuery(),
     ({ argument }) => pfStatus.decode(argument).running !== 0,
     () => nvRequest(pf, DIOCGETSTATUSNV, "", {}).running === true,

@@ -70,7 +70,7 @@ function readRule(pf: PfDevice, anchor: string, ruleset: PfRuleset, ticket: numb
     return { number, ...decodeNvRule(answer) };
   };
   const call = encodeRuleQuery(anchor, ruleset, ticket, number);
-  return pf.ioctlIfKnown(call, ({ argument }) => decodeRuleQuery(argument), readByName);
+  return pf.ioctlUntil15(call, ({ argument }) => decodeRuleQuery(argument), readByName);
 }
 
 /** Number of rules in a ruleset; 0 where there is no such anchor. @throws {SyscallError} */

@@ -156,7 +156,7 @@ export function encodeStateKill({ id, creator }: Pick<PfState, "id" | "creator">
 }
 
 function kill(pf: PfDevice, state: PfState): void {
-  pf.ioctlIfKnown(
+  pf.ioctlUntil15(
     encodeStateKill(state),
     () => undefined,
     () => nvRequest(pf, DIOCKILLSTATESNV, `state ${state.id.toString(16)}`, stateKillList(state)),

@@ -66,9 +66,12 @@ function requireRuleset(ruleset: number): void {
 /** Unmounts all at and below a path, the last one first. Nothing mounted is no error. */
 export async function unmountAll(path: string): Promise<void> {
   const deadline = Date.now() + LEAVING_MS;
-  for (const mountpoint of mountpointsBelow(path).reverse()) {
-    while (!tryUnmount(mountpoint, Date.now() >= deadline)) await setTimeout(RETRY_MS);
-  }
+  for (const mountpoint of mountpointsBelow(path).reverse()) await unmountOne(mountpoint, deadline);
+}
+
+/** Unmounts what is mounted at a path; by force, from the deadline on. Nothing mounted is no error. */
+export async function unmountOne(mountpoint: string, deadline = Date.now() + LEAVING_MS): Promise<void> {
+  while (!tryUnmount(mountpoint, Date.now() >= deadline)) await setTimeout(RETRY_MS);
 }
 
 /** False while a process that was killed is still in it. */

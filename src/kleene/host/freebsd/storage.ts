@@ -9,7 +9,7 @@ import { build, makeDirectory, type ObjectKind, place, remove, unfinished, unhea
 import { makeDataset, makeWithin, parentDataset, removeDatasets, SNAPSHOT } from "./datasets.ts";
 import { freebsdFiles } from "./files.ts";
 import { hasDirectory } from "./inside.ts";
-import { mountpointsBelow, unmountAll } from "./mounts.ts";
+import { mountpointsBelow, unmountAll, unmountOne } from "./mounts.ts";
 
 const RESOLVER_FILES = ["/etc/resolv.conf"];
 const isDataset = (name: string): boolean => !name.startsWith("/");
@@ -214,7 +214,7 @@ async function inDataset(
     await inDirectory(root, kind, id, () => Promise.resolve());
     attempt(`cannot mount ${dataset}`, () => mount.mountZfs(dataset, files));
     await fill(files);
-    await unmountAll(files);
+    await unmountOne(files);
   } catch (error) {
     await unmountAll(files);
     remove(place(root, kind, id), mountpointsBelow);
