@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { errnoTable } from "../../src/ffi/linux/abi/errno.ts";
-import { constants as file } from "../../src/ffi/linux/abi/file.ts";
+import * as fileAbi from "../../src/ffi/linux/abi/file.ts";
 import { fileSystemMagics, mountFlags, unmountFlags } from "../../src/ffi/linux/abi/mount.ts";
 import { constants as namespaces } from "../../src/ffi/linux/abi/namespace.ts";
 import * as netfilter from "../../src/ffi/linux/abi/netfilter.ts";
@@ -94,6 +94,7 @@ const structs = [
   ...structsOf(netfilter),
   ...structsOf(sockDiag),
   ...structsOf(socketAbi),
+  ...structsOf(fileAbi),
 ];
 const constants: Readonly<Record<string, number>> = {
   ...netlink.constants,
@@ -101,7 +102,7 @@ const constants: Readonly<Record<string, number>> = {
   ...netfilter.constants,
   ...sockDiag.constants,
   ...socketAbi.constants,
-  ...file,
+  ...fileAbi.constants,
   ...namespaces,
   ...renamed,
 };

@@ -46,7 +46,8 @@ export function cgroupMounts(): CgroupMount[] {
   });
 }
 
-const isCgroup2 = (path: string): boolean => ifPresent(() => statfsSync(path).type) === fileSystemMagics.cgroup2;
+const isCgroup2 = (path: string): boolean =>
+  ifPresent("statfs", path, () => statfsSync(path).type) === fileSystemMagics.cgroup2;
 
 const isRoot = (path: string): boolean => cgroupId(path) === ROOT_ID;
 
@@ -99,7 +100,7 @@ export function moveProcess(pid: number, path: string): boolean {
 
 /** Controllers that a cgroup can give to its children, cgroup.controllers; none when there is no such cgroup. */
 export function controllersOf(path: string): string[] {
-  const list = ifPresent(() => readFileSync(`${path}/cgroup.controllers`, "utf8")) ?? "";
+  const list = readControl(path, "cgroup.controllers") ?? "";
   return list.split(/\s+/).filter(Boolean);
 }
 
@@ -119,7 +120,7 @@ export function killCgroup(path: string): void {
 
 /** Does a process live in the cgroup or a descendant? False as well when there is no such cgroup. */
 export function isPopulated(path: string): boolean {
-  const events = ifPresent(() => readFileSync(`${path}/cgroup.events`, "utf8"));
+  const events = readControl(path, "cgroup.events");
   return events !== undefined && /^populated 1$/m.test(events);
 }
 
@@ -130,7 +131,7 @@ export function processesOf(path: string): number[] {
 
 /** {@link processesOf} without the descendants. */
 export function ownProcessesOf(path: string): number[] {
-  const own = ifPresent(() => readFileSync(`${path}/cgroup.procs`, "utf8")) ?? "";
+  const own = readControl(path, "cgroup.procs") ?? "";
   // 0 stands for a process that this namespace cannot see.
   return own
     .split("\n")
@@ -147,9 +148,9 @@ export interface CgroupUsage {
 
 /** What a cgroup and its descendants use, cpu.stat and memory.current; undefined when there is no such cgroup. */
 export function cgroupUsage(path: string): CgroupUsage | undefined {
-  const stat = ifPresent(() => readFileSync(`${path}/cpu.stat`, "utf8"));
+  const stat = readControl(path, "cpu.stat");
   if (stat === undefined) return undefined;
-  const memory = ifPresent(() => readFileSync(`${path}/memory.current`, "utf8"));
+  const memory = readControl(path, "memory.current");
   return {
     cpuMicroseconds: Number(/^usage_usec (\d+)$/m.exec(stat)?.[1] ?? 0),
     memoryBytes: memory === undefined ? undefined : Number(memory),
@@ -161,19 +162,19 @@ const LINKS_WITHOUT_CHILDREN = 2;
 
 /** Has a cgroup children? False as well when there is no such cgroup. stat(2): each child's ".." is a link. */
 export function hasChildren(path: string): boolean {
-  const links = ifPresent(() => statSync(path).nlink);
+  const links = ifPresent("stat", path, () => statSync(path).nlink);
   return links !== undefined && links > LINKS_WITHOUT_CHILDREN;
 }
 
 /** Names of a cgroup's children; none when there is no such cgroup. */
 export function childrenOf(path: string): string[] {
-  const entries = ifPresent(() => readdirSync(path, { withFileTypes: true })) ?? [];
+  const entries = ifPresent("readdir", path, () => readdirSync(path, { withFileTypes: true })) ?? [];
   return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
 }
 
 /** The id that BPF programs know a cgroup by, never used again: its directory's inode number. */
 export function cgroupId(path: string): bigint | undefined {
-  return ifPresent(() => statSync(path, { bigint: true }).ino);
+  return ifPresent("stat", path, () => statSync(path, { bigint: true }).ino);
 }
 
 /**
@@ -184,13 +185,14 @@ export function cgroupId(path: string): bigint | undefined {
  */
 export function openCgroup(path: string): Fd | undefined {
   const flags = constants.O_RDONLY | constants.O_DIRECTORY | file.O_CLOEXEC;
-  return ifPresent(
-    () =>
-      new Fd(
-        call("open", path, () => libc.open(path, flags, "int", 0)),
-        path,
-      ),
-  );
+  try {
+    return new Fd(
+      call("open", path, () => libc.open(path, flags, "int", 0)),
+      path,
+    );
+  } catch (error) {
+    return unlessAbsent(error);
+  }
 }
 
 /** Path of an open cgroup's directory, which never leads to another one of the same name. */
@@ -235,14 +237,26 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
-/** A cgroup that goes away meanwhile answers ENOENT before its files are opened and ENODEV after. */
-function ifPresent<T>(read: () => T): T | undefined {
+/** The text of a file of a cgroup; undefined when there is no such cgroup, or it has no such file. */
+const readControl = (path: string, name: string): string | undefined =>
+  ifPresent("read", `${path}/${name}`, () => readFileSync(`${path}/${name}`, "utf8"));
+
+/** Makes one call that only looks: traced; undefined when what it looks for is not there. */
+function ifPresent<T>(name: string, path: string, read: () => T): T | undefined {
+  const startedAt = traceStart();
   try {
-    return read();
+    const found = read();
+    traceCall(name, path, 0, startedAt);
+    return found;
   } catch (error) {
-    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENODEV") return undefined;
-    throw error;
+    traceCall(name, path, codeOf(error), startedAt);
+    return unlessAbsent(error);
   }
+}
+
+/** A cgroup that goes away meanwhile answers ENOENT before its files are opened and ENODEV after. */
+function unlessAbsent(error: unknown): undefined {
+  if (codeOf(error) !== "ENOENT" && codeOf(error) !== "ENODEV") throw error;
 }
 
 /** Makes one call: traced; false for an expected refusal, a SyscallError for any other. */

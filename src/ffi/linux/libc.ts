@@ -41,6 +41,8 @@ export const libc = {
   open: bound<(path: string, flags: number, type: "int", mode: number) => number>("int open(const char *, int, ...)"),
   memfd_create: bound<(name: string, flags: number) => number>("int memfd_create(const char *, unsigned int)"),
   close: bound<(fd: number) => number>("int close(int)"),
+  fcntl:
+    bound<(fd: number, command: number, type: "void *", argument: Uint8Array) => number>("int fcntl(int, int, ...)"),
   flock: (fd: number, operation: number): number => flockFunction()(fd, operation),
   mount: bound<
     (source: string | null, target: string, type: string | null, flags: number, data: string | null) => number

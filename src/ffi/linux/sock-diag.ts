@@ -1,6 +1,13 @@
 import { encodeAddress } from "../inet.ts";
-import { constants as diag, inet_diag_msg, inet_diag_req_v2, inet_diag_sockid } from "./abi/sock-diag.ts";
+import {
+  constants as diag,
+  inet_diag_bc_op,
+  inet_diag_hostcond,
+  inet_diag_msg,
+  inet_diag_req_v2,
+} from "./abi/sock-diag.ts";
 import { constants as so } from "./abi/socket.ts";
+import { encodeAttribute } from "./netlink/message.ts";
 import { NetlinkSocket, type Request } from "./netlink/socket.ts";
 import { openTransport } from "./netlink/transport.ts";
 
@@ -30,38 +37,47 @@ export function openSockDiag(): NetlinkSocket {
  * @throws {SyscallError} EOPNOTSUPP when the kernel cannot.
  */
 export function destroyConnected(socket: NetlinkSocket, addresses: readonly string[]): number {
-  const wanted = new Set(addresses.map((address) => mapped(encodeAddress(address)).toString("hex")));
   let destroyed = 0;
-  for (const family of [so.AF_INET, so.AF_INET6])
-    for (const protocol of [diag.IPPROTO_TCP, diag.IPPROTO_UDP]) {
-      const found = socket
-        .dump(request(diag.SOCK_DIAG_BY_FAMILY, family, protocol, Buffer.alloc(inet_diag_sockid.size)))
-        .map(({ body }) => inet_diag_msg.decode(body).id)
-        .filter((id) => wanted.has(sourceOf(id, family)));
-      for (const { error } of socket.batch(found.map((id) => request(diag.SOCK_DESTROY, family, protocol, id)))) {
-        if (error !== undefined && error.code !== "ENOENT") throw error;
-        destroyed += 1;
+  // Sockets of IPv6 have addresses of IPv4 as well, mapped.
+  for (const address of addresses.map(encodeAddress))
+    for (const family of address.length === IPV4_SIZE ? [so.AF_INET, so.AF_INET6] : [so.AF_INET6])
+      for (const protocol of [diag.IPPROTO_TCP, diag.IPPROTO_UDP]) {
+        const found = socket
+          .dump(request(diag.SOCK_DIAG_BY_FAMILY, family, protocol, NOBODY, hasAddress(address)))
+          .map(({ body }) => inet_diag_msg.decode(body).id);
+        for (const { error } of socket.batch(found.map((id) => request(diag.SOCK_DESTROY, family, protocol, id)))) {
+          if (error !== undefined && error.code !== "ENOENT") throw error;
+          destroyed += 1;
+        }
       }
-    }
   return destroyed;
 }
 
-function request(type: number, family: number, protocol: number, id: Buffer): Request {
+const IPV4_SIZE = 4;
+const NOBODY = Buffer.alloc(48);
+const ANY_PORT = -1;
+
+function request(type: number, family: number, protocol: number, id: Buffer, filter?: Buffer): Request {
+  const header = { sdiag_family: family, sdiag_protocol: protocol, idiag_states: CONNECTED, id };
   return {
     call: type === diag.SOCK_DESTROY ? "SOCK_DESTROY" : "SOCK_DIAG_BY_FAMILY",
     object: `${family === so.AF_INET ? "inet" : "inet6"} ${protocol === diag.IPPROTO_TCP ? "tcp" : "udp"}`,
     type,
     flags: 0,
-    body: inet_diag_req_v2.encode({ sdiag_family: family, sdiag_protocol: protocol, idiag_states: CONNECTED, id }),
+    body: Buffer.concat([inet_diag_req_v2.encode(header), ...(filter === undefined ? [] : [filter])]),
   };
 }
 
-/** The socket's own address, in hex: IPv4 mapped into IPv6, as sockets of both families have it. */
-function sourceOf(id: Buffer, family: number): string {
-  const source = inet_diag_sockid.decode(id).idiag_src;
-  return (family === so.AF_INET ? mapped(source.subarray(0, 4)) : source).toString("hex");
-}
-
-function mapped(address: Buffer): Buffer {
-  return address.length === 16 ? address : Buffer.concat([Buffer.alloc(10), Buffer.from([0xff, 0xff]), address]);
+/** Has the kernel tell only of sockets that have this address, those of IPv6 by its mapped form too. */
+function hasAddress(address: Buffer): Buffer {
+  const family = address.length === IPV4_SIZE ? so.AF_INET : so.AF_INET6;
+  const condition = inet_diag_hostcond.encode({ family, prefix_len: 8 * address.length, port: ANY_PORT });
+  const end = inet_diag_bc_op.size + condition.length + address.length;
+  // Right at the end a socket is told of, beyond it is not.
+  const operation = inet_diag_bc_op.encode({
+    code: diag.INET_DIAG_BC_S_COND,
+    yes: end,
+    no: end + inet_diag_bc_op.size,
+  });
+  return encodeAttribute(diag.INET_DIAG_REQ_BYTECODE, Buffer.concat([operation, condition, address]));
 }

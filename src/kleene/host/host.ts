@@ -314,6 +314,11 @@ export interface Jails {
   running(): Map<string, number>;
   /** The same of one jail, however many there are. */
   isRunning(id: string): boolean;
+  /**
+   * Those of these jails, which ran, that run no more while nobody is left who would tell of it: their supervisors were
+   * killed. Of others the end may be told of at this moment. The kernel is asked once, however many there are.
+   */
+  unattended(ids: readonly string[]): string[];
   /** Any trace of this container in the kernel, running or not? */
   exists(id: string): boolean;
   /**

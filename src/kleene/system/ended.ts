@@ -19,21 +19,26 @@ export interface EndedContainer {
 }
 
 /** Containers that have a run in the store and none in the kernel; or no run, and yet something in the kernel. */
-export async function endedContainers(context: Context): Promise<EndedContainer[]> {
-  const { store, host } = context;
+export async function endedContainers({ store, host }: Context): Promise<EndedContainer[]> {
+  const started = await startedContainers(store);
+  const running = host.jails.running();
   const stopped = await store.all("SELECT id, name FROM container WHERE execution IS NULL");
   return [
-    ...(await unnoticedEnds(context)),
+    ...started.filter(({ id }) => !running.has(id)),
     ...stopped.map(named).filter(({ id }) => host.jails.exists(id) && !host.jails.isRunning(id)),
   ];
 }
 
-/** The former alone: they cost nothing where no container is said to run. */
+/** Those of the former that nobody will take down. They cost nothing where no container is said to run. */
 export async function unnoticedEnds({ store, host }: Context): Promise<EndedContainer[]> {
-  const started = await store.all("SELECT id, name FROM container WHERE execution IS NOT NULL");
+  const started = await startedContainers(store);
   if (started.length === 0) return [];
-  const running = host.jails.running();
-  return started.map(named).filter(({ id }) => !running.has(id));
+  const ended = new Set(host.jails.unattended(started.map(({ id }) => id)));
+  return started.filter(({ id }) => ended.has(id));
+}
+
+async function startedContainers(store: Context["store"]): Promise<EndedContainer[]> {
+  return (await store.all("SELECT id, name FROM container WHERE execution IS NOT NULL")).map(named);
 }
 
 const named = (row: Row): EndedContainer => ({ id: text(row, "id"), name: text(row, "name") });

@@ -93,8 +93,15 @@ describe("connections that the kernel tracks, in a network namespace", needs("ro
       await once(again, "connect");
       again.destroy();
     }
-    other.close();
-    one.close();
+    // A socket of IPv6 that has an address of IPv4.
+    const dual = createServer((connection) => connection.on("error", () => {})).listen(4001, "::");
+    await once(dual, "listening");
+    const mapped = connect({ port: 4001, host: "10.2.3.1", localAddress: "10.2.3.2" });
+    await once(mapped, "connect");
+    const reset = once(mapped, "error");
+    assert(destroyConnected(socket, ["10.2.3.1"]) >= 1);
+    await reset;
+    for (const server of [dual, other, one]) server.close();
   });
 
   test("a table's rules are counted; of a table that is not there, there are none", () => {

@@ -1,11 +1,20 @@
 // <linux/sock_diag.h>, <linux/inet_diag.h>, <linux/netlink.h>, <netinet/in.h>, <netinet/tcp.h>
-import { bytes, struct, u8, u32 } from "../../struct.ts";
+import { bytes, i32, struct, u8, u16, u32 } from "../../struct.ts";
 
 const HEADER = "linux/inet_diag.h";
 
-/** `struct inet_diag_sockid`: ports and addresses in network byte order; the cookie names one socket for its life. */
-export const inet_diag_sockid = struct("struct inet_diag_sockid", HEADER, 48, {
-  idiag_src: [4, bytes(16)],
+/** An instruction of a filter: where to go on when its condition holds, and when not, in bytes from here. */
+export const inet_diag_bc_op = struct("struct inet_diag_bc_op", HEADER, 4, {
+  code: [0, u8],
+  yes: [1, u8],
+  no: [2, u16],
+});
+
+/** The condition of INET_DIAG_BC_S_COND; the address follows. */
+export const inet_diag_hostcond = struct("struct inet_diag_hostcond", HEADER, 8, {
+  family: [0, u8],
+  prefix_len: [1, u8],
+  port: [4, i32],
 });
 
 export const inet_diag_req_v2 = struct("struct inet_diag_req_v2", HEADER, 56, {
@@ -24,6 +33,8 @@ export const constants = {
   NETLINK_SOCK_DIAG: 4,
   SOCK_DIAG_BY_FAMILY: 20,
   SOCK_DESTROY: 21,
+  INET_DIAG_REQ_BYTECODE: 1,
+  INET_DIAG_BC_S_COND: 7,
   IPPROTO_TCP: 6,
   IPPROTO_UDP: 17,
 

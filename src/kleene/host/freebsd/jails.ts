@@ -109,6 +109,11 @@ export class FreebsdJails implements Jails {
     return this.#find(id)?.toString();
   }
 
+  unattended(ids: readonly string[]): string[] {
+    const running = this.running();
+    return ids.filter((id) => !running.has(id));
+  }
+
   exists(id: string): boolean {
     return this.#jidsOf(id).length > 0 || mountpointsBelow(this.#mountpointOf(id)).length > 0;
   }

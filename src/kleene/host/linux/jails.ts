@@ -1,4 +1,7 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { SyscallError } from "../../../ffi/errno.ts";
+import { shareByte, sharedBytes } from "../../../ffi/linux/byte-locks.ts";
 import { cgroupUsage } from "../../../ffi/linux/cgroup.ts";
 import type { LinuxJail, SupervisorRun, SupervisorSpec } from "../../../ffi/native.ts";
 import { waitCgroupEmpty } from "../../../ffi/native.ts";
@@ -22,9 +25,12 @@ const isBelow = (path: string, directory: string): boolean => path === directory
 export class LinuxJails implements Jails {
   readonly #confinement: Confinement;
   readonly #limits: CgroupLimits;
+  /** File of which each supervisor shares a byte while it lives: who looks finds all by one look. */
+  readonly #supervisors: string;
 
-  constructor(confinement: Confinement) {
+  constructor(confinement: Confinement, supervisors: string) {
     this.#confinement = confinement;
+    this.#supervisors = supervisors;
     this.#limits = new CgroupLimits(confinement);
   }
 
@@ -71,7 +77,9 @@ export class LinuxJails implements Jails {
     }
     try {
       this.#limits.set(id, spec.limits);
-      const heldFds = spec.driver === "ipnet" ? this.#confinement.holdFds() : [];
+      mkdirSync(dirname(this.#supervisors), { recursive: true, mode: 0o700 });
+      using life = shareByte(this.#supervisors, byteOf(id));
+      const heldFds = [life.number, ...(spec.driver === "ipnet" ? this.#confinement.holdFds() : [])];
       const jail = {
         root: { lower: root.lower, upper: root.upper, work: root.work, mountpoint: root.mountpoint },
         hostname: parameters.hostname,
@@ -121,6 +129,11 @@ export class LinuxJails implements Jails {
     // In this order: the cgroup of this id, if not another one already, is the one that pid 1 was seen in.
     const cgroup = this.#confinement.identityOf(id);
     return this.isRunning(id) ? cgroup : undefined;
+  }
+
+  unattended(ids: readonly string[]): string[] {
+    const attended = sharedBytes(this.#supervisors);
+    return ids.filter((id) => !attended.has(byteOf(id)) && !this.isRunning(id));
   }
 
   exists(id: string): boolean {
@@ -210,3 +223,6 @@ export class LinuxJails implements Jails {
     return startSupervised(spec, command, options);
   }
 }
+
+/** A container's byte of the supervisors' file: its id as a number. */
+const byteOf = (id: string): number => Number.parseInt(id.slice(0, 12), 16);
