@@ -121,6 +121,7 @@ export function jailsContract({ host, root, rootFilesystem, folder }: World): vo
     const jid = jails.running().get(id);
     assert(jid !== undefined && jid > 0);
     assert.equal(jails.exists(id), true);
+    assert.deepEqual(jails.unattended([id, "ffffffffffff"]), ["ffffffffffff"]);
     assert.equal(await outputOf((file) => jails.exec(id, run(), command("echo inside", file))), "inside\n");
     const second = track(await jails.exec(id, run(), command("exit 3")));
     assert.deepEqual(await second.exited, { status: 3, jailEmpty: false });
