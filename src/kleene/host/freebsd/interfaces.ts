@@ -190,17 +190,32 @@ const find = (all: All, name: string): ifaddrs.NetworkInterface | undefined =>
 const aliasesOf = ({ addresses }: ifaddrs.NetworkInterface): string[] =>
   addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`);
 
-/** Names of klee's interfaces with the networks that they were made for. */
-function marksByName(): Map<string, string> {
-  let members: string[] = [];
+/** Names of klee's interfaces. */
+function members(): string[] {
   try {
-    members = ifgroup.groupMembers(GROUP);
+    return ifgroup.groupMembers(GROUP);
   } catch (error) {
     // No interface has been put into it since the host was booted.
-    if (!hasCode(error, "ENOENT")) throw error;
+    if (hasCode(error, "ENOENT")) return [];
+    throw error;
   }
+}
+
+/** Addresses of all interfaces but klee's, with their prefix lengths. None is asked for the network that it was made for. */
+export function hostAddresses(): string[] {
+  return attempt("cannot list the host's interfaces", () => {
+    const own = new Set(members());
+    return ifaddrs
+      .listInterfaces()
+      .filter(({ name }) => !own.has(name))
+      .flatMap(aliasesOf);
+  });
+}
+
+/** Names of klee's interfaces with the networks that they were made for. */
+function marksByName(): Map<string, string> {
   const marks = new Map<string, string>();
-  for (const name of members) {
+  for (const name of members()) {
     const networkId = networkOf(name);
     if (networkId !== undefined) marks.set(name, networkId);
   }

@@ -10,7 +10,7 @@ import {
   type OlderConnection,
 } from "../../network/older.ts";
 import type { Policy } from "../../network/policy.ts";
-import { FreebsdInterfaces } from "./interfaces.ts";
+import { hostAddresses } from "./interfaces.ts";
 
 const protocols = new Map([
   [pf.IPPROTO_TCP, "tcp"],
@@ -59,7 +59,7 @@ function described({ family, protocol, inward, established, wire, stack }: pf.Pf
 /** The same as far as pf itself can look for it. */
 function filtersOf({ subnets, addresses, ports }: Older): pf.PfStateFilter[] {
   const networks = [...subnets, ...addresses].map(pf.parseNetwork);
-  const hosts = lazy(hostAddresses);
+  const hosts = lazy(bareAddresses);
   return [
     ...networks.flatMap((network) => [{ end: "from", network } as const, { end: "to", network } as const]),
     ...ports.flatMap((port) => {
@@ -78,14 +78,10 @@ function filtersOf({ subnets, addresses, ports }: Older): pf.PfStateFilter[] {
 }
 
 /** Without those of klee's own interfaces; a container's on an interface of yours counts. */
-const hostAddresses = (): string[] =>
-  new FreebsdInterfaces()
-    .list()
-    .filter(({ networkId }) => networkId === undefined)
-    .flatMap(({ addresses }) => addresses.map((address) => address.replace(/[%/].*$/, "")));
+const bareAddresses = (): string[] => hostAddresses().map((address) => address.replace(/[%/].*$/, ""));
 
 /** Asked of the kernel once there is a connection to ask for. */
 function isHosts(): IsHosts {
-  const own = lazy(() => new Set(hostAddresses().map((address) => addressKey(encodeAddress(address)))));
+  const own = lazy(() => new Set(bareAddresses().map((address) => addressKey(encodeAddress(address)))));
   return (family, address) => (family === 4 && address.startsWith("7f")) || own().has(address);
 }
