@@ -61,10 +61,10 @@ export class FileLocks {
     }
   }
 
-  /** Takes the lock if nobody holds it; undefined when somebody does. */
-  tryLock(path: string): Disposable | undefined {
+  /** Takes the lock if nobody holds it; undefined when somebody does. The system's ENOENT for a file that is not to be made. */
+  tryLock(path: string, make: boolean): LockDescriptor | undefined {
     for (;;) {
-      const fd = this.#calls.open(path, true);
+      const fd = this.#calls.open(path, make);
       let taken = false;
       try {
         if (!this.#calls.tryLock(fd.number, path)) return undefined;

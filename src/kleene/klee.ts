@@ -9,6 +9,7 @@ import { Images } from "./image/images.ts";
 import { Networks } from "./network/networks.ts";
 import { packagePath } from "./package.ts";
 import { Store } from "./store/store.ts";
+import { turnsOf } from "./store/turns.ts";
 import { System } from "./system/system.ts";
 
 export interface KleeOptions {
@@ -58,7 +59,7 @@ export async function openKlee(options: KleeOptions = {}): Promise<Klee> {
   const root = asked ?? host.defaultRoot;
   if (process.geteuid?.() !== 0)
     throw new KleeError("PERMISSION", "klee changes the host's network and needs root; run it as root");
-  const store = await Store.open(root);
+  const store = await Store.open(root, turnsOf(host, root));
   try {
     mkdirSync(`${root}/locks`, { recursive: true, mode: 0o700 });
     const self = [process.execPath, "--", packagePath("dist/klee.cjs")];

@@ -1,11 +1,11 @@
 /*
- * Runs a program and stops it at one of its system calls that change something: kills it before the call is made, or
- * makes the call fail. Points are counted over all threads of klee, or, with "supervisor", in the process that klee
+ * Runs a program and stops it at one of its system calls that change something: kills it before the call is made, has it
+ * stand still there, SIGSTOP, or makes the call fail. Points are counted over all threads of klee, or, with "supervisor", in the process that klee
  * starts. ptrace(2)
  *
- *   fault REPORT klee|supervisor POINT kill|ERRNO PROGRAM ARG...
+ *   fault REPORT klee|supervisor POINT kill|stop|ERRNO PROGRAM ARG...
  *
- * Writes one line for each point passed to REPORT; point 0 is never reached. Exits with the program's status, 137 when
+ * Writes one line for each point passed to REPORT, and for one that stands still its process; point 0 is never reached. Exits with the program's status, 137 when
  * it was killed.
  */
 #define _GNU_SOURCE
@@ -125,14 +125,15 @@ static void changeRegisters(pid_t id, int entry, int error) {
 
 int main(int argc, char **argv) {
     if (argc < 6) {
-        fprintf(stderr, "usage: fault REPORT klee|supervisor POINT kill|ERRNO PROGRAM ARG...\n");
+        fprintf(stderr, "usage: fault REPORT klee|supervisor POINT kill|stop|ERRNO PROGRAM ARG...\n");
         return 125;
     }
     FILE *report = fopen(argv[1], "we");
     if (!report) fail(argv[1]);
     int ofSupervisor = !strcmp(argv[2], "supervisor");
     long point = atol(argv[3]);
-    int error = strcmp(argv[4], "kill") ? atoi(argv[4]) : 0;
+    int standing = !strcmp(argv[4], "stop"), left = 0;
+    int error = standing || !strcmp(argv[4], "kill") ? 0 : atoi(argv[4]);
     long passed = 0;
     pid_t klee = fork(), supervisor = 0;
     if (klee < 0) fail("fork");
@@ -163,6 +164,12 @@ int main(int argc, char **argv) {
             continue;
         }
         if (!WIFSTOPPED(status)) continue;
+        if (left) {
+            /* Each thread is let go of where it is; what has stopped the process stops it, too. */
+            int passed_on = WSTOPSIG(status);
+            ptrace(PTRACE_DETACH, id, 0, passed_on == (SIGTRAP | 0x80) || status >> 16 ? 0 : passed_on);
+            continue;
+        }
         int new = !task->id, signal = WSTOPSIG(status), event = status >> 16;
         task->id = id;
         if (new && signal == SIGSTOP) {
@@ -187,6 +194,13 @@ int main(int argc, char **argv) {
                         if (error) {
                             task->failing = 1;
                             changeRegisters(id, 1, error);
+                        } else if (standing) {
+                            left = 1;
+                            kill(klee, SIGSTOP);
+                            fprintf(report, "%ld stopped %d\n", passed, klee);
+                            fflush(report);
+                            ptrace(PTRACE_DETACH, id, 0, 0);
+                            continue;
                         } else kill(ofSupervisor ? supervisor : klee, SIGKILL);
                     }
                 } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && task->failing) {

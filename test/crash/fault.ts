@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { compiled } from "../support/compile.ts";
-import { kleeCommand, type Machine } from "../support/machine.ts";
+import { kleeCommand, type Machine, type Started } from "../support/machine.ts";
 
 /** Whose system calls are counted: klee's, or those of the supervisor that it starts. */
 export type Victim = "klee" | "supervisor";
@@ -46,4 +47,27 @@ export function runFaulted(
   if (error && !hangs) throw error;
   const calls = readFileSync(report, "utf8").split("\n").filter(Boolean);
   return { status: status ?? 128, stdout, stderr, hangs, calls: calls.map((line) => line.replace(/^\d+ /, "").trim()) };
+}
+
+/** A klee that is started to stand still at one of its points, and what it printed so far. */
+export interface StandingStill extends Started {
+  /** Its process, once it stands still. */
+  pid(): number | undefined;
+}
+
+/** Starts klee and has it stand still, SIGSTOP, at a system call that changes something, numbered from 1. */
+export function standStillAt(machine: Machine, args: readonly string[], point: number): StandingStill {
+  const report = join(machine.directory, `report-${point}`);
+  const output = `${report}.output`;
+  const file = openSync(output, "w");
+  const words = [report, "klee", String(point), "stop", process.execPath, kleeCommand, ...args];
+  const child = spawn(program(), words, { env: machine.environment(), stdio: ["ignore", file, file] });
+  closeSync(file);
+  machine.track(child);
+  const ended = new Promise<number>((resolve) => child.once("exit", (code) => resolve(code ?? 128)));
+  const pid = (): number | undefined => {
+    const found = existsSync(report) ? /^\d+ stopped (\d+)$/m.exec(readFileSync(report, "utf8")) : null;
+    return found === null ? undefined : Number(found[1]);
+  };
+  return { child, ended, output: () => readFileSync(output, "utf8"), pid };
 }

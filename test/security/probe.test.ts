@@ -14,6 +14,8 @@ import { markdown, type Probe, readTable } from "./table.ts";
 
 /** Fewer than this would not be worth the name. */
 const PROBES_MIN = 100;
+/** More than exec.stop and SIGTERM have, and less than anybody waits. */
+const STOP_MS = 10_000;
 const OTHER = "10.2.3.9";
 const OTHER6 = "fd00:2:3::9";
 /** An abstract unix socket of the host, which has no file. */
@@ -73,14 +75,27 @@ async function hear(address: string): Promise<void> {
   await new Promise<void>((resolve) => socket.bind(PORT, address, resolve));
 }
 
+const optionsOf = {
+  ipnet: ["-n", "net"],
+  "raw sockets": ["-n", "net", "-J", "allow.raw_sockets"],
+  internal: ["-n", "inner"],
+  host: ["-l", "host"],
+  disabled: ["-l", "disabled"],
+} as const;
+
+/** A container that stops whoever enters it, with somebody in there who hangs, is removed in a bounded time. */
+function makeUnstoppable(kind: (typeof kinds)[number]): string {
+  const quick = ["-J", "exec.timeout=1", "-J", "stop.timeout=1"];
+  const line = "trap '' TERM; while :; do kill -STOP -1; done";
+  ok("run", "-d", "--name", "hostile", ...optionsOf[kind], ...quick, "box", "sh", "-c", line);
+  machine.startKlee(["exec", "hostile", "sleep", "1000"]);
+  const begun = Date.now();
+  ok("rmc", "-f", "hostile");
+  return Date.now() - begun < STOP_MS ? "killed" : "allowed";
+}
+
 function probe(kind: (typeof kinds)[number]): Map<string, string> {
-  const options = {
-    ipnet: ["-n", "net"],
-    "raw sockets": ["-n", "net", "-J", "allow.raw_sockets"],
-    internal: ["-n", "inner"],
-    host: ["-l", "host"],
-    disabled: ["-l", "disabled"],
-  }[kind];
+  const options = optionsOf[kind];
   const given = [GATEWAY, GATEWAY6, OTHER, OTHER6, GATEWAY_INTERFACE, marker, LISTENER, String(otherMark)];
   const lines = toFile(["run", "--rm", ...options, "box", "probes", ...given])
     .trim()
@@ -130,6 +145,8 @@ test("what a process in a container must not do is refused, as docs/security.md 
     const [group = "", what = ""] = key.split("\t");
     return { group, what, results: results.map((result) => result.get(key) ?? "-") };
   });
+  const what = "stop whoever enters, kill -STOP -1 for ever, against klee rmc -f";
+  found.push({ group: "processes", what, results: kinds.map(makeUnstoppable) });
   const text = readFileSync(document, "utf8");
   if (process.env.KLEE_UPDATE_GOLDEN === "1") writeFileSync(document, markdown(text, kinds, found));
   const expected = readTable(readFileSync(document, "utf8"));

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { SyscallError } from "../errno.ts";
-import { FileLocks } from "../file-locks.ts";
+import { FileLocks, type LockDescriptor } from "../file-locks.ts";
 import { LOCK_EX, LOCK_NB } from "./abi/file.ts";
 import { asyncFunction, asyncSyscall, cFunction, syscall } from "./libc.ts";
 
@@ -43,3 +43,12 @@ export const lockFile = (path: string): Promise<Disposable> => locks.lock(path);
  * @throws {SyscallError} and Node's own errors for the file.
  */
 export const lockExistingFile = (path: string): Promise<Disposable | undefined> => locks.lockExisting(path);
+
+/**
+ * Takes the lock of {@link lockFile} if nobody holds it.
+ *
+ * @param make false: a file that is not there is an error.
+ * @returns undefined when it is held elsewhere; else its descriptor, which can be written to.
+ * @throws {SyscallError} and Node's own errors for the file, ENOENT among them.
+ */
+export const tryLock = (path: string, make = true): LockDescriptor | undefined => locks.tryLock(path, make);

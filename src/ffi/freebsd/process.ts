@@ -1,6 +1,15 @@
 import { SyscallError } from "../errno.ts";
 import { FieldError } from "../struct.ts";
-import { KERN_PROC, KERN_PROC_ARGS, KERN_PROC_PID, KERN_PROC_PROC, kinfoProc, SZOMB, timeval } from "./abi/process.ts";
+import {
+  KERN_PROC,
+  KERN_PROC_ARGS,
+  KERN_PROC_PID,
+  KERN_PROC_PROC,
+  kinfoProc,
+  SSTOP,
+  SZOMB,
+  timeval,
+} from "./abi/process.ts";
 import { CTL_KERN } from "./abi/sysctl.ts";
 import { cFunction } from "./libc.ts";
 import { type Mib, sysctlBytes, sysctlBytesAt } from "./sysctl.ts";
@@ -23,6 +32,8 @@ export interface Process {
   readonly residentPages: bigint;
   /** It has ended, and its parent has not waited for it. */
   readonly zombie: boolean;
+  /** By a signal, or by a debugger. */
+  readonly stopped: boolean;
 }
 
 /** Room for the processes of most hosts, in bytes. */
@@ -52,6 +63,7 @@ export function decodeProcesses(bytes: Buffer): Process[] {
       runtime: found.ki_runtime,
       residentPages: found.ki_rssize,
       zombie: found.ki_stat === SZOMB,
+      stopped: found.ki_stat === SSTOP,
     });
   }
   return processes;

@@ -1,6 +1,6 @@
-import { constants } from "node:fs";
+import { constants, readFileSync, statSync } from "node:fs";
 import { SyscallError } from "../errno.ts";
-import { FileLocks } from "../file-locks.ts";
+import { FileLocks, type LockDescriptor } from "../file-locks.ts";
 import { constants as file } from "./abi/file.ts";
 import { Fd } from "./fd.ts";
 import { call, flockAsync, libc } from "./libc.ts";
@@ -45,7 +45,29 @@ export const lockExistingFile = (path: string): Promise<Disposable | undefined> 
 /**
  * Takes the lock of {@link lockFile} if nobody holds it.
  *
- * @returns undefined when it is held elsewhere.
- * @throws {SyscallError}
+ * @param make false: a file that is not there is an error.
+ * @returns undefined when it is held elsewhere; else its descriptor, which can be written to.
+ * @throws {SyscallError} ENOENT
  */
-export const tryLock = (path: string): Disposable | undefined => locks.tryLock(path);
+export const tryLock = (path: string, make = true): LockDescriptor | undefined => locks.tryLock(path, make);
+
+/**
+ * The processes that have an exclusive lock on a file or directory, or on a part of it, flock(2) and fcntl(2), by
+ * proc_locks(5). Those in a pid namespace that this process cannot see into are left out.
+ */
+export function lockHolders(path: string): number[] {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (stat === undefined) return [];
+  const { dev, ino } = stat;
+  // makedev(3)
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
+  const hex = (number: bigint): string => number.toString(16).padStart(2, "0");
+  const file = `${hex(major)}:${hex(minor)}:${ino}`;
+  // `1: FLOCK  ADVISORY  WRITE 708 00:1b:13847 0 EOF`; who waits has an arrow before the kind.
+  return readFileSync("/proc/locks", "utf8")
+    .split("\n")
+    .map((line) => line.split(/\s+/))
+    .filter(([, kind, , access, pid, found]) => kind !== "->" && access === "WRITE" && found === file && pid !== "0")
+    .map(([, , , , pid]) => Number(pid));
+}

@@ -2,6 +2,7 @@ import type { Context } from "../context.ts";
 import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { newId, resolve } from "../identity.ts";
+import type { Patience } from "../locks.ts";
 import type { ConnectContainer } from "../model.ts";
 import { checkWanted, connect, disconnect } from "../network/endpoints.ts";
 import { containerPolicy, type Policy } from "../network/policy.ts";
@@ -93,11 +94,15 @@ export async function disconnectContainer(
   });
 }
 
-/** Finishes what was cut off while an endpoint was made or removed: it goes. */
-export async function withdrawEndpoint(context: Context, endpointId: string): Promise<boolean> {
+/**
+ * Finishes what was cut off while an endpoint was made or removed: it goes.
+ * @throws {LockHeld}
+ */
+export async function withdrawEndpoint(context: Context, endpointId: string, patience: Patience): Promise<boolean> {
   const row = await context.store.get("SELECT container_id FROM endpoint WHERE id = ?", endpointId);
   if (row === undefined) return false;
-  await withContainer(context, text(row, "container_id"), (container) => withdraw(context, container, endpointId));
+  const work = (container: StoredContainer): Promise<void> => withdraw(context, container, endpointId);
+  await withContainer(context, text(row, "container_id"), work, patience);
   return true;
 }
 

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { isId, notFound } from "../identity.ts";
+import { acquire, type LockRequest, type Patience } from "../locks.ts";
 import { containerById, type StoredContainer } from "./rows.ts";
 
 /** File that is locked while a container is changed; it comes and goes with the container. */
@@ -16,18 +17,25 @@ export function isLockable(context: Context, id: string): boolean {
   return isId(id) && existsSync(lockPath(context, id));
 }
 
-/** Holds the container's lock while `work` changes it. Commands on one container queue here; others do not wait. */
+/** A stop may take as long as its container's parameters say; what stands still does not come to an end. */
+const QUEUED: Patience = { workingMs: Number.POSITIVE_INFINITY, stoppedMs: 5000 };
+
+/**
+ * Holds the container's lock while `work` changes it. Commands on one container queue here; others do not wait.
+ * @throws {LockHeld} when another klee has it for longer than one waits.
+ */
 export async function withContainer<T>(
   context: Context,
   id: string,
   work: (container: StoredContainer) => Promise<T>,
+  patience: Patience = QUEUED,
 ): Promise<T> {
   const { host, store } = context;
-  const path = lockPath(context, id);
+  const request: LockRequest = { path: lockPath(context, id), of: `container ${id}`, make: false, ...patience };
   // An older klee made the file when it first needed it.
   const lock =
-    (await host.lockExisting(path)) ??
-    ((await containerById(store, id)) === undefined ? undefined : await host.lock(path));
+    (await acquire(host, request)) ??
+    ((await containerById(store, id)) === undefined ? undefined : await acquire(host, { ...request, make: true }));
   if (lock === undefined) throw notFound("container", id);
   try {
     // Another command may have removed or changed it while this one waited.

@@ -1,5 +1,6 @@
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
+import type { Patience } from "../locks.ts";
 import { beginOperation, endOperation, type Operation, pendingRestarts, setOperator } from "../store/operations.ts";
 import type { Statements } from "../store/store.ts";
 import { withContainer } from "./lock.ts";
@@ -20,13 +21,20 @@ const LAST_DELAY_MS = 60_000;
 const STEADY_MS = 10_000;
 
 /** Has a restart whose process is gone waited for again, unless the container runs. */
-export async function resumeRestart(context: Context, { rowid, object }: Operation): Promise<void> {
+export async function resumeRestart(
+  context: Context,
+  { rowid, object, process }: Operation,
+  patience: Patience,
+): Promise<void> {
   const { store, host } = context;
   if ((await containerById(store, object)) === undefined) return endOperation(store, rowid);
-  await withContainer(context, object, async ({ restarts }) => {
+  const resume = async ({ restarts }: StoredContainer): Promise<void> => {
+    // Another klee may have done it meanwhile.
+    if (!(await pendingRestarts(store)).some((one) => one.rowid === rowid && one.process === process)) return;
     if (host.jails.isRunning(object)) await endOperation(store, rowid);
     else await startWaiting(context, object, rowid, restarts ?? 1);
-  });
+  };
+  await withContainer(context, object, resume, patience);
 }
 
 /** Calls off a restart; true when there was one. The caller holds the container's lock. */

@@ -33,14 +33,25 @@ export interface Host {
    * @returns its identity, as `processIdentity` has it.
    */
   startLater(containerId: string, delayMs: number, command: readonly string[]): string;
+  /** Is it stopped by a signal, as by SIGSTOP or a shell's ^Z? */
+  isStopped(processIdentity: string): boolean;
+  /** Continues a stopped process, unless it has ended. */
+  resumeProcess(processIdentity: string): void;
+  /** Stops a process, SIGSTOP, unless it has ended. */
+  stopProcess(processIdentity: string): void;
+  /** Who has exclusive locks on a file, of whatever kind. Absent where the kernel does not tell. */
+  lockHolders?(path: string): string[];
   /** Asks a process to end, unless it has ended. */
   endProcess(processIdentity: string): void;
   /**
-   * Waits for an exclusive lock on a file, which is made (mode 0600) when there is none. The lock goes with the process.
-   * Disposing releases it.
+   * Takes an exclusive lock on a file, if nobody holds it. It goes with the process, and disposing releases it.
+   * @param make make the file (mode 0600) when there is none.
    */
-  lock(path: string): Promise<Disposable>;
-  /** The same for a file that is there already; undefined when there is none, or when it is removed meanwhile. */
+  tryLock(path: string, make: boolean): HostLock | "held" | "absent";
+  /**
+   * Waits for such a lock, however long, on a file that is there already; undefined when there is none, or when it is
+   * removed meanwhile.
+   */
   lockExisting(path: string): Promise<Disposable | undefined>;
   /** Sockets that listen, of the host and of its containers. Absent where the host does not tell. */
   listeners?(): HostListener[];
@@ -53,6 +64,11 @@ export interface Host {
   releaseArchive?(): string;
   /** What the administrator of this host should know although nothing is wrong, one line each. */
   advice?(): string[];
+}
+
+/** A lock that is held: the descriptor of its file, open for reading and writing. */
+export interface HostLock extends Disposable {
+  readonly number: number;
 }
 
 /** An address with prefix length on an interface, `10.2.3.1/32`; IPv6 in its shortest form. */

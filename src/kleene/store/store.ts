@@ -1,5 +1,6 @@
 import { accessSync, chmodSync, closeSync, constants, lstatSync, mkdirSync, openSync, type Stats } from "node:fs";
 import type sqlite3 from "sqlite3";
+import { monotonicMilliseconds } from "../../clock.ts";
 import { during } from "../../timeline.ts";
 import { KleeError, messageOf } from "../errors.ts";
 import { migrate } from "./migrations.ts";
@@ -7,8 +8,24 @@ import { migrate } from "./migrations.ts";
 type Value = string | number | bigint | null;
 export type Row = Record<string, string | number | null>;
 
-/** How long a command waits for another one's transaction, in milliseconds. */
-const BUSY_TIMEOUT_MS = 60_000;
+/** How long SQLite itself waits for another process, in milliseconds, before it is looked who that is; and how long in all. */
+const BUSY_TIMEOUT_MS = 500;
+const PATIENCE_MS = 10_000;
+
+/**
+ * SQLite's own locks name nobody. Who writes has another one first; SQLite's are waited for only where another process opens
+ * the files, or closes them as the last one.
+ */
+export interface Turns {
+  /** Does what is written when it is its turn among all processes. */
+  take<T>(work: () => Promise<T>): Promise<T>;
+  /** Makes sure that those go on who have SQLite's locks on these files. Returns words on who that is. */
+  hurry(files: readonly string[]): string;
+  /** The lock was had, or not waited for any more. */
+  hurried(): void;
+}
+
+const ALONE: Turns = { take: (work) => work(), hurry: () => "another process", hurried: () => undefined };
 
 /** Statements on one open database. Inside `transaction` they belong to that transaction. */
 export interface Statements {
@@ -28,22 +45,25 @@ export class Store implements Statements {
   readonly #prepared = new Map<string, Promise<sqlite3.Statement>>();
   /** Transactions of this process queue here: one connection can hold one at a time. */
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #turns: Turns;
+  #hasWritten = false;
   /** Whether a transaction that ends now would wait for the disk; undefined when nobody knows. */
   #waits: boolean | undefined = true;
 
   /** What a transaction consists of. */
   readonly #inside = this.#statements((ask) => ask());
 
-  private constructor(database: sqlite3.Database, path: string) {
+  private constructor(database: sqlite3.Database, path: string, turns: Turns) {
     this.#database = database;
     this.#path = path;
+    this.#turns = turns;
   }
 
   /**
    * Opens the database, making it and its directory when there is none, and brings its schema up to date.
    * @throws {KleeError} PERMISSION when it cannot be read or written, HOST when it is damaged or was written by a newer klee.
    */
-  static async open(root: string): Promise<Store> {
+  static async open(root: string, turns = ALONE): Promise<Store> {
     const path = `${root}/klee.sqlite`;
     prepareFiles(root, path);
     const { Database, OPEN_READWRITE } = (await during("sqlite3", () => import("sqlite3"))).default;
@@ -52,7 +72,7 @@ export class Store implements Statements {
         error ? reject(storeFailure(path, error)) : resolve(opened),
       );
     });
-    const store = new Store(database, path);
+    const store = new Store(database, path, turns);
     try {
       database.configure("busyTimeout", BUSY_TIMEOUT_MS);
       await store.#exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
@@ -80,11 +100,13 @@ export class Store implements Statements {
    */
   alone(lasting: boolean): Statements {
     return this.#statements((ask) =>
-      this.#queued(async () => {
-        const setting = this.#waiting(lasting);
-        if (setting !== "") await this.#exec(setting);
-        return ask();
-      }),
+      this.#queued(() =>
+        this.#write(async () => {
+          const setting = this.#waiting(lasting);
+          if (setting !== "") await this.#exec(setting);
+          return ask();
+        }),
+      ),
     );
   }
 
@@ -99,9 +121,26 @@ export class Store implements Statements {
 
   async #run(sql: string, values: readonly Value[]): Promise<void> {
     const statement = await this.#prepare(sql);
-    return queried((resolve, reject) => {
-      statement.run(values, (error) => (error ? reject(this.#failure(error)) : resolve()));
+    return this.#patiently((resolve, reject) => {
+      statement.run(values, (error) => (error ? reject(error) : resolve()));
     });
+  }
+
+  /** Asks again while another process has the files. */
+  async #patiently<T>(ask: (resolve: (value: T) => void, reject: (error: Error) => void) => void): Promise<T> {
+    const deadline = monotonicMilliseconds() + PATIENCE_MS;
+    try {
+      for (;;)
+        try {
+          return await queried(ask);
+        } catch (error) {
+          if (codeOf(error) !== "SQLITE_BUSY") throw this.#failure(error);
+          const who = this.#turns.hurry([this.#path, `${this.#path}-shm`]);
+          if (monotonicMilliseconds() >= deadline) throw busyFailure(this.#path, who, error);
+        }
+    } finally {
+      this.#turns.hurried();
+    }
   }
 
   /**
@@ -114,8 +153,8 @@ export class Store implements Statements {
 
   async all(sql: string, ...values: readonly Value[]): Promise<Row[]> {
     const statement = await this.#prepare(sql);
-    return queried((resolve, reject) => {
-      statement.all(values, (error, rows: Row[]) => (error ? reject(this.#failure(error)) : resolve(rows)));
+    return this.#patiently((resolve, reject) => {
+      statement.all(values, (error, rows: Row[]) => (error ? reject(error) : resolve(rows)));
     });
   }
 
@@ -123,10 +162,8 @@ export class Store implements Statements {
   #prepare(sql: string): Promise<sqlite3.Statement> {
     const present = this.#prepared.get(sql);
     if (present !== undefined) return present;
-    const prepared = queried<sqlite3.Statement>((resolve, reject) => {
-      const statement = this.#database.prepare(sql, (error) =>
-        error ? reject(this.#failure(error)) : resolve(statement),
-      );
+    const prepared = this.#patiently<sqlite3.Statement>((resolve, reject) => {
+      const statement = this.#database.prepare(sql, (error) => (error ? reject(error) : resolve(statement)));
     });
     this.#prepared.set(sql, prepared);
     // The next one to ask may have more luck.
@@ -141,7 +178,12 @@ export class Store implements Statements {
    * @param lasting false: a loss of power may undo it, and it does not wait for the disk. A killed process never does.
    */
   transaction<T>(work: (statements: Statements) => Promise<T>, lasting = true): Promise<T> {
-    return this.#queued(() => this.#transact(work, lasting));
+    return this.#queued(() => this.#write(() => this.#transact(work, lasting)));
+  }
+
+  #write<T>(work: () => Promise<T>): Promise<T> {
+    this.#hasWritten = true;
+    return this.#turns.take(work);
   }
 
   async #transact<T>(work: (statements: Statements) => Promise<T>, lasting: boolean): Promise<T> {
@@ -177,16 +219,18 @@ export class Store implements Statements {
     // SQLite does not close while there are any.
     for (const statement of await Promise.allSettled(this.#prepared.values()))
       if (statement.status === "fulfilled") statement.value.finalize();
-    await queried<void>((resolve) => this.#database.close(() => resolve()));
+    // The last one to close writes all that is left into the database.
+    const close = (): Promise<void> => queried<void>((resolve) => this.#database.close(() => resolve()));
+    await (this.#hasWritten ? this.#turns.take(close) : close());
   }
 
   #exec(sql: string): Promise<void> {
-    return queried((resolve, reject) => {
-      this.#database.exec(sql, (error) => (error ? reject(this.#failure(error)) : resolve()));
+    return this.#patiently((resolve, reject) => {
+      this.#database.exec(sql, (error) => (error ? reject(error) : resolve()));
     });
   }
 
-  #failure(error: Error): Error {
+  #failure(error: unknown): Error {
     return storeFailure(this.#path, error);
   }
 }
@@ -250,6 +294,11 @@ function refuseForeign(path: string, stats: Stats): void {
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+
+function busyFailure(path: string, who: string, cause: unknown): KleeError {
+  const text = `store ${path}: ${who} has had its files for ${PATIENCE_MS / 1000} s; 'fuser ${path}' names who has them open`;
+  return new KleeError("CONFLICT", text, { cause });
+}
 
 function storeFailure(path: string, error: unknown): KleeError {
   const text = messageOf(error);

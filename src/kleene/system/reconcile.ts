@@ -15,16 +15,17 @@ import type { Context } from "../context.ts";
 import { KleeError, messageOf } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { removeDownload } from "../image/fetch.ts";
+import { acquire, IMPATIENT, LockHeld, type Patience } from "../locks.ts";
 import type { Network } from "../model.ts";
 import { makeInterface } from "../network/interface.ts";
 import { removeFromHost } from "../network/networks.ts";
 import { allNetworks, networkOf } from "../network/rows.ts";
-import { readBootId, writeBootId } from "../store/meta.ts";
+import { writeBootId } from "../store/meta.ts";
 import type { Operation } from "../store/operations.ts";
 import { endOperation } from "../store/operations.ts";
 import { busyObjects, cutOffOperations, type EndedContainer, endedContainers } from "./ended.ts";
 import { reloadRules, withRules } from "./rules.ts";
-import { startWithHost } from "./startup.ts";
+import { isBooted, startWithHost } from "./startup.ts";
 
 /**
  * Makes the kernel agree with the store: finishes or undoes what was cut off, takes down containers that no longer run,
@@ -35,37 +36,55 @@ import { startWithHost } from "./startup.ts";
  * @returns one line for each thing repaired.
  */
 export async function reconcile(context: Context, when: "always" | "needed" = "always"): Promise<string[]> {
-  const { root, store, host } = context;
-  // One repairs, the others wait and then find nothing to do.
-  const lock = await host.lock(`${root}/locks/reconcile`);
-  try {
-    const booted = (await readBootId(store)) !== host.bootId();
-    const repaired: string[] = [];
-    const operations = await cutOffOperations(context);
-    if (when === "needed" && !booted && operations.length === 0) return [];
-    const isRestart = ({ kind }: Operation): boolean => kind === "restart container";
-    for (const operation of operations.filter((one) => !isRestart(one))) {
-      const done = await settle(context, operation);
-      if (done !== undefined) repaired.push(done);
-    }
-    repaired.push(...(await restoreInterfaces(context)));
-    repaired.push(...(await takeDownAll(context, await endedContainers(context))));
-    await reloadRules(context);
-    await restoreAliases(context);
-    // Not before all is repaired: who is killed over it leaves the rest to the next command.
-    for (const { rowid } of operations.filter((one) => !isRestart(one))) await endOperation(store, rowid);
-    // Once there is all that a container needs.
-    for (const operation of operations.filter(isRestart)) await resumeRestart(context, operation);
-    // Before the boot is noted: what is killed here is gone on with by the next command.
-    if (booted) repaired.push(...(await startWithHost(context)));
-    await writeBootId(store, host.bootId());
-    return repaired;
-  } finally {
-    lock[Symbol.dispose]();
+  // One repairs, the others wait and then find nothing to do. All of it may be done by several at once: nobody waits for
+  // one who stands still.
+  using _lock = await acquire(context.host, {
+    path: `${context.root}/locks/reconcile`,
+    of: `the store ${context.root}`,
+    ...UNHURRIED,
+  }).catch(unlessHeld);
+  const { store, host } = context;
+  const booted = await isBooted(context);
+  const repaired: string[] = [];
+  const operations = await cutOffOperations(context);
+  if (when === "needed" && !booted && operations.length === 0) return [];
+  const isRestart = ({ kind }: Operation): boolean => kind === "restart container";
+  const settled: Operation[] = [];
+  for (const operation of operations.filter((one) => !isRestart(one))) {
+    const outcome = await settle(context, operation).then((done) => ({ done }), unlessHeld);
+    if (outcome !== undefined) settled.push(operation);
+    if (outcome?.done !== undefined) repaired.push(outcome.done);
   }
+  repaired.push(...(await restoreInterfaces(context)));
+  repaired.push(...(await takeDownAll(context, await endedContainers(context))));
+  await reloadRules(context);
+  await restoreAliases(context);
+  // Not before all is repaired: who is killed over it leaves the rest to the next command.
+  for (const { rowid } of settled) await endOperation(store, rowid);
+  // Once there is all that a container needs.
+  for (const operation of operations.filter(isRestart))
+    await resumeRestart(context, operation, IMPATIENT).catch(unlessHeld);
+  // Before the boot is noted: what is killed here is gone on with by the next command.
+  if (booted) repaired.push(...(await startWithHost(context)));
+  await writeBootId(store, host.bootId());
+  return repaired;
 }
 
-/** Undoes what was being made, finishes what was being removed. */
+/** As long as a boot's containers take to start. */
+const UNHURRIED: Patience = { workingMs: 30_000, stoppedMs: 0 };
+
+/** How long it may take others to let go of a container, whose addresses are put back then. */
+const BRIEF: Patience = { workingMs: 1000, stoppedMs: 0 };
+
+/** What another klee works on is left to it, or to the next command. */
+function unlessHeld(error: unknown): undefined {
+  if (!(error instanceof LockHeld)) throw error;
+}
+
+/**
+ * Undoes what was being made, finishes what was being removed.
+ * @throws {LockHeld} when another klee works on the same.
+ */
 async function settle(context: Context, operation: Operation): Promise<string | undefined> {
   const { root, store, host } = context;
   const { kind, object } = operation;
@@ -97,7 +116,9 @@ async function settle(context: Context, operation: Operation): Promise<string | 
     }
     case "connect container":
     case "disconnect container":
-      return (await withdrawEndpoint(context, object)) ? `${kind} was interrupted: disconnected it` : undefined;
+      return (await withdrawEndpoint(context, object, IMPATIENT))
+        ? `${kind} was interrupted: disconnected it`
+        : undefined;
     case "start container":
     case "stop container": {
       await locked(context, object, async (container) => {
@@ -120,15 +141,19 @@ async function settle(context: Context, operation: Operation): Promise<string | 
   }
 }
 
-/** False when there is no such container. */
+/**
+ * False when there is no such container.
+ * @throws {LockHeld} when another klee works on it.
+ */
 async function locked(
   context: Context,
   id: string,
   work: (container: StoredContainer) => Promise<void>,
+  patience = IMPATIENT,
 ): Promise<boolean> {
   if ((await containerById(context.store, id)) === undefined) return false;
   try {
-    await withContainer(context, id, work);
+    await withContainer(context, id, work, patience);
     return true;
   } catch (error) {
     if (error instanceof KleeError && error.code === "NOT_FOUND") return false;
@@ -149,7 +174,9 @@ async function restoreInterfaces(context: Context): Promise<string[]> {
     // whoever removes the network is still to remove the interface.
     await withRules(context, async () => {
       const row = await store.get("SELECT * FROM network WHERE id = ?", id);
-      if (row === undefined) return;
+      // Another klee may have made it meanwhile.
+      const made = host.interfaces.list().some((one) => one.name === name && one.networkId === id);
+      if (row === undefined || made) return;
       // One that an earlier repair was killed over has no mark yet.
       host.interfaces.remove(name, id);
       const network = networkOf(row);
@@ -177,12 +204,14 @@ function remakeInterface(host: Host, network: Network): void {
 /** Gives the containers that run the addresses back which went with an interface. The rules for them are there. */
 async function restoreAliases(context: Context): Promise<void> {
   const { store, host } = context;
-  for (const id of host.jails.running().keys())
-    await locked(context, id, async () => {
+  for (const id of host.jails.running().keys()) {
+    const restore = async (): Promise<void> => {
       if (!host.jails.isRunning(id)) return;
       for (const { endpoint, network } of await attachmentsOf(store, id))
         host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
-    });
+    };
+    await locked(context, id, restore, BRIEF).catch(unlessHeld);
+  }
 }
 
 /**
@@ -197,11 +226,12 @@ export async function takeDownAll(context: Context, ended: readonly EndedContain
   const busy = await busyObjects(context);
   for (const { id, name } of ended) {
     if (busy.has(id)) continue;
+    // Whoever holds its lock is doing so.
     await locked(context, id, async (container) => {
       if ((container.execution === undefined && !jails.exists(id)) || jails.isRunning(id)) return;
       await endRun(context, container);
       done.push(`container ${name} (${id}) had ended: took it down`);
-    });
+    }).catch(unlessHeld);
   }
   return done;
 }

@@ -2,6 +2,7 @@ import { attachmentsOf, policyContainer } from "../container/attachments.ts";
 import { storedContainer } from "../container/rows.ts";
 import type { Context } from "../context.ts";
 import { KleeError } from "../errors.ts";
+import { acquire, type Patience } from "../locks.ts";
 import { type Policy, type PolicyChange, type PolicyContainer, policyOf } from "../network/policy.ts";
 import { publishedBy } from "../network/published.ts";
 import { allNetworks, policyNetwork } from "../network/rows.ts";
@@ -11,15 +12,21 @@ export type ChangeRules = (change: PolicyChange) => Promise<void>;
 /**
  * Changes klee's rules and the rows that they follow from as one: no other command loads the rules anew between the
  * two. What is withdrawn stays withdrawn, what is added stays.
+ * @throws {LockHeld} when another klee is at it for too long.
  */
 export async function withRules<T>(context: Context, work: (change: ChangeRules) => Promise<T>): Promise<T> {
-  const lock = await context.host.lock(`${context.root}/locks/firewall`);
-  try {
-    return await work((change) => changeRules(context, change));
-  } finally {
-    lock[Symbol.dispose]();
-  }
+  const { host, root } = context;
+  using _lock = await acquire(host, {
+    path: `${root}/locks/firewall`,
+    of: "the set of klee's rules",
+    ...MOMENT,
+    wake: true,
+  });
+  return await work((change) => changeRules(context, change));
 }
+
+/** Nothing that is done with the lock takes longer, on however busy a machine. */
+const MOMENT: Patience = { workingMs: 30_000, stoppedMs: 10_000 };
 
 /** {@link withRules} for a change whose rows are there already. */
 export function addRules(context: Context, add: Partial<Policy>): Promise<void> {

@@ -5,13 +5,23 @@ import { containerById, type StoredContainer, setRestarts, storedContainer } fro
 import { startContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
+import type { Patience } from "../locks.ts";
 import type { ExecutionOptions, WindowSize } from "../model.ts";
+import { readBootId } from "../store/meta.ts";
 import { endOperation, pendingRestarts } from "../store/operations.ts";
 
 /** Containers that klee starts by itself, detached: with the host, and again after they ended. */
 
 /** A terminal's size until somebody attaches, who has one. */
 const WINDOW: WindowSize = { rows: 24, columns: 80 };
+
+/** Others wait for what starts with the host, but for nobody who stands still. */
+const UNHURRIED: Patience = { workingMs: 30_000, stoppedMs: 0 };
+
+/** Was the host booted since a klee last put all right? */
+export async function isBooted({ store, host }: Context): Promise<boolean> {
+  return (await readBootId(store)) !== host.bootId();
+}
 
 /**
  * Starts the containers that start with the host and do not run, the oldest first. One that cannot be started keeps no
@@ -38,12 +48,14 @@ export async function startWithHost(context: Context): Promise<string[]> {
 /** False when it runs, or was removed meanwhile. */
 async function startIfStopped(context: Context, id: string): Promise<boolean> {
   if ((await containerById(context.store, id)) === undefined) return false;
-  return withContainer(context, id, async (container) => {
-    if (context.host.jails.isRunning(id)) return false;
+  const start = async (container: StoredContainer): Promise<boolean> => {
+    // Another klee may have done this after the boot, and somebody stopped it since.
+    if (!(await isBooted(context)) || context.host.jails.isRunning(id)) return false;
     await cancelRestart(context, container);
     await startDetached(context, container, 0);
     return true;
-  });
+  };
+  return withContainer(context, id, start, UNHURRIED);
 }
 
 /**

@@ -10,6 +10,8 @@ export const KERN_PROC_PID = 1;
 export const KERN_PROC_ARGS = 7;
 /** All processes, without their threads. */
 export const KERN_PROC_PROC = 8;
+/** ki_stat of a process that is stopped. */
+export const SSTOP = 4;
 /** ki_stat of a process that has ended and is not waited for yet. */
 export const SZOMB = 5;
 export const COMMLEN = 19;

@@ -4,13 +4,14 @@ import { flock, pf, sysctl } from "../../../ffi/freebsd/index.ts";
 import { lazy } from "../../../ffi/library.ts";
 import { launchLater } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
-import type { Host } from "../host.ts";
+import type { Host, HostLock } from "../host.ts";
+import * as locks from "../locks.ts";
 import { sendSignal } from "../signal.ts";
 import { place } from "../store-directories.ts";
 import { FreebsdFirewall } from "./firewall.ts";
 import { FreebsdInterfaces } from "./interfaces.ts";
 import { FreebsdJails } from "./jails.ts";
-import { identityOf, isAlive } from "./processes.ts";
+import { identityOf, isAlive, isStopped } from "./processes.ts";
 import { LOOPBACK, ROOT } from "./rules.ts";
 import { FreebsdStorage } from "./storage.ts";
 
@@ -60,6 +61,18 @@ export class FreebsdHost implements Host {
     return isAlive(processIdentity);
   }
 
+  isStopped(processIdentity: string): boolean {
+    return isStopped(processIdentity);
+  }
+
+  resumeProcess(processIdentity: string): void {
+    if (isAlive(processIdentity)) sendSignal(Number(processIdentity.split(":")[0]), constants.signals.SIGCONT);
+  }
+
+  stopProcess(processIdentity: string): void {
+    if (isAlive(processIdentity)) sendSignal(Number(processIdentity.split(":")[0]), constants.signals.SIGSTOP);
+  }
+
   startLater(containerId: string, delayMs: number, command: readonly string[]): string {
     try {
       return identityOf(launchLater(containerId, delayMs, command, undefined));
@@ -72,12 +85,12 @@ export class FreebsdHost implements Host {
     if (isAlive(processIdentity)) sendSignal(Number(processIdentity.split(":")[0]), constants.signals.SIGTERM);
   }
 
-  async lock(path: string): Promise<Disposable> {
-    return flock.lockFile(path).catch(cannotLock);
+  tryLock(path: string, make: boolean): HostLock | "held" | "absent" {
+    return locks.tryLock(flock.tryLock, path, make);
   }
 
   async lockExisting(path: string): Promise<Disposable | undefined> {
-    return flock.lockExistingFile(path).catch(cannotLock);
+    return flock.lockExistingFile(path).catch(locks.cannotLock);
   }
 
   checkSystem(): void {
@@ -121,8 +134,4 @@ function skippedLoopback(): string[] {
     `pf skips ${LOOPBACK}: containers in networks of type bridge and custom are not kept apart, and published ports do not ` +
       `work from the host; in ${PF_CONF}, write \`pass quick on lo0\` after \`anchor "${ROOT}"\` in place of \`set skip on lo\``,
   ];
-}
-
-function cannotLock(error: unknown): never {
-  throw hostFailure("cannot lock", error);
 }

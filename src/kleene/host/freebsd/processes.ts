@@ -59,6 +59,11 @@ function identityIfAny(pid: number): string | undefined {
   return `${pid}:${found.startedAt - processes.bootTime()}`;
 }
 
+/** By a signal. */
+export function isStopped(identity: string): boolean {
+  return isAlive(identity) && processes.processOf(Number(identity.split(":")[0]))?.stopped === true;
+}
+
 export function isAlive(identity: string): boolean {
   const [, pid] = MICROSECONDS.exec(identity) ?? [];
   return pid !== undefined && identityIfAny(Number(pid)) === identity;

@@ -2,13 +2,14 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { lazy } from "../../../ffi/library.ts";
 import { cgroupRoot } from "../../../ffi/linux/cgroup.ts";
-import { lockExistingFile, lockFile } from "../../../ffi/linux/flock.ts";
+import { lockExistingFile, lockHolders, tryLock } from "../../../ffi/linux/flock.ts";
 import { launchLater } from "../../../ffi/native.ts";
 import { hostFailure } from "../../errors.ts";
-import type { Host, HostListener } from "../host.ts";
-import { sendSignal } from "../signal.ts";
+import type { Host, HostListener, HostLock } from "../host.ts";
+import * as locks from "../locks.ts";
 import { Confinement } from "./confinement/confinement.ts";
 import { LinuxFirewall } from "./firewall.ts";
+import { identityOf, isAlive, isStopped, signalIdentified } from "./identity.ts";
 import { LinuxInterfaces } from "./interfaces.ts";
 import { LinuxJails } from "./jails.ts";
 import { listListeners } from "./listeners.ts";
@@ -24,6 +25,7 @@ export class LinuxHost implements Host {
   readonly #interfaces = lazy(() => new LinuxInterfaces());
   readonly #storage = lazy(() => new LinuxStorage());
   readonly #firewall: () => LinuxFirewall;
+  readonly #identity = lazy(() => identityOf(process.pid));
   /** What the kernel took once it takes again. */
   readonly #checked = lazy(() => Confinement.check());
   readonly jails: LinuxJails;
@@ -51,12 +53,27 @@ export class LinuxHost implements Host {
   }
 
   processIdentity(): string {
-    return identityOf(process.pid);
+    return this.#identity();
   }
 
   isAlive(processIdentity: string): boolean {
-    const [pid, start] = processIdentity.split(":");
-    return start !== undefined && startOf(Number(pid)) === start;
+    return isAlive(processIdentity);
+  }
+
+  isStopped(processIdentity: string): boolean {
+    return isStopped(processIdentity);
+  }
+
+  resumeProcess(processIdentity: string): void {
+    signalIdentified(processIdentity, constants.signals.SIGCONT);
+  }
+
+  stopProcess(processIdentity: string): void {
+    signalIdentified(processIdentity, constants.signals.SIGSTOP);
+  }
+
+  lockHolders(path: string): string[] {
+    return lockHolders(path).map(identityOf);
   }
 
   startLater(containerId: string, delayMs: number, command: readonly string[]): string {
@@ -69,15 +86,15 @@ export class LinuxHost implements Host {
   }
 
   endProcess(processIdentity: string): void {
-    if (this.isAlive(processIdentity)) sendSignal(Number(processIdentity.split(":")[0]), constants.signals.SIGTERM);
+    signalIdentified(processIdentity, constants.signals.SIGTERM);
   }
 
-  async lock(path: string): Promise<Disposable> {
-    return lockFile(path).catch(cannotLock);
+  tryLock(path: string, make: boolean): HostLock | "held" | "absent" {
+    return locks.tryLock(tryLock, path, make);
   }
 
   async lockExisting(path: string): Promise<Disposable | undefined> {
-    return lockExistingFile(path).catch(cannotLock);
+    return lockExistingFile(path).catch(locks.cannotLock);
   }
 
   listeners(): HostListener[] {
@@ -103,22 +120,4 @@ function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
   for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return hash;
-}
-
-const identityOf = (pid: number): string => `${pid}:${startOf(pid)}`;
-
-/** proc(5), /proc/pid/stat, starttime (22): clock ticks after boot. Undefined when it has ended. */
-function startOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the program's name in parentheses, and may itself hold blanks and parentheses.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
-}
-
-function cannotLock(error: unknown): never {
-  throw hostFailure("cannot lock", error);
 }

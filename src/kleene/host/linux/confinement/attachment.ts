@@ -2,7 +2,6 @@ import * as bpf from "../../../../ffi/linux/bpf/index.ts";
 import {
   cgroupId,
   hasChildren,
-  lockCgroup,
   makeCgroup,
   openCgroup,
   pathOfOpen,
@@ -11,6 +10,7 @@ import {
 } from "../../../../ffi/linux/cgroup.ts";
 import type { Fd } from "../../../../ffi/linux/fd.ts";
 import { KleeError } from "../../../errors.ts";
+import { waitForLock } from "./lock.ts";
 import { type ConfinementMaps, closeMaps, createMaps, openMaps } from "./maps.ts";
 import { cgroupHooks, cgroupPrograms, recognise } from "./programs.ts";
 
@@ -80,7 +80,7 @@ function attachTo(cgroup: Fd, parent: string, level: number): Attachment | undef
   // Of a description of its own, since the lock belongs to the description and the cgroup stays open.
   using lock = openCgroup(parent) ?? null;
   if (lock === null) return undefined;
-  lockCgroup(lock);
+  waitForLock(lock);
   if (!isStillAt(cgroup, parent)) return undefined;
   const meanwhile = attachedMaps(cgroup);
   if (meanwhile !== undefined) return new Attachment(cgroup, meanwhile);

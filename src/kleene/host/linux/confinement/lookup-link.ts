@@ -1,5 +1,5 @@
 import * as bpf from "../../../../ffi/linux/bpf/index.ts";
-import { lockCgroup, openCgroup } from "../../../../ffi/linux/cgroup.ts";
+import { openCgroup } from "../../../../ffi/linux/cgroup.ts";
 import type { Fd } from "../../../../ffi/linux/fd.ts";
 import {
   networkNamespaceCookie,
@@ -7,6 +7,7 @@ import {
   openNetworkNamespace,
 } from "../../../../ffi/linux/network-namespace.ts";
 import type { Attachment } from "./attachment.ts";
+import { waitForLock } from "./lock.ts";
 import { lookupProgram, recognise } from "./programs.ts";
 
 /**
@@ -19,7 +20,7 @@ export function openLookupLink({ maps, path }: Attachment): Fd {
   const found = findLink(addresses, inode);
   if (found !== undefined) return found;
   using lock = openCgroup(path) ?? null;
-  if (lock !== null) lockCgroup(lock);
+  if (lock !== null) waitForLock(lock);
   const meanwhile = findLink(addresses, inode);
   if (meanwhile !== undefined) return meanwhile;
   using program = bpf.loadProgram(lookupProgram(maps, networkNamespaceCookie()));

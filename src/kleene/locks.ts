@@ -1,0 +1,160 @@
+import { appendFileSync, ftruncateSync, readFileSync, readSync, writeSync } from "node:fs";
+import { basename } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { epochMicroseconds, monotonicMilliseconds } from "../clock.ts";
+import { KleeError } from "./errors.ts";
+import type { Host, HostLock } from "./host/host.ts";
+
+/**
+ * Locks on files, with bounded waits that name the holder (docs/decisions/0016-locks-of-those-that-stand-still.md). Who
+ * holds one says so in its file; who waits looks again and again, and sees there whether the holder still lives, and
+ * whether it stands still.
+ */
+
+/** How long one holder is waited for, in milliseconds: while it works, and while it is stopped. */
+export interface Patience {
+  readonly workingMs: number;
+  readonly stoppedMs: number;
+}
+
+/** Takes what is free, and waits for nobody. */
+export const IMPATIENT: Patience = { workingMs: 0, stoppedMs: 0 };
+
+export interface LockRequest extends Patience {
+  readonly path: string;
+  /** What the lock is on, for messages. */
+  readonly of: string;
+  /** False: a file that is not there is not made. Default true. */
+  readonly make?: boolean;
+  /** Is a holder that is stopped continued until it lets go? For what all commands need. Default false. */
+  readonly wake?: boolean;
+}
+
+/** Somebody had the lock for longer than one waits. */
+export class LockHeld extends KleeError {
+  constructor(message: string) {
+    super("CONFLICT", message);
+  }
+}
+
+/** First and longest pause between two looks, in milliseconds. */
+const FIRST_PAUSE_MS = 1;
+const LAST_PAUSE_MS = 25;
+/** So long a holder is not looked at: most let go at once. In milliseconds. */
+const SHORT_MS = 40;
+const NOTE_BYTES = 4096;
+
+type LockingHost = Pick<Host, "tryLock" | "processIdentity" | "isStopped" | "resumeProcess" | "lockHolders">;
+
+/**
+ * Waits for a lock. It goes with the process, and disposing releases it.
+ * @returns undefined when there is no such file, and none is to be made.
+ * @throws {LockHeld} naming the holder.
+ */
+export async function acquire(host: LockingHost, request: LockRequest): Promise<Disposable | undefined> {
+  const { path, workingMs, stoppedMs, make = true, wake = false } = request;
+  let seen: string | undefined;
+  let since = 0;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LAST_PAUSE_MS)) {
+    const begun = epochMicroseconds();
+    const lock = host.tryLock(path, make);
+    if (lock === "absent") return undefined;
+    if (lock !== "held") return held(lock, host.processIdentity(), begun);
+    const note = readNote(path);
+    const now = monotonicMilliseconds();
+    // Another holder, or the same one anew, is another wait.
+    if (note !== seen) [seen, since] = [note, now];
+    const waited = now - since;
+    const [noted = "", , ...command] = note.split(" ");
+    // It may be about to say so, or not to say so any more.
+    const identity = noted || (waited >= SHORT_MS && host.lockHolders?.(path)[0]) || "";
+    const impatient = workingMs === 0 && stoppedMs === 0;
+    if (waited >= SHORT_MS || impatient) {
+      const stopped = !impatient && identity !== "" && host.isStopped(identity);
+      if (waited >= (stopped ? stoppedMs : workingMs))
+        throw new LockHeld(complaint(request, identity, command.join(" "), stopped, waited));
+      if (stopped && wake) resume(host, path, identity);
+    }
+    await setTimeout(pause * (0.5 + Math.random()));
+  }
+}
+
+/** @param begun when the lock was asked for: from then on others may have continued this process for its sake. */
+function held(lock: HostLock, identity: string, begun: number): Disposable {
+  const isResumed = (): boolean =>
+    readBack(lock.number)
+      .split("\n")
+      .map((line) => line.split(" "))
+      .some(([word, whom, when]) => word === RESUMED && whom === identity && Number(when) >= begun);
+  let resumed = isResumed();
+  writeNote(lock.number, `${identity} ${epochMicroseconds()} ${ownCommand()}\n`);
+  return {
+    [Symbol.dispose]() {
+      resumed ||= isResumed();
+      writeNote(lock.number, "");
+      resumed ||= isResumed();
+      lock[Symbol.dispose]();
+      // It was continued for the sake of others alone.
+      if (resumed) process.kill(process.pid, "SIGSTOP");
+    },
+  };
+}
+
+const RESUMED = "resumed";
+
+/** Said first, so that it knows when it lets go. */
+function resume(host: LockingHost, path: string, identity: string): void {
+  try {
+    appendFileSync(path, `\n${RESUMED} ${identity} ${epochMicroseconds()}\n`);
+    host.resumeProcess(identity);
+  } catch {
+    // The file, or the process, has gone meanwhile.
+  }
+}
+
+/** What the holder says of itself; empty when it says nothing, as a supervisor. */
+function readNote(path: string): string {
+  try {
+    return readFileSync(path, "utf8").split("\n")[0] ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function readBack(fd: number): string {
+  const bytes = Buffer.alloc(NOTE_BYTES);
+  try {
+    return bytes.toString("utf8", 0, readSync(fd, bytes, 0, NOTE_BYTES, 0));
+  } catch {
+    return "";
+  }
+}
+
+/** A lock counts without its note, too: a full disk keeps nobody from working. */
+function writeNote(fd: number, note: string): void {
+  try {
+    ftruncateSync(fd, 0);
+    if (note !== "") writeSync(fd, note, 0);
+  } catch {
+    // Who waits cannot name us then.
+  }
+}
+
+/** The names of the program and of the command, without what may be secret. */
+function ownCommand(): string {
+  const words = process.argv
+    .slice(2)
+    .filter((word, index, all) => !word.startsWith("-") && all[index - 1] !== "--root");
+  const command = words.slice(0, 2).filter((word) => /^[a-z-]{1,20}$/.test(word));
+  return [basename(process.argv[1] ?? process.argv0).replace(/\.[a-z]+$/, ""), ...command].join(" ");
+}
+
+function complaint({ of }: LockRequest, identity: string, command: string, stopped: boolean, waited: number): string {
+  const pid = identity.split(":")[0];
+  const time = `for ${Math.round(waited / 1000)} s`;
+  if (!pid) return `${of} is being changed by another process, ${time}; try again`;
+  const who = `${of} is being changed by process ${pid} ('${command}') ${time}`;
+  return stopped
+    ? `${who}, which is stopped: continue it with 'kill -CONT ${pid}', or end it with 'kill -KILL ${pid}'`
+    : `${who}: wait for it, or end it with 'kill -TERM ${pid}'`;
+}
