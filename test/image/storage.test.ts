@@ -9,6 +9,8 @@ import { tarArchive, tarEntry } from "../support/tar-bytes.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
 
 const id = "f455de07ac84";
+/** The dataset of an image that has files of its own. */
+const IMAGE = "/nosuch";
 const mode = (path: string): string => (lstatSync(path).mode & 0o7777).toString(8);
 
 test("the running system as an image takes no space: its dataset is /", async () => {
@@ -27,7 +29,7 @@ test("a container's layer is made and removed, twice without complaint", needs("
   const storage = new LinuxStorage([`${directory.path}/resolv.conf`]);
   const before = process.umask(0o077);
   try {
-    await storage.createContainer(root, id);
+    await storage.createContainer(root, id, IMAGE);
   } finally {
     process.umask(before);
   }
@@ -55,9 +57,9 @@ test("a container's layer is made and removed, twice without complaint", needs("
 test("a container that exists is not made again, nor harmed", needs("root"), async () => {
   using directory = temporaryDirectory();
   const storage = new LinuxStorage([]);
-  await storage.createContainer(directory.path, id);
+  await storage.createContainer(directory.path, id, IMAGE);
   writeFileSync(`${directory.path}/containers/${id}/upper/kept`, "x");
-  await assert.rejects(storage.createContainer(directory.path, id), { name: "KleeError", code: "HOST" });
+  await assert.rejects(storage.createContainer(directory.path, id, IMAGE), { name: "KleeError", code: "HOST" });
   assert.deepEqual(readdirSync(`${directory.path}/containers`), [id]);
   assert.deepEqual(readdirSync(`${directory.path}/containers/${id}/upper`), ["kept"]);
 });
@@ -91,7 +93,7 @@ for (const malformed of ["", ".", "..", "a/b", "../x", ".tmp-a"]) {
     mkdirSync(`${directory.path}/images/kept`, { recursive: true });
     await assert.rejects(storage.removeImage(directory.path, malformed), { code: "INVALID" });
     await assert.rejects(storage.removeContainer(directory.path, malformed), { code: "INVALID" });
-    await assert.rejects(storage.createContainer(directory.path, malformed), { code: "INVALID" });
+    await assert.rejects(storage.createContainer(directory.path, malformed, IMAGE), { code: "INVALID" });
     assert.deepEqual(readdirSync(directory.path), ["images"]);
     assert.deepEqual(readdirSync(`${directory.path}/images`), ["kept"]);
   });
@@ -101,7 +103,7 @@ for (const kind of ["tmpfs", "bind"] as const) {
   test(`nothing is removed while a ${kind} mount is left in a container`, needs("root"), async () => {
     using directory = temporaryDirectory();
     const storage = new LinuxStorage();
-    await storage.createContainer(directory.path, id);
+    await storage.createContainer(directory.path, id, IMAGE);
     const dataset = storage.containerDataset(directory.path, id);
     mkdirSync(`${dataset}/upper/with space`);
     mkdirSync(`${directory.path}/precious`);
@@ -158,7 +160,7 @@ test(
       [[`${path}/stub`, `${path}/nothing`], "search a\n"],
       [[`${path}/nothing`], undefined],
     ].entries() as IterableIterator<[number, [string[], string | undefined]]>) {
-      await new LinuxStorage(files).createContainer(path, `c${index}`);
+      await new LinuxStorage(files).createContainer(path, `c${index}`, IMAGE);
       const made = `${path}/containers/c${index}/upper/etc/resolv.conf`;
       assert.equal(existsSync(made) ? readFileSync(made, "utf8") : undefined, text);
     }

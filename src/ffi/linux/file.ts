@@ -113,6 +113,16 @@ export function setAttribute(path: Buffer, name: string, value: Buffer): void {
   call("lsetxattr", name, () => libc.lsetxattr(cPath, cName, bytes, value.length, 0));
 }
 
+/**
+ * Makes a whiteout: in a layer of an overlay it says that what the layers below have of this name is not there. A
+ * character device with the number 0, Documentation/filesystems/overlayfs.rst; mknod(2), which asks no privilege for it.
+ *
+ * @throws {SyscallError} EEXIST; EPERM where the file system has no devices.
+ */
+export function makeWhiteout(path: string): void {
+  call("mknod", path, () => libc.mknod(path, constants.S_IFCHR, 0));
+}
+
 /** Sets both times of a file, of a symbolic link its own, utimensat(2): in nanoseconds since 1970, or before. */
 export function setTimes(path: Buffer, nanoseconds: bigint): void {
   const [cPath, times] = [cBytes(path), timespecs(nanoseconds)];

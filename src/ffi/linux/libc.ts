@@ -58,6 +58,10 @@ export const libc = {
   utimensat: bound<(directory: number, path: Uint8Array, times: Uint8Array, flags: number) => number>(
     "int utimensat(int, void *, void *, int)",
   ),
+  /** The device number as the syscall takes it, which is glibc's own for small ones. */
+  mknod: bound<(path: string, mode: number, device: number) => number>(
+    "int mknod(const char *, unsigned int, uint64_t)",
+  ),
   flistxattr: bound<(fd: number, list: Uint8Array, size: number) => number>("intptr_t flistxattr(int, void *, size_t)"),
   fgetxattr: bound<(fd: number, name: Uint8Array, value: Uint8Array, size: number) => number>(
     "intptr_t fgetxattr(int, void *, void *, size_t)",

@@ -15,7 +15,7 @@ import { checkEnvironment } from "./environment.ts";
 import { jailCommand } from "./jail-command.ts";
 import { parseLimits } from "./limits.ts";
 import { lockPath, makeLock } from "./lock.ts";
-import { insertMounts, parseMount, refuseRepeated } from "./mounts.ts";
+import { insertMounts, parseMount, refuseRepeated, refuseStore } from "./mounts.ts";
 import { randomName } from "./names.ts";
 import { DEFAULT_PARAMETERS, replaceParameters } from "./parameters.ts";
 import { parseRestartPolicy } from "./restart-policy.ts";
@@ -36,6 +36,7 @@ export async function createContainer(context: Context, request: CreateContainer
   checkWanted(wanted);
   const mounts = (request.mounts ?? []).map((mount) => parseMount(id, mount));
   refuseRepeated(mounts);
+  refuseStore(root, mounts);
   const jailParam = replaceParameters(DEFAULT_PARAMETERS, request.jailParams ?? []);
   const parameters = host.jails.parseParameters(jailParam, id);
   const { execStart } = parameters;

@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from "node:fs";
 import { posix } from "node:path";
 import { KleeError } from "../errors.ts";
 import type { Mountpoint } from "../model.ts";
@@ -39,6 +40,21 @@ export function refuseRepeated(mounts: readonly Mountpoint[]): void {
   for (const { destination } of mounts) {
     if (seen.has(destination)) throw new KleeError("INVALID", `two mounts have the destination ${destination}`);
     seen.add(destination);
+  }
+}
+
+/**
+ * Whoever sees the store sees the files, logs and variables of all containers.
+ * @param root the store's directory.
+ * @throws {KleeError} INVALID for a mount of the store, or of what it lies in.
+ */
+export function refuseStore(root: string, mounts: readonly Mountpoint[]): void {
+  const real = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
+  const store = `${real(root)}/`;
+  for (const { source } of mounts) {
+    const mounted = `${real(source)}/`.replace("//", "/");
+    if (store.startsWith(mounted) || mounted.startsWith(store))
+      throw new KleeError("INVALID", `klee's store cannot be mounted: ${printable(source)} and ${root} overlap`);
   }
 }
 

@@ -19,5 +19,6 @@ export const constants = {
   AT_SYMLINK_NOFOLLOW: 0x100,
   SEEK_DATA: 3,
   SEEK_HOLE: 4,
+  S_IFCHR: 0o020000,
   MFD_CLOEXEC: 1,
 } as const;

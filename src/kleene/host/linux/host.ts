@@ -13,9 +13,7 @@ import { identityOf, isAlive, isStopped, signalIdentified } from "./identity.ts"
 import { LinuxInterfaces } from "./interfaces.ts";
 import { LinuxJails } from "./jails.ts";
 import { listListeners } from "./listeners.ts";
-import { LinuxStorage } from "./storage.ts";
-
-const DEFAULT_ROOT = "/var/lib/klee";
+import { DEFAULT_ROOT, LinuxStorage } from "./storage.ts";
 
 /** Linux: cgroup-BPF confinement, namespaces, rtnetlink, nftables and overlayfs. */
 export class LinuxHost implements Host {

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { mount } from "../../../ffi/linux/index.ts";
 import { KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
@@ -7,14 +7,21 @@ import type { ImageSource, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
 import { build, makeDirectory, type ObjectKind, place, remove, unfinished, unheard } from "../store-directories.ts";
 import { linuxFiles } from "./files.ts";
+import { hideSecrets } from "./secrets.ts";
 
 /** The second is what systemd-resolved(8) asks itself, where the first names only its loopback address. */
 const RESOLVER_FILES = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
 
+/** Where the store is unless told otherwise. */
+export const DEFAULT_ROOT = "/var/lib/klee";
+
+/** The dataset of the image that is the running system. */
+const RUNNING_SYSTEM = "/";
+
 /**
  * Images and containers as directories of the store, joined by overlayfs (Documentation/filesystems/overlayfs.rst):
  * `images/ID/root` holds an image's files, `containers/ID` a container's own layer. The image of the running system has
- * no files of its own: its dataset is `/`. Everything is built under another name and renamed when it is complete.
+ * no files of its own: its dataset is `/`, of which containers do not see what is secret. Everything is built under another name and renamed when it is complete.
  */
 export class LinuxStorage implements Storage {
   readonly #resolverFiles: readonly string[];
@@ -25,7 +32,7 @@ export class LinuxStorage implements Storage {
   }
 
   async createImage(root: string, imageId: string, source: ImageSource, warn = unheard): Promise<string> {
-    if (source.method === "host") return "/";
+    if (source.method === "host") return RUNNING_SYSTEM;
     if (source.source === undefined) throw new KleeError("INVALID", `the '${source.method}' method needs a source`);
     const { method, source: path } = source;
     if (method !== "tar" && method !== "dir")
@@ -50,9 +57,9 @@ export class LinuxStorage implements Storage {
     return place(root, "containers", containerId);
   }
 
-  async createContainer(root: string, containerId: string): Promise<void> {
+  async createContainer(root: string, containerId: string, imageDataset: string): Promise<void> {
     const resolver = resolverText(this.#resolverFiles);
-    await fill(root, "containers", containerId, (directory) => {
+    await fill(root, "containers", containerId, async (directory) => {
       // overlayfs.rst: an overlay cannot be the upper layer of another one.
       if (mount.isOnFileSystem(directory, "overlay"))
         throw new KleeError(
@@ -66,7 +73,9 @@ export class LinuxStorage implements Storage {
         writeFileSync(`${etc}/resolv.conf`, resolver);
         chmodSync(`${etc}/resolv.conf`, 0o644);
       }
-      return Promise.resolve();
+      if (imageDataset !== RUNNING_SYSTEM) return;
+      const stores = [DEFAULT_ROOT, root].filter((store) => existsSync(store)).map((store) => realpathSync(store));
+      hideSecrets(`${directory}/upper`, stores);
     });
   }
 
