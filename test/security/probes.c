@@ -254,6 +254,24 @@ static long sendMarked(int domain, const char *destination, unsigned marked) {
     return sendmsg(fd, &message, 0);
 }
 
+/* The name may be as long as it is, or have the NULs behind it that fill the address. */
+static long connectAbstract(int other) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    int fd = new(AF_UNIX, SOCK_STREAM, 0);
+    if (!other) {
+        /* What a server of the host would see of this process: both ends are its own here. */
+        int pair[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || getsockopt(pair[0], SOL_SOCKET, SO_PEERCRED, &peer, &size)) return -1;
+        errno = EPERM;
+        return peer.uid == 0 ? 0 : -1;
+    }
+    strncpy(to.sun_path + 1, listener, sizeof to.sun_path - 2);
+    if (connect(fd, (void *)&to, offsetof(struct sockaddr_un, sun_path) + 1 + strlen(listener)) == 0) return 0;
+    return connect(fd, (void *)&to, sizeof to);
+}
+
 static void packets(void) {
     group = "packets";
     CALL("raw packet from the container's own address", rawSend("0.0.0.0", host, -1));
@@ -373,11 +391,8 @@ static void families(void) {
     group = "sockets";
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
         CALL(sockets[i].name, socket(sockets[i].domain, sockets[i].type, sockets[i].protocol));
-    CALL("connect to an abstract unix socket of the host", ({
-             struct sockaddr_un to = {.sun_family = AF_UNIX};
-             strncpy(to.sun_path + 1, listener, sizeof to.sun_path - 2);
-             connect(new(AF_UNIX, SOCK_STREAM, 0), (void *)&to, offsetof(struct sockaddr_un, sun_path) + 1 + strlen(listener));
-         }));
+    CALL("connect to an abstract unix socket of the host", connectAbstract(1));
+    CALL("as root, be root to such a socket, SO_PEERCRED", connectAbstract(0));
     TRY("packet socketpair", int pair[2]; end(socketpair(AF_PACKET, SOCK_RAW, 0, pair)));
 }
 
@@ -534,6 +549,11 @@ static void files(void) {
     CALL("read /proc/keys", readSomething("/proc/keys"));
     CALL("chmod what hides /proc/keys", chmod("/proc/keys", 0600));
     CALL("chown what hides /proc/keys", chown("/proc/keys", 80, 80));
+    CALL("chmod /proc/uptime", chmod("/proc/uptime", 0444));
+    CALL("chown /proc/version", chown("/proc/version", 0, 0));
+    CALL("chmod /proc/sysvipc", chmod("/proc/sysvipc", 0555));
+    CALL("name its own thread by /proc/self/comm", openAndWrite("/proc/self/comm", "probe"));
+    CALL("chmod /proc/net/dev", chmod("/proc/net/dev", 0444));
     CALL("chmod an empty standard input", fchmod(0, 0606));
     CALL("chown an empty standard input, by name", chown("/proc/self/fd/0", 80, 80));
     CALL("chmod /dev/null", chmod("/dev/null", 0606));

@@ -8,8 +8,9 @@ use super::mount::{
 };
 use crate::failure::{At, Failure, Outcome};
 use crate::spec::{Bind, Jail};
+use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Parts of /proc that tell of the host or act on it, hidden; as other container runtimes do.
 const HIDDEN: [&str; 14] = [
@@ -29,9 +30,6 @@ const HIDDEN: [&str; 14] = [
     "slabinfo",
     "vmallocinfo",
 ];
-
-/// Parts of /proc that may be read but not written.
-const READ_ONLY: [&str; 6] = ["asound", "bus", "fs", "irq", "sys", "sysrq-trigger"];
 
 /// Mounts all of it and makes it the root of this process and its mount namespace. /sys is not mounted: what it shows is
 /// the host's. Returns that root.
@@ -89,13 +87,28 @@ fn mount_proc(root: &RootDirectory) -> Outcome<()> {
     let empty = mount_empty_file(target.as_fd()).at("mount tmpfs", "/proc")?;
     let proc = Detached::new("proc", &[], NOSUID | NODEV | NOEXEC).at("mount proc", "/proc")?;
     proc.attach(target.as_fd()).at("mount proc", "/proc")?;
-    for name in READ_ONLY {
+    for name in kernels_own(&proc).at("read", "/proc")?.iter().filter(|name| !HIDDEN.contains(&name.as_str())) {
         unless_absent(make_read_only(&proc, name)).at("mount read-only", format!("/proc/{name}"))?;
     }
     for name in HIDDEN {
         unless_absent(hide(&proc, name, empty.as_fd())).at("mount over", format!("/proc/{name}"))?;
     }
     Ok(())
+}
+
+/// What there is in /proc but processes and links: the same files as the host's, whose modes and owners root in the container
+/// could change for all, and write to some.
+fn kernels_own(proc: &Detached) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(format!("/proc/self/fd/{}", proc.as_fd().as_raw_fd()))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_process = name.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_process && !entry.file_type()?.is_symlink() {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 fn make_read_only(proc: &Detached, name: &str) -> io::Result<()> {
