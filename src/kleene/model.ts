@@ -24,7 +24,10 @@ export interface Network {
   /** Where addresses that nobody asked for are taken from, one range for a family at most; none: the whole subnet. */
   readonly ip_range: readonly string[];
   readonly name: string;
-  /** Interface that packets to the outside are translated on; empty when there is no NAT. */
+  /**
+   * Interface that packets to the outside are translated on; empty when there is no NAT. Where none was named, it is
+   * whichever they leave by: that of the default route at the moment, `*` where there is none.
+   */
   readonly nat: string;
   readonly subnet: string;
   readonly subnet6: string;
@@ -176,7 +179,7 @@ export interface CreateNetwork {
   readonly exclude?: readonly string[] | undefined;
   /** Default true. */
   readonly nat?: boolean | undefined;
-  /** Default: the interface of the host's default route. */
+  /** Default: whichever interface a packet leaves by. */
   readonly natInterface?: string | undefined;
   /** May containers of the network reach each other? Default true. */
   readonly icc?: boolean | undefined;

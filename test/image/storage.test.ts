@@ -1,9 +1,20 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { test } from "node:test";
 import { containerResolver } from "../../src/kleene/container/resolver.ts";
+import { forwardersOf } from "../../src/kleene/host/freebsd/unbound.ts";
 import { LinuxStorage } from "../../src/kleene/host/linux/storage.ts";
+import { writeResolver } from "../../src/kleene/host/resolver-file.ts";
 import { needs } from "../support/gate.ts";
 import { tarArchive, tarEntry } from "../support/tar-bytes.ts";
 import { temporaryDirectory } from "../support/temporary.ts";
@@ -46,6 +57,12 @@ test("a container's layer is made and removed, twice without complaint", needs("
   assert.equal(mode(root), "700");
   assert.equal(mode(dataset), "700");
   assert.equal(mode(`${dataset}/upper`), "755");
+  process.umask(0o077);
+  try {
+    writeResolver(`${dataset}/upper`, storage.resolver(root, id, "ipnet"));
+  } finally {
+    process.umask(before);
+  }
   assert.equal(mode(`${dataset}/upper/etc`), "755");
   assert.equal(mode(`${dataset}/upper/etc/resolv.conf`), "644");
   assert.equal(readFileSync(`${dataset}/upper/etc/resolv.conf`, "utf8"), "search example\nnameserver 192.0.2.1\n");
@@ -140,32 +157,87 @@ test("name servers on the host's loopback addresses are left out", () => {
     "options edns0",
     "",
   ].join("\n");
-  assert.deepEqual(containerResolver(text), {
+  assert.deepEqual(containerResolver(text, "host"), { text, nameservers: 7 }, "on the host's network they are its own");
+  assert.deepEqual(containerResolver(text, "ipnet"), {
     text: "# made by hand\nnameserver 192.0.2.53\nnameserver 2001:db8::1\nnameserver ::10\nsearch nameserver.example\noptions edns0\n",
     nameservers: 3,
   });
 });
 
-test(
-  "the first resolver file with a name server left is taken; else the first; else the image's own stays",
-  needs("root"),
-  async () => {
-    using directory = temporaryDirectory();
-    const { path } = directory;
-    writeFileSync(`${path}/stub`, "nameserver 127.0.0.53\nsearch a\n");
-    writeFileSync(`${path}/real`, "nameserver 192.0.2.1\n");
-    for (const [index, [files, text]] of [
-      [[`${path}/stub`, `${path}/real`], "nameserver 192.0.2.1\n"],
-      [[`${path}/real`, `${path}/stub`], "nameserver 192.0.2.1\n"],
-      [[`${path}/stub`, `${path}/nothing`], "search a\n"],
-      [[`${path}/nothing`], undefined],
-    ].entries() as IterableIterator<[number, [string[], string | undefined]]>) {
-      await new LinuxStorage(files).createContainer(path, `c${index}`, IMAGE);
-      const made = `${path}/containers/c${index}/upper/etc/resolv.conf`;
-      assert.equal(existsSync(made) ? readFileSync(made, "utf8") : undefined, text);
-    }
-  },
-);
+test("the first resolver file with a name server left is taken; else the first; else the image's own stays", () => {
+  using directory = temporaryDirectory();
+  const { path } = directory;
+  writeFileSync(`${path}/stub`, "nameserver 127.0.0.53\nsearch a\n");
+  writeFileSync(`${path}/real`, "nameserver 192.0.2.1\n");
+  for (const [files, text, nameservers] of [
+    [["stub", "real"], "nameserver 192.0.2.1\n", 1],
+    [["real", "stub"], "nameserver 192.0.2.1\n", 1],
+    [["stub", "nothing"], "search a\n", 0],
+    [["nothing"], undefined, 0],
+  ] as const) {
+    const paths = files.map((name) => `${path}/${name}`);
+    assert.deepEqual(new LinuxStorage(paths).resolver(path, "c0", "ipnet"), {
+      text,
+      nameservers,
+      record: `${path}/containers/c0/resolv.conf`,
+    });
+  }
+  assert.equal(new LinuxStorage([`${path}/stub`]).resolver(path, "c0", "host").nameservers, 1);
+});
+
+test("whom local_unbound asks is asked by containers, on the port that resolv.conf means", () => {
+  using directory = temporaryDirectory();
+  const path = `${directory.path}/forward.conf`;
+  const lines = [
+    "192.0.2.1",
+    "192.0.2.2@53",
+    "192.0.2.3@853#dns.example",
+    "2001:db8::1",
+    "127.0.0.1",
+    "192.0.2.1",
+    "x",
+  ];
+  writeFileSync(path, ["forward-zone:", "\tname: .", ...lines.map((line) => `\tforward-addr: ${line}`), ""].join("\n"));
+  const text = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 2001:db8::1\n";
+  assert.deepEqual(forwardersOf(path), { text, nameservers: 3 });
+  writeFileSync(path, "forward-zone:\n");
+  assert.equal(forwardersOf(path), undefined);
+  assert.equal(forwardersOf(`${path}.not`), undefined);
+});
+
+test("a container gets the name servers of each start, unless it has others of its own; no link leads out of it", () => {
+  using directory = temporaryDirectory();
+  const { path } = directory;
+  const files = `${path}/upper`;
+  const file = `${files}/etc/resolv.conf`;
+  mkdirSync(files);
+  const give = (text: string | undefined): string => {
+    writeResolver(files, { text, nameservers: 1, record: `${path}/record` });
+    return readFileSync(file, "utf8");
+  };
+  assert.equal(give("nameserver 192.0.2.1\n"), "nameserver 192.0.2.1\n");
+  assert.equal(give("nameserver 192.0.2.2\n"), "nameserver 192.0.2.2\n", "the host's changed");
+  assert.equal(give(undefined), "nameserver 192.0.2.2\n", "the host has none");
+  rmSync(file);
+  assert.equal(give("nameserver 192.0.2.3\n"), "nameserver 192.0.2.3\n", "as after a klee that was killed");
+  writeFileSync(file, "nameserver 203.0.113.1\n");
+  assert.equal(give("nameserver 192.0.2.4\n"), "nameserver 203.0.113.1\n", "the container's own");
+  writeFileSync(`${path}/precious`, "x");
+  rmSync(`${path}/record`);
+  rmSync(file);
+  symlinkSync(`${path}/precious`, file);
+  assert.equal(give("nameserver 192.0.2.5\n"), "nameserver 192.0.2.5\n");
+  assert.equal(readFileSync(`${path}/precious`, "utf8"), "x");
+  rmSync(file);
+  symlinkSync(`${path}/precious`, file);
+  give("nameserver 192.0.2.6\n");
+  assert.equal(readFileSync(`${path}/precious`, "utf8"), "x");
+  rmSync(`${files}/etc`, { recursive: true });
+  mkdirSync(`${path}/elsewhere`);
+  symlinkSync(`${path}/elsewhere`, `${files}/etc`);
+  writeResolver(files, { text: "nameserver 192.0.2.7\n", nameservers: 1, record: `${path}/other` });
+  assert.deepEqual(readdirSync(`${path}/elsewhere`), []);
+});
 
 test("a full file system is said in one line, and the half-made image is gone", needs("root"), async () => {
   using directory = temporaryDirectory();

@@ -51,7 +51,7 @@ describe("interfaces of the Linux host", needs("root", "ip"), () => {
     assert.deepEqual(addressesSeen("kleene0"), []);
     assert.throws(() => interfaces.addAliases("gone", ["10.2.3.1/32"]), {
       code: "NOT_FOUND",
-      message: "interface gone does not exist",
+      message: "interface gone does not exist; see klee system reconcile",
     });
     assert.throws(() => interfaces.create("a/b", id), {
       code: "HOST",

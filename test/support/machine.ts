@@ -75,6 +75,11 @@ export class Machine implements Disposable {
     mount({ source: file, target: "/etc/resolv.conf", flags: ["bind"] });
   }
 
+  /** A process in the outside network's namespace. */
+  get outsidePid(): number | undefined {
+    return this.#outside.pid;
+  }
+
   /** Runs a program on the machine; a failure is an error. Returns what it printed. */
   run(program: string, ...args: string[]): string {
     const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8" });

@@ -61,7 +61,7 @@ function create(parent: Command, name: string, session: Session): void {
     .option("--gw6 <address>", "bridge: the host's IPv6 address there (default: the first; '' for none)")
     .option("--nat <bool>", "translate addresses on the way out (default: true)", parseBool)
     .option("--no-nat", "the same as --nat=false")
-    .option("--nat-if <if>", "interface to translate on (default: that of the default route)")
+    .option("--nat-if <if>", "translate on this interface alone (default: on whatever packets leave by)")
     .option("--icc <bool>", "let the network's containers reach each other (default: true)", parseBool)
     .option("--internal", "no way out of the network")
     .addHelpText("after", "\nExample:\n  klee network create --subnet 10.2.3.0/24 testnet")

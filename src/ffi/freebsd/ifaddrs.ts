@@ -1,5 +1,5 @@
 import { formatLinkAddress } from "../ethernet.ts";
-import { IFF_POINTOPOINT, IFF_UP, IFNAMSIZ, ifaddrs } from "./abi/interface.ts";
+import { IFF_LOOPBACK, IFF_POINTOPOINT, IFF_UP, IFNAMSIZ, ifaddrs } from "./abi/interface.ts";
 import { AF_INET, AF_INET6, AF_LINK, sockaddr, sockaddrDl, sockaddrIn, sockaddrIn6 } from "./abi/socket.ts";
 import { formatInet, formatInet6, prefixLengthOf } from "./inet.ts";
 import { cFunction, readCString, readMemory, syscall } from "./libc.ts";
@@ -26,6 +26,7 @@ export interface NetworkInterface {
   /** IFF_* of net/if.h. */
   readonly flags: number;
   readonly up: boolean;
+  readonly loopback: boolean;
   readonly pointToPoint: boolean;
   /** Hardware address, `02:00:5e:00:53:01`, where it has one. */
   readonly linkAddress: string | undefined;
@@ -50,6 +51,7 @@ export function decodeInterfaces(entries: readonly RawInterfaceAddress[]): Netwo
       index: 0,
       flags: entry.flags,
       up: (entry.flags & IFF_UP) !== 0,
+      loopback: (entry.flags & IFF_LOOPBACK) !== 0,
       pointToPoint: (entry.flags & IFF_POINTOPOINT) !== 0,
       linkAddress: undefined,
       addresses: [],

@@ -1,6 +1,7 @@
+import { SyscallError } from "../errno.ts";
 import { constants as netfilter, nfgenmsg } from "./abi/netfilter.ts";
 import { constants as nl } from "./abi/netlink.ts";
-import { encodeAttribute, encodeNested } from "./netlink/message.ts";
+import { decodeAttributes, decodeList, encodeAttribute, encodeNested, type Message } from "./netlink/message.ts";
 import type { NetlinkSocket, Request } from "./netlink/socket.ts";
 
 /** An element of a set, or of a map, as the kernel holds it: what is concatenated begins at multiples of 4 bytes. */
@@ -42,6 +43,50 @@ const messages = {
 export function changeElements(socket: NetlinkSocket, table: string, changes: readonly SetChange[]): void {
   const requests = changes.flatMap((change) => requestsOf(table, change));
   if (requests.length > 0) socket.transaction(border("BEGIN"), requests, border("END"));
+}
+
+/**
+ * The elements of a set of an `inet` table; none where there is no such set. Equivalent to: `nft list set inet TABLE SET`.
+ *
+ * @param socket of openNetfilter.
+ * @throws {SyscallError}
+ */
+export function listElements(socket: NetlinkSocket, table: string, set: string): SetElement[] {
+  const body = Buffer.concat([
+    nfgenmsg.encode({ nfgen_family: netfilter.NFPROTO_INET, version: netfilter.NFNETLINK_V0 }),
+    encodeAttribute(netfilter.NFTA_SET_ELEM_LIST_TABLE, Buffer.from(`${table}\0`)),
+    encodeAttribute(netfilter.NFTA_SET_ELEM_LIST_SET, Buffer.from(`${set}\0`)),
+  ]);
+  const type = subsystem(netfilter.NFT_MSG_GETSETELEM);
+  try {
+    return socket
+      .dump({ call: "NFT_MSG_GETSETELEM", object: `${table} ${set}`, type, flags: 0, body })
+      .flatMap(decodeElements);
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+export function decodeElements({ body }: Message): SetElement[] {
+  const list = decodeAttributes(body, nfgenmsg.size).get(netfilter.NFTA_SET_ELEM_LIST_ELEMENTS);
+  if (list === undefined) return [];
+  return decodeList(list).flatMap((element) => {
+    const parts = decodeAttributes(element, 0);
+    const value = (type: number): Buffer | undefined => {
+      const part = parts.get(type);
+      return part && decodeAttributes(part, 0).get(netfilter.NFTA_DATA_VALUE);
+    };
+    const [key, last, data] = [
+      value(netfilter.NFTA_SET_ELEM_KEY),
+      value(netfilter.NFTA_SET_ELEM_KEY_END),
+      value(netfilter.NFTA_SET_ELEM_DATA),
+    ];
+    const flags = parts.get(netfilter.NFTA_SET_ELEM_FLAGS)?.readUInt32BE(0) ?? 0;
+    if (key === undefined) return [];
+    const endsInterval = (flags & netfilter.NFT_SET_ELEM_INTERVAL_END) !== 0;
+    return [{ key, ...(last && { last }), ...(data && { data }), ...(endsInterval && { endsInterval }) }];
+  });
 }
 
 function requestsOf(table: string, { verb, set, elements }: SetChange): Request[] {

@@ -10,6 +10,7 @@ import { publishedBy } from "../network/published.ts";
 import { networkOf } from "../network/rows.ts";
 import { settleEndpoint } from "../network/settle.ts";
 import { text } from "../store/store.ts";
+import { removeAliasesOf } from "../system/interfaces.ts";
 import { type ChangeRules, withRules } from "../system/rules.ts";
 import {
   type Attachment,
@@ -119,8 +120,7 @@ async function withdraw(context: Context, container: StoredContainer, endpointId
     if (isRunning(context, container)) {
       const after = before.filter((attachment) => attachment !== gone);
       await exchange(context, container, change, before, after);
-      const { endpoint, network } = gone;
-      host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+      await removeAliasesOf(context, gone);
       host.firewall.endConnections(allAddresses([gone]));
     }
     await store.transaction((statements) => disconnect(statements, endpointId));

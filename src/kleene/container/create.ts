@@ -6,6 +6,7 @@ import { checkName, newId, resolve, timestamp } from "../identity.ts";
 import { imageForContainer } from "../image/images.ts";
 import type { CreateContainer } from "../model.ts";
 import { checkWanted, connect, disconnectAll } from "../network/endpoints.ts";
+import { noteInterface } from "../network/followed.ts";
 import { placeRequests, portsInUse, publish } from "../network/ports.ts";
 import { parsePublish } from "../network/publish.ts";
 import { networkOf } from "../network/rows.ts";
@@ -79,6 +80,7 @@ export async function createContainer(context: Context, request: CreateContainer
       await insertContainer(statements, container);
       await insertMounts(statements, mounts);
       await publish(statements, id, ports, portsInUse(host));
+      for (const port of ports) if (!port.follows) await noteInterface(statements, host, undefined, port.interface);
       if (network !== undefined) await connect(statements, endpointId, id, networkOf(network), wanted, host);
       return { container, image, network };
     },

@@ -5,13 +5,15 @@ import type { CommandSpec, JailParameters, JailProcess, JailSpec } from "../host
 import { newId } from "../identity.ts";
 import { imageById } from "../image/images.ts";
 import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
-import { containerPolicy } from "../network/policy.ts";
+import { followGateway, followsGateway } from "../network/followed.ts";
+import { containerPolicy, type PublishedOn } from "../network/policy.ts";
 import { shadowed } from "../network/ports.ts";
 import { publishedBy } from "../network/published.ts";
 import { refuseTaken } from "../network/settle.ts";
 import { atOnce } from "../store/store.ts";
+import { repairInterfaces } from "../system/interfaces.ts";
 import { addRules } from "../system/rules.ts";
-import { addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import { type Attachment, addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
 import { consolePath } from "./console.ts";
 import { takeDownAfter } from "./end.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
@@ -21,6 +23,10 @@ import { parentsFirst } from "./mounts.ts";
 import { readRecord, recordPath } from "./record.ts";
 import { beginExecution, mountpointsOf, outlivesBoot, type RunOutput, type StoredContainer } from "./rows.ts";
 import { takeDown } from "./takedown.ts";
+
+const NO_NAMESERVER =
+  "the host's resolv.conf names no name server that a container reaches (loopback addresses are the container's own): " +
+  "names are not resolved in it unless its image says how";
 
 /** What a start or an exec is to run: by default the container's own command. */
 export type Command = Pick<ExecInContainer, "command" | "env" | "user">;
@@ -44,11 +50,13 @@ export async function startContainer(
   const parameters = host.jails.parseParameters(container.jailParam, id);
   const executionId = newId();
   const output = outputOf(options);
+  const gateway = (await followsGateway(context.store, id)) ? host.interfaces.defaultInterface() : undefined;
   return carryOut(
     context,
     "start container",
     id,
     async (statements) => {
+      if (gateway !== undefined) await followGateway(statements, gateway, id);
       const [attachments, ports, image, mounts] = await atOnce([
         attachmentsOf(statements, id),
         publishedBy(statements, id),
@@ -58,15 +66,15 @@ export async function startContainer(
       ]);
       return { attachments, ports, image, mounts };
     },
-    async ({ attachments, ports, image, mounts }, undo) => {
+    async ({ attachments: planned, ports: plannedPorts, image, mounts }, undo) => {
       undo.push(() => takeDown(context, { ...container, execution: executionId }));
+      const { attachments, ports } = await placeAddresses(context, id, planned, plannedPorts);
       for (const warning of await shadowed(context.store, host, ports)) options.onWarning?.(warning);
-      for (const { endpoint, network } of attachments)
-        await refuseTaken(host, network, [endpoint.ip_address, endpoint.ip_address6]);
-      for (const { endpoint, network } of attachments)
-        host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
       if (attachments.length > 0)
         await addRules(context, containerPolicy(policyContainer(container, attachments, ports, parameters)));
+      const resolver = host.storage.resolver(root, id, container.driver);
+      const isInternal = attachments.every(({ network }) => network.internal);
+      if (container.driver === "ipnet" && resolver.nameservers === 0 && !isInternal) options.onWarning?.(NO_NAMESERVER);
       const spec: JailSpec = {
         id,
         driver: container.driver,
@@ -74,6 +82,7 @@ export async function startContainer(
         parameters,
         limits: container.limits,
         root: host.storage.rootOf(root, id, image.dataset),
+        resolver,
         mounts: parentsFirst(mounts),
         logPath: logPath(context, id),
         console:
@@ -92,6 +101,35 @@ export async function startContainer(
     },
     outlivesBoot(container),
   );
+}
+
+/**
+ * Gives a container's addresses to the interfaces of its networks. Where one is gone, or has another name, it is repaired
+ * first, as `klee system reconcile` does.
+ */
+async function placeAddresses(
+  context: Context,
+  id: string,
+  attachments: readonly Attachment[],
+  ports: readonly PublishedOn[],
+): Promise<{ readonly attachments: readonly Attachment[]; readonly ports: readonly PublishedOn[] }> {
+  try {
+    await addAliasesOf(context, attachments);
+    return { attachments, ports };
+  } catch (error) {
+    if (!(error instanceof KleeError && (error.code === "NOT_FOUND" || error.code === "CONFLICT"))) throw error;
+    if (!(await repairInterfaces(context))) throw error;
+    const after = await attachmentsOf(context.store, id);
+    await addAliasesOf(context, after);
+    return { attachments: after, ports: await publishedBy(context.store, id) };
+  }
+}
+
+async function addAliasesOf({ host }: Context, attachments: readonly Attachment[]): Promise<void> {
+  for (const { endpoint, network } of attachments)
+    await refuseTaken(host, network, [endpoint.ip_address, endpoint.ip_address6]);
+  for (const { endpoint, network } of attachments)
+    host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
 }
 
 function outputOf({ log, input, stdio }: ExecutionOptions): RunOutput {

@@ -2,8 +2,9 @@ import type { Context } from "../context.ts";
 import { containerPolicy } from "../network/policy.ts";
 import { publishedBy } from "../network/published.ts";
 import { atOnce } from "../store/store.ts";
+import { removeAliasesOf } from "../system/interfaces.ts";
 import { withRules } from "../system/rules.ts";
-import { aliasesOf, allAddresses, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import { allAddresses, attachmentsOf, policyContainer } from "./attachments.ts";
 import { readRecord } from "./record.ts";
 import { endExecution, outlivesBoot, type StoredContainer } from "./rows.ts";
 
@@ -24,8 +25,7 @@ export async function takeDown(context: Context, container: StoredContainer): Pr
   await withRules(context, async (change) => {
     // To a published port others have connected, whether anybody listened there or not.
     await change({ remove: policy, unconnected: !sockets && ports.length === 0 });
-    for (const { endpoint, network } of attachments)
-      host.interfaces.removeAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+    for (const attachment of attachments) await removeAliasesOf(context, attachment);
     host.firewall.endConnections(allAddresses(attachments));
     await end();
   });

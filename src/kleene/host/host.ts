@@ -74,6 +74,10 @@ export interface HostLock extends Disposable {
 /** An address with prefix length on an interface, `10.2.3.1/32`; IPv6 in its shortest form. */
 export interface HostInterface {
   readonly name: string;
+  /** Names it until the next boot, whatever it is called. */
+  readonly index: number;
+  /** Hardware address; empty when it has none. */
+  readonly linkAddress: string;
   readonly addresses: readonly string[];
   /** Id of the network that klee made it for, read from the mark left then; undefined on all other interfaces. */
   readonly networkId: string | undefined;
@@ -118,8 +122,8 @@ export interface Interfaces {
    * @throws {KleeError} CONFLICT when another interface has one of them, or the user's own one has it already.
    */
   addAliases(name: string, addresses: readonly string[], maker?: InterfaceMaker): void;
-  /** Removes addresses that klee added, and no others. */
-  removeAliases(name: string, addresses: readonly string[], maker?: InterfaceMaker): void;
+  /** Removes addresses that klee added, and no others. @returns false when there is no such interface, or it is another's. */
+  removeAliases(name: string, addresses: readonly string[], maker?: InterfaceMaker): boolean;
 }
 
 /** What klee makes: an interface that passes nothing on, or a bridge. */
@@ -151,6 +155,8 @@ export interface Firewall {
   unload(): void;
   /** Are klee's rules in the kernel? */
   loaded(): boolean;
+  /** Where they are: is what they hold what the policy says, no less and no more? */
+  agrees(policy: Policy): boolean;
   /** The policy in the language of the host's own tool, nft(8) or pf.conf(5), commented by network and container. */
   describe(policy: Policy): string;
 }
@@ -215,6 +221,16 @@ export interface JailAddresses {
   readonly ipv6: readonly string[];
 }
 
+/** Name servers for a container, as the host has them now. */
+export interface ResolverFile {
+  /** Of its resolv.conf(5); undefined: the host has none. */
+  readonly text: string | undefined;
+  /** How many name servers it names that a container reaches. */
+  readonly nameservers: number;
+  /** File that holds what klee gave the container last. */
+  readonly record: string;
+}
+
 /** All that is needed to make a container's jail. */
 export interface JailSpec {
   readonly id: string;
@@ -223,6 +239,7 @@ export interface JailSpec {
   readonly parameters: JailParameters;
   readonly limits: Limits;
   readonly root: RootFilesystem;
+  readonly resolver: ResolverFile;
   readonly mounts: readonly Mountpoint[];
   /** File that takes what the first command writes and its starter does not show. */
   readonly logPath: string;
@@ -378,6 +395,8 @@ export interface Storage {
   /** Makes a container's own files, of an image with the given dataset. */
   createContainer(root: string, containerId: string, imageDataset: string): Promise<void>;
   removeContainer(root: string, containerId: string): Promise<void>;
+  /** Name servers for a container of a driver, as the host has them now. */
+  resolver(root: string, containerId: string, driver: NetworkDriver): ResolverFile;
   /** The root file system of a container whose image has the given dataset. */
   rootOf(root: string, containerId: string, imageDataset: string): RootFilesystem;
 }

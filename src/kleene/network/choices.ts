@@ -1,20 +1,17 @@
 import { KleeError } from "../errors.ts";
 import type { HostInterface } from "../host/host.ts";
 import type { CreateNetwork, Network, NetworkType } from "../model.ts";
+import { ANYWHERE } from "./policy.ts";
 import type { Subnet } from "./subnet.ts";
 import { networkOfAddress, overlaps, storedSubnet } from "./subnet.ts";
 
 const INTERFACE_PREFIX = "kleene";
 
-/** Interface to translate addresses on: the one asked for, or that of the default route; empty: none. */
-export function chooseNat(
-  request: CreateNetwork,
-  gateway: string | undefined,
-  interfaces: readonly HostInterface[],
-): string {
+/** Interface to translate addresses on: the one asked for, or any; empty: none. */
+export function chooseNat(request: CreateNetwork, interfaces: readonly HostInterface[]): string {
   if (request.nat === false || request.internal === true) return "";
   const chosen = request.natInterface;
-  if (chosen === undefined) return gateway ?? "";
+  if (chosen === undefined) return ANYWHERE;
   if (!interfaces.some((existing) => existing.name === chosen))
     throw new KleeError("NOT_FOUND", `cannot translate addresses on ${chosen}: the host has no such interface`);
   return chosen;

@@ -23,11 +23,12 @@ import {
   requireOwnInterface,
 } from "./choices.ts";
 import { endpointsOf } from "./endpoints.ts";
+import { noteInterface } from "./followed.ts";
 import { addFreeRange, takeAddress } from "./free-ranges.ts";
 import { chooseGateway, gatewaysOf, isNetworkType, makeInterface, networkTypes } from "./interface.ts";
 import { checkInterfaceName } from "./interface-name.ts";
 import { routerIn } from "./neighbourhood.ts";
-import { policyOfNetwork } from "./policy.ts";
+import { ANYWHERE, policyOfNetwork } from "./policy.ts";
 import { allNetworks, insertNetwork, networkOf, policyNetwork } from "./rows.ts";
 import type { Subnet } from "./subnet.ts";
 import { addressToNumber, storedRange } from "./subnet.ts";
@@ -53,7 +54,7 @@ export class Networks {
     requireOwnInterface(request, interfaces);
     for (const subnet of wanted.subnets) refuseHostOverlap(subnet, interfaces, wanted.type, request.interface);
     if (wanted.type !== "custom") for (const subnet of wanted.subnets) refuseRouter(subnet, routerIn(host, subnet));
-    const nat = chooseNat(request, host.interfaces.defaultInterface(), interfaces);
+    const nat = chooseNat(request, interfaces);
     const network = await carryOut(
       this.#context,
       "create network",
@@ -77,6 +78,8 @@ export class Networks {
           type: wanted.type,
         };
         await insertNetwork(statements, planned);
+        for (const name of [planned.nat, ...(planned.type === "custom" ? [planned.interface] : [])])
+          await noteInterface(statements, host, interfaces, name);
         for (const subnet of wanted.subnets)
           await addFreeRange(statements, id, subnet, wanted.exclude.map(storedRange));
         for (const { family, address } of gatewaysOf(planned))
@@ -97,12 +100,18 @@ export class Networks {
   async inspect(reference: string): Promise<NetworkInspection> {
     const { store } = this.#context;
     const network = networkOf(await resolve(store, "network", reference));
-    return { network, network_endpoints: await endpointsOf(store, { networkId: network.id }) };
+    return { network: this.#shown(network), network_endpoints: await endpointsOf(store, { networkId: network.id }) };
   }
 
   /** All networks, by name. */
   async list(): Promise<Network[]> {
-    return allNetworks(this.#context.store);
+    return (await allNetworks(this.#context.store)).map((network) => this.#shown(network));
+  }
+
+  /** Where no interface was named, the one that packets leave by at the moment. */
+  #shown(network: Network): Network {
+    if (network.nat !== ANYWHERE) return network;
+    return { ...network, nat: this.#context.host.interfaces.defaultInterface() ?? ANYWHERE };
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { PolicyEndpoint, PolicyNetwork } from "./policy.ts";
+import { ANYWHERE, type PolicyEndpoint, type PolicyNetwork } from "./policy.ts";
 
 /** A network in the words of the rules' comments. */
 export function sayNetwork(network: PolicyNetwork): string {
@@ -6,7 +6,7 @@ export function sayNetwork(network: PolicyNetwork): string {
   const facts = [
     [subnet, subnet6].filter((cidr) => cidr !== "").join(" and "),
     `on ${network.interface}`,
-    nat === "" ? "no NAT" : `NAT on ${nat}`,
+    nat === "" ? "no NAT" : nat === ANYWHERE ? "NAT" : `NAT on ${nat}`,
     icc ? "containers reach each other" : "containers do not reach each other",
     ...(internal ? ["no way out"] : []),
   ];

@@ -13,7 +13,7 @@ import type { Family } from "./subnet.ts";
  * 4. from an internal network: is refused, wherever it goes.
  * 5. from a container to an open {@link PolicyPort}, at the container's address and port: passes.
  * 6. from a container to any other one, of its network or another: is refused.
- * 7. from a container to the host or beyond: passes; translated when it leaves by the network's `nat` interface.
+ * 7. from a container to the host or beyond: passes; translated when it leaves by the network's `nat` interface, be it any.
  * 8. from outside to a container's address: is dropped, but for what an open {@link PolicyPort} redirected.
  *
  * Redirection comes first: these rules see the container's address and port, and a connection to a host address by a
@@ -43,7 +43,7 @@ export interface PolicyNetwork {
   /** The host's own address in the network, which all its containers reach; empty: none. */
   readonly gateway: string;
   readonly gateway6: string;
-  /** Interface on which packets to the outside are translated; empty: no NAT. */
+  /** Interface on which packets to the outside are translated, or {@link ANYWHERE}; empty: no NAT. */
   readonly nat: string;
   readonly icc: boolean;
   readonly internal: boolean;
@@ -134,6 +134,9 @@ export interface PublishedOn {
   readonly hostPort: PortRange;
   readonly containerPort: PortRange;
 }
+
+/** In an interface's place: by whatever interface a packet leaves. No interface has this name. */
+export const ANYWHERE = "*";
 
 const families = [4, 6] as const;
 

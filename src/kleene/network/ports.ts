@@ -12,7 +12,11 @@ import { publishedOn } from "./published.ts";
 const DYNAMIC: PortRange = { first: 49_152, last: 65_535 };
 
 /** A request whose place on the host is known. */
-export type PlacedRequest = PublishRequest & Pick<PublishedOn, "interface" | "address">;
+export type PlacedRequest = PublishRequest &
+  Pick<PublishedOn, "interface" | "address"> & {
+    /** It is on the interface of the default route, and goes with it. */
+    readonly follows: boolean;
+  };
 
 /**
  * Finds where each port is to be published: by default on the interface of the host's default route.
@@ -23,13 +27,13 @@ export function placeRequests(requests: readonly PublishRequest[], host: Pick<Ho
   return requests.map((request) => {
     if (request.interface !== "") requireInterface(host, request.interface);
     if (request.address !== "") requireAddress(host, request.address);
-    if (!isAnywhere(request)) return request;
+    if (!isAnywhere(request)) return { ...request, follows: false };
     if (gateway === undefined)
       throw new KleeError(
         "NOT_FOUND",
         "the host has no default route; name the interface: -p INTERFACE:HOST:CONTAINER",
       );
-    return { ...request, interface: gateway };
+    return { ...request, interface: gateway, follows: true };
   });
 }
 
@@ -79,7 +83,7 @@ export async function publish(
         `cannot publish ${formatPublished(published)}: container ${taken.container} publishes ${formatPublished(taken.port)}`,
       );
     own.push(published);
-    await insert(statements, containerId, published);
+    await insert(statements, containerId, published, request.follows);
   }
 }
 
@@ -151,10 +155,11 @@ async function portsInRange(
   }));
 }
 
-function insert(statements: Statements, containerId: string, port: PublishedOn): Promise<void> {
+function insert(statements: Statements, containerId: string, port: PublishedOn, follows: boolean): Promise<void> {
   return statements.run(
-    `INSERT INTO published_port (container_id, protocol, interface, address, host_first, host_last, container_first)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO published_port (container_id, protocol, interface, address, host_first, host_last, container_first,
+       follows)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     containerId,
     port.protocol,
     port.interface,
@@ -162,5 +167,6 @@ function insert(statements: Statements, containerId: string, port: PublishedOn):
     port.hostPort.first,
     port.hostPort.last,
     port.containerPort.first,
+    Number(follows),
   );
 }

@@ -81,6 +81,13 @@ const migrations: readonly (readonly string[])[] = [
     `ALTER TABLE network ADD COLUMN ip_range TEXT NOT NULL DEFAULT '[]'`,
     `ALTER TABLE network ADD COLUMN exclude TEXT NOT NULL DEFAULT '[]'`,
   ],
+  [
+    // What the interfaces are that users named: by index until the next boot, by link address after it.
+    `CREATE TABLE interface (
+       name TEXT PRIMARY KEY, link INTEGER NOT NULL, boot TEXT NOT NULL, address TEXT NOT NULL) STRICT`,
+    // On the interface of the default route, whichever that is.
+    `ALTER TABLE published_port ADD COLUMN follows INTEGER NOT NULL DEFAULT 0`,
+  ],
 ];
 
 /** A trigger that notes an event. */

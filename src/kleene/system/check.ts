@@ -1,9 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
+import { renamedInterfaces } from "../network/followed.ts";
 import { allNetworks } from "../network/rows.ts";
 import { strayAddresses } from "./aliases.ts";
 import { busyObjects, cutOffOperations, endedContainers } from "./ended.ts";
+import { unfollowed } from "./interfaces.ts";
+import { currentPolicy } from "./rules.ts";
 
 /** Longer than a supervisor needs to call klee. */
 const SECOND_LOOK_MS = 500;
@@ -19,7 +22,15 @@ export async function findProblems(context: Context): Promise<string[]> {
 }
 
 async function lookForProblems(context: Context): Promise<string[]> {
-  const looks = [missingRequirements, interruptions, missingInterfaces, endsUnnoticed, strayAddresses, missingRules];
+  const looks = [
+    missingRequirements,
+    interruptions,
+    missingInterfaces,
+    unfollowed,
+    endsUnnoticed,
+    strayAddresses,
+    missingRules,
+  ];
   const problems: string[] = [];
   for (const look of looks) {
     try {
@@ -42,8 +53,12 @@ async function interruptions(context: Context): Promise<string[]> {
 }
 
 async function missingInterfaces({ store, host }: Context): Promise<string[]> {
-  const owners = new Map(host.interfaces.list().map(({ name, networkId }) => [name, networkId]));
+  const interfaces = host.interfaces.list();
+  const owners = new Map(interfaces.map(({ name, networkId }) => [name, networkId]));
+  // Of those that have another name it is told elsewhere.
+  const renamed = new Set((await renamedInterfaces({ store, host }, interfaces)).map(({ from }) => from));
   return (await allNetworks(store))
+    .filter((network) => !renamed.has(network.interface))
     .filter(({ id, type, interface: name }) => (type === "custom" ? !owners.has(name) : owners.get(name) !== id))
     .map((network) => `network ${network.name}: its interface ${network.interface} is missing`);
 }
@@ -56,9 +71,15 @@ async function endsUnnoticed(context: Context): Promise<string[]> {
     .map(({ id, name }) => `container ${name} (${id}) ended but was not taken down`);
 }
 
-async function missingRules({ store, host }: Context): Promise<string[]> {
+async function missingRules(context: Context): Promise<string[]> {
+  const { store, host } = context;
   // Asked for without networks as well: it tells whether the host has a firewall that klee can use.
   const loaded = host.firewall.loaded();
-  const networks = await allNetworks(store);
-  return networks.length > 0 && !loaded ? ["klee's firewall rules are not loaded"] : [];
+  if ((await allNetworks(store)).length === 0) return [];
+  if (!loaded) return ["klee's firewall rules are not loaded"];
+  // What is under way has its rows before its rules, or the other way round.
+  if ((await busyObjects(context)).size > 0 || host.firewall.agrees(await currentPolicy(context))) return [];
+  return [
+    "klee's firewall rules are not those that its networks and containers need; klee system reconcile loads them",
+  ];
 }

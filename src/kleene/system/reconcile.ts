@@ -1,30 +1,26 @@
 import { rmSync } from "node:fs";
-import { aliasesOf, attachmentsOf, makerOf } from "../container/attachments.ts";
 import { withdrawEndpoint } from "../container/connection.ts";
 import { removeConsole } from "../container/console.ts";
 import { removeStopped } from "../container/containers.ts";
 import { endRun } from "../container/end.ts";
-import { lockPath, withContainer } from "../container/lock.ts";
+import { lockPath } from "../container/lock.ts";
 import { removeLog } from "../container/log.ts";
 import { removeRecord } from "../container/record.ts";
 import { resumeRestart } from "../container/restart.ts";
-import { containerById, type StoredContainer } from "../container/rows.ts";
 import { takeDown } from "../container/takedown.ts";
 import { applyLimits } from "../container/update.ts";
 import type { Context } from "../context.ts";
-import { KleeError, messageOf } from "../errors.ts";
-import type { Host } from "../host/host.ts";
+import { messageOf } from "../errors.ts";
 import { removeDownload } from "../image/fetch.ts";
-import { acquire, IMPATIENT, LockHeld, type Patience } from "../locks.ts";
-import type { Network } from "../model.ts";
-import { makeInterface } from "../network/interface.ts";
+import { acquire, IMPATIENT, type Patience } from "../locks.ts";
 import { removeFromHost } from "../network/networks.ts";
-import { allNetworks, networkOf } from "../network/rows.ts";
+import { networkOf } from "../network/rows.ts";
 import { writeBootId } from "../store/meta.ts";
 import type { Operation } from "../store/operations.ts";
 import { endOperation } from "../store/operations.ts";
 import { busyObjects, cutOffOperations, type EndedContainer, endedContainers } from "./ended.ts";
-import { reloadRules, withRules } from "./rules.ts";
+import { followHost, locked, restoreAliases, restoreInterfaces, unlessHeld } from "./interfaces.ts";
+import { reloadRules } from "./rules.ts";
 import { isBooted, startWithHost } from "./startup.ts";
 
 /**
@@ -55,6 +51,7 @@ export async function reconcile(context: Context, when: "always" | "needed" = "a
     if (outcome !== undefined) settled.push(operation);
     if (outcome?.done !== undefined) repaired.push(outcome.done);
   }
+  repaired.push(...(await followHost(context)));
   repaired.push(...(await restoreInterfaces(context)));
   repaired.push(...(await takeDownAll(context, await endedContainers(context))));
   await reloadRules(context);
@@ -72,14 +69,6 @@ export async function reconcile(context: Context, when: "always" | "needed" = "a
 
 /** As long as a boot's containers take to start. */
 const UNHURRIED: Patience = { workingMs: 30_000, stoppedMs: 0 };
-
-/** How long it may take others to let go of a container, whose addresses are put back then. */
-const BRIEF: Patience = { workingMs: 1000, stoppedMs: 0 };
-
-/** What another klee works on is left to it, or to the next command. */
-function unlessHeld(error: unknown): undefined {
-  if (!(error instanceof LockHeld)) throw error;
-}
 
 /**
  * Undoes what was being made, finishes what was being removed.
@@ -138,79 +127,6 @@ async function settle(context: Context, operation: Operation): Promise<string | 
       return undefined;
     case "restart container":
       return undefined;
-  }
-}
-
-/**
- * False when there is no such container.
- * @throws {LockHeld} when another klee works on it.
- */
-async function locked(
-  context: Context,
-  id: string,
-  work: (container: StoredContainer) => Promise<void>,
-  patience = IMPATIENT,
-): Promise<boolean> {
-  if ((await containerById(context.store, id)) === undefined) return false;
-  try {
-    await withContainer(context, id, work, patience);
-    return true;
-  } catch (error) {
-    if (error instanceof KleeError && error.code === "NOT_FOUND") return false;
-    throw error;
-  }
-}
-
-/** Makes interfaces again that went. Not those of networks that another command makes or removes at this moment. */
-async function restoreInterfaces(context: Context): Promise<string[]> {
-  const { store, host } = context;
-  const networks = await allNetworks(store);
-  const busy = await busyObjects(context);
-  const owners = new Map(host.interfaces.list().map(({ name, networkId }) => [name, networkId]));
-  const restored: string[] = [];
-  for (const { id, type, interface: name } of networks) {
-    if (type === "custom" || owners.get(name) === id || busy.has(id)) continue;
-    // Under the lock that a removal holds from before the interface goes until the row has gone: while there is a row,
-    // whoever removes the network is still to remove the interface.
-    await withRules(context, async () => {
-      const row = await store.get("SELECT * FROM network WHERE id = ?", id);
-      // Another klee may have made it meanwhile.
-      const made = host.interfaces.list().some((one) => one.name === name && one.networkId === id);
-      if (row === undefined || made) return;
-      // One that an earlier repair was killed over has no mark yet.
-      host.interfaces.remove(name, id);
-      const network = networkOf(row);
-      remakeInterface(host, network);
-      restored.push(`network ${network.name}: made interface ${name} again`);
-    });
-  }
-  return restored;
-}
-
-function remakeInterface(host: Host, network: Network): void {
-  try {
-    makeInterface(host, network);
-  } catch (error) {
-    if (!(error instanceof KleeError && error.code === "CONFLICT")) throw error;
-    const { name, interface: wanted } = network;
-    throw new KleeError(
-      "CONFLICT",
-      `network ${name} had the interface ${wanted}, and now one that is not klee's has that name; rename or remove it`,
-      { cause: error },
-    );
-  }
-}
-
-/** Gives the containers that run the addresses back which went with an interface. The rules for them are there. */
-async function restoreAliases(context: Context): Promise<void> {
-  const { store, host } = context;
-  for (const id of host.jails.running().keys()) {
-    const restore = async (): Promise<void> => {
-      if (!host.jails.isRunning(id)) return;
-      for (const { endpoint, network } of await attachmentsOf(store, id))
-        host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
-    };
-    await locked(context, id, restore, BRIEF).catch(unlessHeld);
   }
 }
 

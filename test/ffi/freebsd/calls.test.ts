@@ -84,6 +84,7 @@ test("an interface is created, renamed, addressed, listed and destroyed", () => 
       index: 1,
       flags: 0x8009,
       up: true,
+      loopback: true,
       pointToPoint: false,
       linkAddress: "02:00:5e:00:53:01",
       addresses: [

@@ -210,13 +210,23 @@ test("the addresses of an interface are gathered, cut-off masks and unknown fami
         index: 3,
         flags: 0x8843,
         up: true,
+        loopback: false,
         pointToPoint: false,
         linkAddress: "02:00:5e:00:53:01",
         addresses: [
           { family: "inet", address: "192.168.1.5", prefixLength: 24, destination: "192.168.1.255", scopeId: 0 },
         ],
       },
-      { name: "tun0", index: 0, flags: 0, up: false, pointToPoint: false, linkAddress: undefined, addresses: [] },
+      {
+        name: "tun0",
+        index: 0,
+        flags: 0,
+        up: false,
+        loopback: false,
+        pointToPoint: false,
+        linkAddress: undefined,
+        addresses: [],
+      },
     ],
   );
 });

@@ -17,10 +17,13 @@ export function interfacesContract({ host, loopback, addressesSeen, makeForeign,
 
   test("an interface is made, listed with its network and addresses, and removed", () => {
     interfaces.create("kleene0", id);
-    assert.deepEqual(interfaces.list().at(-1), { name: "kleene0", addresses: [], networkId: id });
+    const { index = 0, linkAddress, ...bare } = interfaces.list().at(-1) ?? {};
+    assert.deepEqual(bare, { name: "kleene0", addresses: [], networkId: id });
+    assert.ok(index > 0);
     interfaces.addAliases("kleene0", ["10.2.3.1/32", "fd00:2:3::1/128"]);
     const made = interfaces.list().find(({ name }) => name === "kleene0");
-    assert.deepEqual(made, { name: "kleene0", addresses: ["10.2.3.1/32", "fd00:2:3::1/128"], networkId: id });
+    const addresses = ["10.2.3.1/32", "fd00:2:3::1/128"];
+    assert.deepEqual(made, { name: "kleene0", index, linkAddress, addresses, networkId: id });
     assert.deepEqual(addressesSeen("kleene0"), ["10.2.3.1/32", "fd00:2:3::1/128"]);
     assert.deepEqual(interfaces.find("kleene0"), made);
     interfaces.remove("kleene0", id);
@@ -94,7 +97,7 @@ export function interfacesContract({ host, loopback, addressesSeen, makeForeign,
   test("an interface that is not there is named", () => {
     assert.throws(() => interfaces.addAliases("gone", ["10.2.3.1/32"]), {
       code: "NOT_FOUND",
-      message: "interface gone does not exist",
+      message: "interface gone does not exist; see klee system reconcile",
     });
   });
 }

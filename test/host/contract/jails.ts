@@ -75,6 +75,7 @@ export function jailsContract({ host, root, rootFilesystem, folder }: World): vo
     parameters: jails.parseParameters(parameters, id),
     limits: { cpus: null, memory: null, pids: null, ports: null },
     root: storage.rootOf(root, id, dataset),
+    resolver: { text: undefined, nameservers: 0, record: join(root, "resolv.conf") },
     mounts: [],
     logPath: join(root, "log"),
     console: undefined,

@@ -5,7 +5,7 @@ import { DIOCXCOMMIT } from "../../../src/ffi/freebsd/abi/pf.ts";
 import { pf } from "../../../src/ffi/freebsd/index.ts";
 import { FreebsdFirewall } from "../../../src/kleene/host/freebsd/firewall.ts";
 import { anchorsOf, ROOT, UNHELD } from "../../../src/kleene/host/freebsd/rules.ts";
-import { containerPolicy, type Policy, policyOf } from "../../../src/kleene/network/policy.ts";
+import { ANYWHERE, containerPolicy, type Policy, policyOf } from "../../../src/kleene/network/policy.ts";
 import { SimulatedPf } from "../../support/simulated-pf.ts";
 import { custom, database, loopback, neighbour, sample, secluded, web } from "./sample.ts";
 
@@ -22,7 +22,7 @@ const firewall = new FreebsdFirewall();
 function inKernel(): Map<string, unknown> {
   filter.purge();
   return pf.withPf((device) => {
-    const within = ["within", "pairs", "ports", "nat"].flatMap((branch) =>
+    const within = ["within", "pairs", "ports", "nat", "any"].flatMap((branch) =>
       pf.childAnchors(device, `${ROOT}/${branch}`).map((name) => `${ROOT}/${branch}/${name}`),
     );
     const content = (anchor: string) => ({
@@ -42,7 +42,7 @@ function wanted(policy: Policy): Map<string, unknown> {
     tables: Object.fromEntries(Object.entries(tables).map(([name, addresses]) => [name, [...addresses].sort()])),
   });
   return new Map(
-    anchorsOf(policy)
+    anchorsOf(policy, ["em0", "em1"])
       .sort((a, b) => (a.anchor < b.anchor ? -1 : 1))
       .map((anchor) => [anchor.anchor, content(anchor)]),
   );
@@ -111,7 +111,7 @@ test("the rules of translation are not loaded anew with each container, but wher
   });
   assert.equal(commits(add), 1);
   firewall.change({ remove: plain });
-  const { anchor, rules } = anchorsOf(sample).find((one) => one.anchor === `${ROOT}/nat/em0`) ?? {};
+  const { anchor, rules } = anchorsOf(sample, ["em0", "em1"]).find((one) => one.anchor === `${ROOT}/nat/em0`) ?? {};
   const ofNat = (inKernel().get(anchor ?? "") as { rules: number[] }).rules;
   assert.deepEqual(ofNat, [rules?.nat?.length, 0, 0]);
 });
@@ -200,6 +200,20 @@ test("connections with a network's addresses that are older than it end", () => 
   firewall.load(sample);
 });
 
+test("whether what is loaded is what a policy says, no less and no more", () => {
+  firewall.load(sample);
+  assert.equal(firewall.agrees(sample), true);
+  assert.equal(firewall.agrees(policyOf([loopback], [web])), false);
+  firewall.change({ remove: containerPolicy(web) });
+  assert.equal(firewall.agrees(sample), false);
+  firewall.change({ add: containerPolicy(web) });
+  assert.equal(firewall.agrees(sample), true);
+  pf.withPf((device) => pf.addAddresses(device, `${ROOT}/within/${loopback.id}`, "members", ["10.0.0.0/8"]));
+  assert.equal(firewall.agrees(sample), false);
+  firewall.load(sample);
+  assert.equal(firewall.agrees(sample), true);
+});
+
 test("when the administrator loads pf.conf the calls are missed, and added again", () => {
   filter.reloadMain();
   assert.equal(firewall.loaded(), false);
@@ -231,6 +245,38 @@ test("anchors that pf lists still, though nothing is in them, are emptied again 
   firewall.unload();
   firewall.load(sample);
   assert.deepEqual(inKernel(), wanted(sample));
+});
+
+test("what leaves is translated by each interface; one that comes later is missed, and added", () => {
+  const anywhere = { ...loopback, nat: ANYWHERE };
+  firewall.load(policyOf([anywhere], []));
+  filter.forget();
+  const leaving = (by: string) => {
+    filter.forget();
+    return filter.judge({
+      direction: "out",
+      interface: by,
+      protocol: 6,
+      source: "10.2.3.1",
+      destination: "203.0.113.5",
+      port: 443,
+    }).packet.source;
+  };
+  assert.deepEqual([leaving("em0"), leaving("em1")], ["198.51.100.1", "172.16.0.1"]);
+  assert.equal(firewall.loaded(), true);
+  // As if em1 had come, or got this name, since.
+  pf.withPf((device) => {
+    pf.replaceAnchors(device, [{ anchor: "klee/any/em1", rules: { nat: [] } }]);
+    pf.clearTables(device, "klee/any/em1");
+  });
+  assert.equal(firewall.loaded(), false);
+  filter.forget();
+  assert.equal(leaving("em1"), "10.2.3.1");
+  firewall.load(policyOf([anywhere], []));
+  assert.equal(firewall.loaded(), true);
+  filter.forget();
+  assert.equal(leaving("em1"), "172.16.0.1");
+  firewall.load(sample);
 });
 
 test("nothing is left when the rules are removed", () => {

@@ -2,18 +2,51 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { pf } from "../../../src/ffi/freebsd/index.ts";
-import { describePolicy } from "../../../src/kleene/host/freebsd/description.ts";
+import { describePolicy as describeAll } from "../../../src/kleene/host/freebsd/description.ts";
 import { FreebsdFirewall } from "../../../src/kleene/host/freebsd/firewall.ts";
-import { planChange } from "../../../src/kleene/host/freebsd/rule-change.ts";
-import { anchorsOf, ROOT } from "../../../src/kleene/host/freebsd/rules.ts";
+import { planChange as planAll } from "../../../src/kleene/host/freebsd/rule-change.ts";
+import { anchorsOf as allAnchorsOf, ROOT } from "../../../src/kleene/host/freebsd/rules.ts";
 import {
+  ANYWHERE,
   containerPolicy,
+  type Policy,
+  type PolicyChange,
   type PolicyNetwork,
   policyOf,
   withdrawnAddresses,
 } from "../../../src/kleene/network/policy.ts";
 import { type Packet, SimulatedPf } from "../../support/simulated-pf.ts";
 import { custom, database, loopback, published, sample, secluded, web } from "./sample.ts";
+
+const OUTWARD = ["em0", "em1"];
+const anchorsOf = (policy: Policy) => allAnchorsOf(policy, OUTWARD);
+const planChange = (change: PolicyChange) => planAll(change, OUTWARD);
+const describePolicy = (policy: Policy) => describeAll(policy, OUTWARD);
+
+test("a network that is translated whatever its packets leave by has an anchor for each interface", () => {
+  const anywhere = { ...loopback, nat: ANYWHERE };
+  const translating = anchorsOf(policyOf([anywhere, secluded], [])).filter(({ rules }) =>
+    rules?.nat?.some(({ action, target }) => action === "nat" && target !== undefined),
+  );
+  assert.deepEqual(
+    translating.map(({ anchor, tables }) => [anchor, tables]),
+    OUTWARD.map((name) => [`klee/any/${name}`, { members: ["10.2.3.0/24", "fd00:2:3::/64"] }]),
+  );
+  for (const [index, { rules }] of translating.entries())
+    assert.deepEqual(
+      rules?.nat?.map((rule) => rule.interface),
+      [OUTWARD[index], OUTWARD[index]],
+    );
+  const { permit, standing } = planChange({ add: { networks: [anywhere] } });
+  assert.deepEqual(
+    standing.map(({ anchor }) => anchor),
+    ["klee/any/em0", "klee/any/em1"],
+  );
+  assert.deepEqual(
+    permit.map(({ anchor }) => anchor),
+    ["klee/any/em0", "klee/any/em1"],
+  );
+});
 
 test("the policy reads as pf.conf text, anchor by anchor", () => {
   const golden = readFileSync(new URL("golden/policy.pf.conf", import.meta.url), "utf8");

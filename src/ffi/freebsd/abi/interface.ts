@@ -20,6 +20,7 @@ export const headers = [
 /** Size of an interface name with its NUL. */
 export const IFNAMSIZ = 16;
 export const IFF_UP = 0x1;
+export const IFF_LOOPBACK = 0x8;
 export const IFF_POINTOPOINT = 0x10;
 /** A lifetime in seconds that never ends. */
 export const ND6_INFINITE_LIFETIME = 0xffffffff;

@@ -203,6 +203,19 @@ export function decodeAttributes(data: Buffer, offset = 0): Attributes {
   return attributes;
 }
 
+/** The attributes of a list, which all have one type, in order. @throws {NetlinkFormatError} */
+export function decodeList(data: Buffer): Buffer[] {
+  const items: Buffer[] = [];
+  for (let at = 0; at + nlattr.size <= data.length; ) {
+    const length = data.readUInt16LE(at + ATTRIBUTE_LENGTH);
+    if (length < nlattr.size || at + length > data.length)
+      throw new NetlinkFormatError(`netlink attribute: length ${length} at ${at} of ${data.length}`);
+    items.push(data.subarray(at + nlattr.size, at + length));
+    at += align(length);
+  }
+  return items;
+}
+
 /**
  * Reads an NLMSG_ERROR, or the NLMSG_DONE that ends a dump: both begin with the negative errno.
  *

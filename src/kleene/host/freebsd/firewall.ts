@@ -1,13 +1,13 @@
-import { pf, SyscallError, tcp } from "../../../ffi/freebsd/index.ts";
+import { ifaddrs, pf, SyscallError, tcp } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { olderThan } from "../../network/older.ts";
 import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
-import { GROUP } from "./interfaces.ts";
+import { FreebsdInterfaces, GROUP } from "./interfaces.ts";
 import { killAgainst, killOlder } from "./older.ts";
 import { planChange, type TableStep } from "./rule-change.ts";
-import { anchorsOf, BRANCHES, MEMBERS, ROOT, rootRules, UNHELD } from "./rules.ts";
+import { ANY, anchorsOf, BRANCHES, MEMBERS, ROOT, rootRules, UNHELD } from "./rules.ts";
 
 const HOW_TO_ENABLE = "enable it with `sysrc pf_enable=YES` and `service pf start`";
 
@@ -22,7 +22,7 @@ export class FreebsdFirewall implements Firewall {
   load(policy: Policy): void {
     this.#attempt("cannot load the firewall rules", (device) => {
       requireRunning(device);
-      const wanted = anchorsOf(policy);
+      const wanted = anchorsOf(policy, outwardInterfaces());
       const known = new Set(wanted.map(({ anchor }) => anchor));
       const stale = ownAnchors(device).filter((anchor) => !known.has(anchor));
       pf.replaceAnchors(device, [...wanted, ...stale.map(emptied)]);
@@ -35,7 +35,7 @@ export class FreebsdFirewall implements Firewall {
 
   change(change: PolicyChange): void {
     this.#attempt("cannot change the firewall rules", (device) => {
-      const plan = planChange(change);
+      const plan = planChange(change, outwardInterfaces());
       // They are the same for every policy: as a rule they are there.
       const missing = plan.standing.filter((anchor) => !isLoaded(device, anchor));
       for (const { anchor } of missing) pf.createTable(device, anchor, MEMBERS);
@@ -81,6 +81,8 @@ export class FreebsdFirewall implements Firewall {
           pf.isRunning(device) &&
           // Another version's rules have another number.
           pf.ruleCount(device, ROOT, "filter") === rootRules.filter.length &&
+          pf.ruleCount(device, ROOT, "nat") === rootRules.nat.length &&
+          translatesAll(device) &&
           pf.missingCalls(device, ROOT).length === 0 &&
           // `set skip on lo` means klee's interfaces, too, at each load of pf.conf.
           pf.skippedInterfaces(device, GROUP).length === 0,
@@ -91,8 +93,21 @@ export class FreebsdFirewall implements Firewall {
     }
   }
 
+  agrees(policy: Policy): boolean {
+    try {
+      return this.#withPf((device) => {
+        const wanted = anchorsOf(policy, outwardInterfaces());
+        const known = new Set(wanted.map(({ anchor }) => anchor));
+        const stale = ownAnchors(device).filter((anchor) => !known.has(anchor));
+        return wanted.every((one) => holds(device, one)) && stale.every((anchor) => holds(device, emptied(anchor)));
+      });
+    } catch (error) {
+      throw hostFailure("cannot read the firewall's rules", error);
+    }
+  }
+
   describe(policy: Policy): string {
-    return describePolicy(policy);
+    return describePolicy(policy, outwardInterfaces());
   }
 
   #attempt(what: string, act: (device: pf.PfDevice) => void): void {
@@ -157,6 +172,36 @@ function endSockets({ protocol, ends: [one, other] }: pf.PfState): void {
   if (protocol !== pf.IPPROTO_TCP) return;
   tcp.dropConnection(one, other);
   tcp.dropConnection(other, one);
+}
+
+/** An interface that came, or has another name, since the rules were loaded. */
+function translatesAll(device: pf.PfDevice): boolean {
+  const translates = (name: string): boolean => pf.ruleCount(device, `${ANY}/${name}`, "nat") > 0;
+  return !pf.childAnchors(device, ANY).some(translates) || outwardInterfaces().every(translates);
+}
+
+/** Has the kernel an anchor's rules, by their number, and its tables' addresses? */
+function holds(device: pf.PfDevice, { anchor, rules = {}, tables = {} }: pf.PfAnchor): boolean {
+  const counted = (["nat", "rdr", "filter"] as const).every(
+    (ruleset) => pf.ruleCount(device, anchor, ruleset) === (rules[ruleset]?.length ?? 0),
+  );
+  const names = pf.tableNames(device, anchor);
+  return (
+    counted &&
+    Object.entries(tables).every(([name, addresses]) => {
+      const held = names.includes(name) ? pf.tableAddresses(device, anchor, name) : [];
+      return [...held].sort().join() === [...addresses].sort().join();
+    })
+  );
+}
+
+/** Those by which packets leave: without loopback ones, and klee's own, which hold addresses. */
+function outwardInterfaces(): string[] {
+  const own = new Set(new FreebsdInterfaces().list().flatMap(({ name, networkId }) => (networkId ? [name] : [])));
+  return ifaddrs
+    .listInterfaces()
+    .filter(({ name, loopback }) => !loopback && !own.has(name))
+    .map(({ name }) => name);
 }
 
 function requireRunning(device: pf.PfDevice): void {

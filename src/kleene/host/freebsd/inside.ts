@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { KleeError } from "../../errors.ts";
 
 /** Links that one path may go through: MAXSYMLINKS, sys/param.h. */
@@ -61,9 +61,4 @@ function components(path: string): string[] {
 function make(place: string, kind: "directory" | "file"): void {
   if (kind === "directory") mkdirSync(place, 0o755);
   else writeFileSync(place, "", { flag: "wx", mode: 0o644 });
-}
-
-/** Is there a directory, and no link, at this path of a container's files? */
-export function hasDirectory(root: string, name: string): boolean {
-  return existsSync(`${root}/${name}`) && lstatSync(`${root}/${name}`).isDirectory();
 }

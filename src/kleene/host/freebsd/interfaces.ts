@@ -153,13 +153,14 @@ export class FreebsdInterfaces implements Interfaces {
     });
   }
 
-  removeAliases(name: string, addresses: readonly string[], maker: InterfaceMaker = "klee"): void {
-    if (addresses.length === 0) return;
-    attempt(`cannot remove ${bare(addresses)} from ${name}`, () => {
+  removeAliases(name: string, addresses: readonly string[], maker: InterfaceMaker = "klee"): boolean {
+    if (addresses.length === 0) return true;
+    return attempt(`cannot remove ${bare(addresses)} from ${name}`, () => {
       const found = find(ifaddrs.listInterfaces(), name);
-      if (found === undefined || (networkOf(name) !== undefined) !== (maker === "klee")) return;
+      if (found === undefined || (networkOf(name) !== undefined) !== (maker === "klee")) return false;
       const present = aliasesOf(found);
       for (const alias of addresses.filter((address) => present.includes(address))) withdraw(name, alias);
+      return true;
     });
   }
 }
@@ -167,9 +168,18 @@ export class FreebsdInterfaces implements Interfaces {
 /** The kernel gives every loopback interface that comes up these two. */
 const isKernels = (address: string): boolean => address === "::1" || address.startsWith("fe80:");
 
-function shown({ name, addresses }: ifaddrs.NetworkInterface, networkId: string | undefined): HostInterface {
+function shown(
+  { name, index, linkAddress = "", addresses }: ifaddrs.NetworkInterface,
+  networkId: string | undefined,
+): HostInterface {
   const all = addresses.filter(({ address }) => networkId === undefined || !isKernels(address));
-  return { name, addresses: all.map(({ address, prefixLength }) => `${address}/${prefixLength}`), networkId };
+  return {
+    name,
+    index,
+    linkAddress,
+    addresses: all.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
+    networkId,
+  };
 }
 
 function attempt<T>(what: string, act: () => T): T {
@@ -258,7 +268,8 @@ function makeUnit(driver: string, networkId: string): string {
 /** @throws {KleeError} CONFLICT when the interface is not who made it's, NOT_FOUND when there is none. */
 function requireMaker(all: All, name: string, maker: InterfaceMaker): ifaddrs.NetworkInterface {
   const found = find(all, name);
-  if (found === undefined) throw new KleeError("NOT_FOUND", `interface ${name} does not exist`);
+  if (found === undefined)
+    throw new KleeError("NOT_FOUND", `interface ${name} does not exist; see klee system reconcile`);
   const marked = networkOf(name) !== undefined;
   if (maker === "klee" && !marked)
     throw new KleeError("CONFLICT", `interface ${name} was not made by klee: its addresses are left alone`);

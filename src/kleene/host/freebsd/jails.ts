@@ -51,7 +51,7 @@ export class FreebsdJails implements Jails {
     checkMounts(spec.mounts, parameters);
     try {
       const ruleset = Number(parameters.others.devfs_ruleset ?? JAIL_RULESET);
-      mountAll(root, spec.mounts, parameters.mountDevfs ? ruleset : undefined);
+      mountAll(spec, parameters.mountDevfs ? ruleset : undefined);
       const jid = jail.jailSet(
         {
           path: root.mountpoint,

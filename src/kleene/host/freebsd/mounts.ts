@@ -3,7 +3,8 @@ import { setTimeout } from "node:timers/promises";
 import { devfs, mount, SyscallError } from "../../../ffi/freebsd/index.ts";
 import { KleeError } from "../../errors.ts";
 import type { Mountpoint } from "../../model.ts";
-import type { JailParameters, RootFilesystem } from "../host.ts";
+import type { JailParameters, JailSpec } from "../host.ts";
+import { writeResolver } from "../resolver-file.ts";
 import { placeInside } from "./inside.ts";
 
 /** What devfs(8) names devfsrules_jail: hides all but what programs need. */
@@ -21,9 +22,13 @@ export function mountpointsBelow(path: string): string[] {
 }
 
 /** Mounts a container's root, its devices and what else it asks for. The caller unmounts after a failure. */
-export function mountAll(root: RootFilesystem, mounts: readonly Mountpoint[], ruleset: number | undefined): void {
+export function mountAll(
+  { root, mounts, resolver }: Pick<JailSpec, "root" | "mounts" | "resolver">,
+  ruleset: number | undefined,
+): void {
   const { mountpoint } = root;
   if (root.kind === "dataset") mount.mountZfs(root.dataset, mountpoint);
+  writeResolver(mountpoint, resolver);
   if (ruleset !== undefined) {
     requireRuleset(ruleset);
     mount.mountDevfs(placeInside(mountpoint, "/dev", "directory"), ruleset);

@@ -9,11 +9,11 @@ import {
   guestsOf,
   INTERNAL,
   MEMBERS,
-  natOf,
   natRules,
   networkAddresses,
   networkAnchor,
   ROOT,
+  translating,
   within,
 } from "./rules.ts";
 
@@ -45,7 +45,10 @@ export interface ChangePlan {
 }
 
 /** What a part of a policy puts into which table, those that forbid and those that allow. */
-function tableEntries({ networks = [], endpoints = [], pairs = [] }: Partial<Policy>): {
+function tableEntries(
+  { networks = [], endpoints = [], pairs = [] }: Partial<Policy>,
+  outward: readonly string[],
+): {
   forbidding: TableStep[];
   allowing: TableStep[];
 } {
@@ -61,7 +64,7 @@ function tableEntries({ networks = [], endpoints = [], pairs = [] }: Partial<Pol
     allowing: [
       ...placed.flatMap(([network, addresses]) => [
         { anchor: within(network.id), table: MEMBERS, addresses },
-        ...(network.nat === "" ? [] : [{ anchor: natOf(network.nat), table: MEMBERS, addresses }]),
+        ...translating(network, outward).map(({ anchor }) => ({ anchor, table: MEMBERS, addresses })),
       ]),
       ...[...guestsOf(pairs)].map(([id, addresses]) => ({ anchor: within(id), table: GUESTS, addresses })),
     ],
@@ -92,19 +95,23 @@ function changedContainers(add: Partial<Policy>, remove: Partial<Policy>): pf.Pf
   });
 }
 
-/** The steps of a change. */
-export function planChange({ add = {}, remove = {} }: PolicyChange): ChangePlan {
-  const after = tableEntries(add);
-  const before = tableEntries(remove);
+/**
+ * The steps of a change.
+ * @param outward the host's interfaces but for loopback ones and klee's.
+ */
+export function planChange({ add = {}, remove = {} }: PolicyChange, outward: readonly string[]): ChangePlan {
+  const after = tableEntries(add, outward);
+  const before = tableEntries(remove, outward);
   const translated = [...(add.networks ?? []), ...(add.endpoints ?? []).map(({ network }) => network)];
-  const interfaces = [...new Set(translated.map(({ nat }) => nat))].filter((name) => name !== "");
+  const places = translated.flatMap((network) => translating(network, outward));
+  const interfaces = new Map(places.map(({ anchor, by }) => [anchor, by]));
   const added = (add.networks ?? []).map(networkAnchor);
   const kept = new Set(added.map(({ anchor }) => anchor));
   const gone = (remove.networks ?? []).map(({ id }) => within(id)).filter((anchor) => !kept.has(anchor));
   const isGone = ({ anchor }: TableStep): boolean => gone.includes(anchor);
   const isNew = ({ anchor, table }: TableStep): boolean => table === MEMBERS && kept.has(anchor);
   return {
-    standing: interfaces.map((name) => ({ anchor: natOf(name), rules: { nat: natRules(name) } })),
+    standing: [...interfaces].map(([anchor, by]) => ({ anchor, rules: { nat: natRules(by) } })),
     restrict: merged(after.forbidding, before.forbidding),
     anchors: [
       ...added,

@@ -1,5 +1,12 @@
 import { pf } from "../../../ffi/freebsd/index.ts";
-import type { Policy, PolicyEndpoint, PolicyNetwork, PolicyPair, PolicyPort } from "../../network/policy.ts";
+import {
+  ANYWHERE,
+  type Policy,
+  type PolicyEndpoint,
+  type PolicyNetwork,
+  type PolicyPair,
+  type PolicyPort,
+} from "../../network/policy.ts";
 import type { Family } from "../../network/subnet.ts";
 
 /**
@@ -12,6 +19,7 @@ import type { Family } from "../../network/subnet.ts";
  *     klee/pairs/CONTAINER      connections between two addresses
  *     klee/ports/CONTAINER      published ports
  *     klee/nat/INTERFACE        who is translated when leaving by it
+ *     klee/any/INTERFACE        who is translated whatever they leave by: the same for each interface
  *
  * A container's packets are the host's own. To another container, or to the host, they go out and come in again by a
  * loopback interface, and each time are judged; a dropped one of its own gives the sender EACCES at once.
@@ -22,8 +30,14 @@ export const within = (networkId: string): string => `${ROOT}/within/${networkId
 export const pairsOf = (containerId: string): string => `${ROOT}/pairs/${containerId}`;
 export const portsOf = (containerId: string): string => `${ROOT}/ports/${containerId}`;
 export const natOf = (interfaceName: string): string => `${ROOT}/nat/${interfaceName}`;
+export const ANY = `${ROOT}/any`;
+/** The anchors that translate a network: of all interfaces by which packets leave, pf takes but one address at a time. */
+export function translating({ nat }: PolicyNetwork, outward: readonly string[]): { anchor: string; by: string }[] {
+  if (nat === ANYWHERE) return outward.map((by) => ({ anchor: `${ANY}/${by}`, by }));
+  return nat === "" ? [] : [{ anchor: natOf(nat), by: nat }];
+}
 /** The anchors within the root that hold others. */
-export const BRANCHES = ["within", "pairs", "ports", "nat"] as const;
+export const BRANCHES = ["within", "pairs", "ports", "nat", "any"] as const;
 
 /** Tables of the root anchor: all containers, and those that have no way out. */
 export const CONTAINERS = "containers";
@@ -92,6 +106,7 @@ export const rootRules = {
   nat: [
     { action: "nat", anchorCall: "unheld", ...from(CONTAINERS) },
     { action: "nat", anchorCall: "nat/*" },
+    { action: "nat", anchorCall: "any/*" },
   ],
   rdr: [
     { action: "no rdr", ...to(CONTAINERS) },
@@ -259,8 +274,11 @@ export function containerAnchors(containerId: string, { pairs = [], ports = [] }
 
 const hasRules = ({ rules = {} }: pf.PfAnchor): boolean => Object.values(rules).some((list) => list.length > 0);
 
-/** All of klee's anchors for a policy, the root first. */
-export function anchorsOf(policy: Policy): pf.PfAnchor[] {
+/**
+ * All of klee's anchors for a policy, the root first.
+ * @param outward the host's interfaces but for loopback ones and klee's.
+ */
+export function anchorsOf(policy: Policy, outward: readonly string[]): pf.PfAnchor[] {
   const { networks, endpoints, pairs } = policy;
   const guests = guestsOf(pairs);
   const addressesOf = (network: PolicyNetwork): string[] => [
@@ -268,7 +286,13 @@ export function anchorsOf(policy: Policy): pf.PfAnchor[] {
     ...endpoints.filter((endpoint) => endpoint.network.id === network.id).flatMap(endpointAddresses),
   ];
   const addresses = (chosen: readonly PolicyNetwork[]): string[] => [...new Set(chosen.flatMap(addressesOf))];
-  const translated = networks.filter(({ nat }) => nat !== "");
+  const translated = new Map<string, { readonly by: string; readonly of: PolicyNetwork[] }>();
+  for (const network of networks)
+    for (const { anchor, by } of translating(network, outward)) {
+      const known = translated.get(anchor);
+      if (known === undefined) translated.set(anchor, { by, of: [network] });
+      else known.of.push(network);
+    }
   return [
     {
       anchor: ROOT,
@@ -281,10 +305,10 @@ export function anchorsOf(policy: Policy): pf.PfAnchor[] {
       tables: { [MEMBERS]: addressesOf(network), [GUESTS]: [...new Set(guests.get(network.id) ?? [])] },
     })),
     ...containersIn(policy).flatMap((id) => containerAnchors(id, policy).filter(hasRules)),
-    ...[...new Set(translated.map(({ nat }) => nat))].map((nat) => ({
-      anchor: natOf(nat),
-      rules: { nat: natRules(nat) },
-      tables: { [MEMBERS]: addresses(translated.filter((network) => network.nat === nat)) },
+    ...[...translated].map(([anchor, { by, of }]) => ({
+      anchor,
+      rules: { nat: natRules(by) },
+      tables: { [MEMBERS]: addresses(of) },
     })),
   ];
 }

@@ -1,17 +1,19 @@
-import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { mount, zfs } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
 import type { Making } from "../../image/metadata.ts";
-import type { ImageSource, RootFilesystem, Storage } from "../host.ts";
+import type { NetworkDriver } from "../../model.ts";
+import type { ImageSource, ResolverFile, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
 import { build, makeDirectory, type ObjectKind, place, remove, unfinished, unheard } from "../store-directories.ts";
 import { makeDataset, makeWithin, parentDataset, removeDatasets, SNAPSHOT } from "./datasets.ts";
 import { freebsdFiles } from "./files.ts";
-import { hasDirectory } from "./inside.ts";
 import { mountpointsBelow, unmountAll, unmountOne } from "./mounts.ts";
+import { forwardersOf } from "./unbound.ts";
 
 const RESOLVER_FILES = ["/etc/resolv.conf"];
+const UNBOUND_FORWARDERS = "/var/unbound/forward.conf";
 const isDataset = (name: string): boolean => !name.startsWith("/");
 
 /**
@@ -62,19 +64,14 @@ export class FreebsdStorage implements Storage {
     if (!isDataset(dataset)) {
       if (isDataset(imageDataset))
         throw new KleeError("UNSUPPORTED", `the image is the dataset ${imageDataset}, but the store is on no ZFS`);
-      await inDirectory(root, "containers", containerId, async (files) => {
-        await copy(imageDataset, files);
-        writeResolver(files);
-      });
+      await inDirectory(root, "containers", containerId, (files) => copy(imageDataset, files));
       return;
     }
     if (isDataset(imageDataset)) {
       const parent = dataset.slice(0, dataset.lastIndexOf("/"));
       const clone = () =>
         makeWithin(parent, () => zfs.cloneDataset(`${imageDataset}@${SNAPSHOT}`, dataset, { mountpoint: "none" }));
-      await inDataset(root, "containers", containerId, dataset, clone, (files) =>
-        Promise.resolve(writeResolver(files)),
-      );
+      await inDataset(root, "containers", containerId, dataset, clone, () => Promise.resolve());
     } else {
       await inDataset(
         root,
@@ -82,16 +79,21 @@ export class FreebsdStorage implements Storage {
         containerId,
         dataset,
         () => makeDataset(dataset),
-        async (files) => {
-          await copy(imageDataset, files);
-          writeResolver(files);
-        },
+        (files) => copy(imageDataset, files),
       );
     }
   }
 
   async removeContainer(root: string, containerId: string): Promise<void> {
     await removeObject(root, "containers", containerId, this.#nameOf(root, "container", containerId));
+  }
+
+  resolver(root: string, containerId: string, driver: NetworkDriver): ResolverFile {
+    const found = resolverText(RESOLVER_FILES, driver);
+    const record = `${place(root, "containers", containerId)}/resolv.conf`;
+    // local_unbound(8) listens on 127.0.0.1; it says itself whom it asks.
+    const text = found.nameservers > 0 ? undefined : forwardersOf(UNBOUND_FORWARDERS);
+    return text === undefined ? { ...found, record } : { ...text, record };
   }
 
   rootOf(root: string, containerId: string): RootFilesystem {
@@ -232,19 +234,6 @@ async function removeObject(root: string, kind: ObjectKind, id: string, dataset:
       removeDatasets([dataset, `${dataset}.source`]);
     });
   for (const directory of directories) remove(directory, mountpointsBelow);
-}
-
-/** Gives a container the host's resolv.conf(5); one whose /etc is a link, or not there, goes without. */
-function writeResolver(files: string): void {
-  const text = resolverText(RESOLVER_FILES);
-  if (text === undefined) return;
-  if (!existsSync(`${files}/etc`)) mkdirSync(`${files}/etc`, 0o755);
-  if (!hasDirectory(files, "etc")) return;
-  const path = `${files}/etc/resolv.conf`;
-  // What the image has there may be a link to anywhere.
-  rmSync(path, { force: true });
-  writeFileSync(path, text, { flag: "wx" });
-  chmodSync(path, 0o644);
 }
 
 function attempt(what: string, act: () => void): void {

@@ -1,5 +1,5 @@
 import { KleeError } from "../../errors.ts";
-import type { Policy, PolicyNetwork, PolicyPort } from "../../network/policy.ts";
+import { ANYWHERE, type Policy, type PolicyNetwork, type PolicyPort } from "../../network/policy.ts";
 import type { Family } from "../../network/subnet.ts";
 import { markOf } from "./confinement/mark.ts";
 
@@ -15,6 +15,8 @@ const setTypes = {
   networks: "set ADDRESS interval",
   /** {interface, source}: translated when leaving by it. */
   translated: "set ifname . ADDRESS interval",
+  /** Sources that are translated whatever they leave by. */
+  masqueraded: "set ADDRESS interval",
   /** {source, destination}: may connect, as far as the destination is in `networks`. */
   pairs: "set ADDRESS . ADDRESS interval",
   /** The same, for two addresses. */
@@ -125,7 +127,8 @@ function putNetwork(network: PolicyNetwork, put: Put): void {
 /** A network's addresses: its subnet, or one of its containers'. */
 function putMembers({ nat, internal }: PolicyNetwork, family: Family, addresses: string, put: Put): void {
   put("networks", family, addresses);
-  if (nat !== "") put("translated", family, `${quoted(nat)} . ${addresses}`);
+  if (nat === ANYWHERE) put("masqueraded", family, addresses);
+  else if (nat !== "") put("translated", family, `${quoted(nat)} . ${addresses}`);
   if (internal) put("internal", family, addresses);
 }
 

@@ -3,7 +3,7 @@ import { LibraryError, lazy } from "../../../ffi/library.ts";
 import { forgetConnections } from "../../../ffi/linux/conntrack.ts";
 import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
 import { countRules, generation, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
-import { changeElements } from "../../../ffi/linux/set-elements.ts";
+import { changeElements, listElements, type SetElement } from "../../../ffi/linux/set-elements.ts";
 import { destroyConnected, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
 import { during } from "../../../timeline.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
@@ -12,7 +12,7 @@ import { type Policy, type PolicyChange, withdrawnAddresses } from "../../networ
 import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
 import { encodeChange } from "./element-bytes.ts";
-import type { Elements } from "./elements.ts";
+import { declarations, type Elements, elementsOf } from "./elements.ts";
 import { forgetAgainst, forgetOlder } from "./older.ts";
 import { changeText, loadText, RULE_COUNT, stepsOf, unloadText } from "./ruleset.ts";
 
@@ -53,6 +53,16 @@ export class LinuxFirewall implements Firewall {
 
   loaded(): boolean {
     return this.#ruleCount() === RULE_COUNT;
+  }
+
+  agrees(policy: Policy): boolean {
+    try {
+      const wanted = new Map(encodeChange("add", elementsOf(policy)).map(({ set, elements }) => [set, elements]));
+      const held = (set: string): SetElement[] => listElements(this.#socket(), this.#table, set);
+      return declarations.every(([set]) => sameElements(wanted.get(set) ?? [], held(set)));
+    } catch (error) {
+      throw hostFailure("cannot read the firewall's rules", error);
+    }
   }
 
   describe(policy: Policy): string {
@@ -119,6 +129,18 @@ export class LinuxFirewall implements Firewall {
       throw hostFailure(what, error);
     }
   }
+}
+
+/** By where intervals begin: where two touch, the kernel has no end between them. */
+function sameElements(wanted: readonly SetElement[], held: readonly SetElement[]): boolean {
+  const names = (elements: readonly SetElement[]): Set<string> =>
+    new Set(
+      elements
+        .filter(({ endsInterval }) => !endsInterval)
+        .map(({ key, last, data }) => [key, last, data].map((bytes) => bytes?.toString("hex") ?? "").join(" ")),
+    );
+  const [one, other] = [names(wanted), names(held)];
+  return one.size === other.size && [...one].every((name) => other.has(name));
 }
 
 function sizeOf(elements: Elements): number {

@@ -1,4 +1,5 @@
 import { addRemedyHook, SyscallError } from "../../../ffi/errno.ts";
+import { formatLinkAddress } from "../../../ffi/ethernet.ts";
 import { formatPrefix, type Prefix, parsePrefix } from "../../../ffi/inet.ts";
 import { type NetlinkSocket, openRtnetlink } from "../../../ffi/linux/netlink/socket.ts";
 import { askWhoHas } from "../../../ffi/linux/packet.ts";
@@ -44,7 +45,7 @@ export class LinuxInterfaces implements Interfaces {
       for (const { linkIndex, address, prefixLength } of listAddresses(socket))
         addresses.get(linkIndex)?.push(`${address}/${prefixLength}`);
       return links.map((link) => ({
-        name: link.name,
+        ...whatItIs(link),
         addresses: addresses.get(link.index) ?? [],
         networkId: markedNetwork(link),
       }));
@@ -56,7 +57,7 @@ export class LinuxInterfaces implements Interfaces {
       const link = findLink(socket, name);
       if (link === undefined) return undefined;
       const addresses = listAddresses(socket, link).map(({ address, prefixLength }) => `${address}/${prefixLength}`);
-      return { name, addresses, networkId: markedNetwork(link) };
+      return { ...whatItIs(link), addresses, networkId: markedNetwork(link) };
     });
   }
 
@@ -127,8 +128,13 @@ export class LinuxInterfaces implements Interfaces {
 
   remove(name: string, networkId: string): void {
     withSocket(`cannot remove interface ${name}`, (socket) => {
-      const link = findLink(socket, name);
-      if (link !== undefined && isOf(link, networkId)) deleteLink(socket, link.index, name);
+      const called = findLink(socket, name);
+      // It may have got another name meanwhile.
+      const link =
+        called !== undefined && isOf(called, networkId)
+          ? called
+          : listLinks(socket).find((one) => markedNetwork(one) === networkId);
+      if (link !== undefined) deleteLink(socket, link.index, link.name);
     });
   }
 
@@ -153,15 +159,16 @@ export class LinuxInterfaces implements Interfaces {
     });
   }
 
-  removeAliases(name: string, addresses: readonly string[], maker: InterfaceMaker = "klee"): void {
-    if (addresses.length === 0) return;
-    withSocket(`cannot remove ${bare(addresses)} from ${name}`, (socket) => {
+  removeAliases(name: string, addresses: readonly string[], maker: InterfaceMaker = "klee"): boolean {
+    if (addresses.length === 0) return true;
+    return withSocket(`cannot remove ${bare(addresses)} from ${name}`, (socket) => {
       const link = findLink(socket, name);
-      if (link === undefined || (markedNetwork(link) !== undefined) !== (maker === "klee")) return;
+      if (link === undefined || (markedNetwork(link) !== undefined) !== (maker === "klee")) return false;
       const gone = maker === "klee" ? addresses : addresses.filter(ownAliases(socket, link));
       const errors = removeAddresses(socket, link, gone.map(parsePrefix));
       const failed = errors.find((error) => error !== undefined && error.code !== "EADDRNOTAVAIL");
       if (failed !== undefined) throw failed;
+      return true;
     });
   }
 }
@@ -178,6 +185,12 @@ function withSocket<T>(what: string, work: (socket: NetlinkSocket) => T): T {
 /** For messages: one that has gone meanwhile has a number alone. */
 const nameOf = (socket: NetlinkSocket, index: number): string => findLink(socket, index)?.name ?? `interface ${index}`;
 
+const whatItIs = ({ name, index, linkAddress }: Link): Pick<HostInterface, "name" | "index" | "linkAddress"> => ({
+  name,
+  index,
+  linkAddress: formatLinkAddress(linkAddress),
+});
+
 function markedNetwork({ alias }: Link): string | undefined {
   return alias?.startsWith(MARK) ? alias.slice(MARK.length) : undefined;
 }
@@ -189,7 +202,8 @@ const isOf = (link: Link, networkId: string): boolean =>
 /** @throws {KleeError} CONFLICT when the interface is not who made it's, NOT_FOUND when there is none. */
 function linkOf(socket: NetlinkSocket, name: string, maker: InterfaceMaker): Link {
   const link = findLink(socket, name);
-  if (link === undefined) throw new KleeError("NOT_FOUND", `interface ${name} does not exist`);
+  if (link === undefined)
+    throw new KleeError("NOT_FOUND", `interface ${name} does not exist; see klee system reconcile`);
   const marked = markedNetwork(link) !== undefined;
   if (maker === "klee" && !marked)
     throw new KleeError("CONFLICT", `interface ${name} was not made by klee: its addresses are left alone`);

@@ -9,6 +9,7 @@ import { hostFailure, KleeError } from "../../errors.ts";
 import type { ContainerProcess, Limits, Mountpoint } from "../../model.ts";
 import type { CommandSpec, HostConsole, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
+import { writeResolver } from "../resolver-file.ts";
 import { sendSignal } from "../signal.ts";
 import { openConsole, startSupervised, supervisorProcess, supervisorRun } from "../supervised.ts";
 import type { Confinement } from "./confinement/confinement.ts";
@@ -77,6 +78,7 @@ export class LinuxJails implements Jails {
     }
     try {
       this.#limits.set(id, spec.limits);
+      writeResolver(root.upper, spec.resolver);
       mkdirSync(dirname(this.#supervisors), { recursive: true, mode: 0o700 });
       using life = shareByte(this.#supervisors, byteOf(id));
       const heldFds = [life.number, ...(spec.driver === "ipnet" ? this.#confinement.holdFds() : [])];

@@ -128,6 +128,11 @@ const rules: readonly RuleText[] = [
     text: "oifname . FAMILY saddr @translatedN FAMILY daddr != @networksN masquerade",
     comment: "NAT",
   },
+  {
+    chain: "postrouting",
+    text: 'oifname != "lo" FAMILY saddr @masqueradedN FAMILY daddr != @networksN masquerade',
+    comment: "NAT, whatever it leaves by",
+  },
 ];
 
 /** How many rules the table has. */

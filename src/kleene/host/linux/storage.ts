@@ -1,16 +1,25 @@
-import { chmodSync, existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { mount } from "../../../ffi/linux/index.ts";
 import { KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
 import type { Making } from "../../image/metadata.ts";
-import type { ImageSource, RootFilesystem, Storage } from "../host.ts";
+import type { NetworkDriver } from "../../model.ts";
+import type { ImageSource, ResolverFile, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
 import { build, makeDirectory, type ObjectKind, place, remove, unfinished, unheard } from "../store-directories.ts";
 import { linuxFiles } from "./files.ts";
 import { hideSecrets } from "./secrets.ts";
 
-/** The second is what systemd-resolved(8) asks itself, where the first names only its loopback address. */
-const RESOLVER_FILES = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
+/**
+ * Where the first names only the host's loopback addresses: what systemd-resolved(8), NetworkManager(8) and dnsmasq(8)
+ * by resolvconf(8) ask themselves.
+ */
+const RESOLVER_FILES = [
+  "/etc/resolv.conf",
+  "/run/systemd/resolve/resolv.conf",
+  "/run/NetworkManager/no-stub-resolv.conf",
+  "/run/dnsmasq/resolv.conf",
+];
 
 /** Where the store is unless told otherwise. */
 export const DEFAULT_ROOT = "/var/lib/klee";
@@ -58,7 +67,6 @@ export class LinuxStorage implements Storage {
   }
 
   async createContainer(root: string, containerId: string, imageDataset: string): Promise<void> {
-    const resolver = resolverText(this.#resolverFiles);
     await fill(root, "containers", containerId, async (directory) => {
       // overlayfs.rst: an overlay cannot be the upper layer of another one.
       if (mount.isOnFileSystem(directory, "overlay"))
@@ -67,12 +75,6 @@ export class LinuxStorage implements Storage {
           `the store ${root} is on an overlay, which cannot hold a container's layer; keep it on another file system: --root or KLEE_ROOT`,
         );
       for (const name of ["upper", "work", "root"]) makeDirectory(`${directory}/${name}`, 0o755);
-      if (resolver !== undefined) {
-        const etc = `${directory}/upper/etc`;
-        makeDirectory(etc, 0o755);
-        writeFileSync(`${etc}/resolv.conf`, resolver);
-        chmodSync(`${etc}/resolv.conf`, 0o644);
-      }
       if (imageDataset !== RUNNING_SYSTEM) return;
       const stores = [DEFAULT_ROOT, root].filter((store) => existsSync(store)).map((store) => realpathSync(store));
       hideSecrets(`${directory}/upper`, stores);
@@ -81,6 +83,11 @@ export class LinuxStorage implements Storage {
 
   async removeContainer(root: string, containerId: string): Promise<void> {
     removeBoth(root, "containers", containerId);
+  }
+
+  resolver(root: string, containerId: string, driver: NetworkDriver): ResolverFile {
+    const record = `${this.containerDataset(root, containerId)}/resolv.conf`;
+    return { ...resolverText(this.#resolverFiles, driver), record };
   }
 
   rootOf(root: string, containerId: string, imageDataset: string): RootFilesystem {
