@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { encodeAddress, formatAddress } from "./inet.ts";
 
 /**
@@ -149,4 +150,42 @@ function holderInDiscovery(packet: Buffer, from: Buffer): AddressHolder | undefi
   if (kind !== ADVERTISEMENT && !(kind === SOLICITATION && unspecified)) return undefined;
   const target = packet.subarray(IPV6_HEADER + 8, IPV6_HEADER + 24);
   return { address: formatAddress(target), linkAddress: formatLinkAddress(from) };
+}
+
+/** How often an address is asked for, and how long an answer may take each time. */
+const PROBES = 3;
+const WAIT_MS = 200;
+/** How long to wait before looking for answers again. */
+const LOOK_MS = 10;
+
+/** What carries frames of one link. */
+export interface LinkFrames {
+  /** The link address of the interface, 6 bytes. */
+  readonly own: Uint8Array;
+  send(frame: Buffer): void;
+  /** The frames that came meanwhile; it does not wait for any. */
+  receive(): Iterable<Buffer>;
+}
+
+/**
+ * Asks on a link who has addresses.
+ *
+ * @returns those that somebody has: as soon as all are known to have one, or when nobody else answered for 0.6 seconds.
+ */
+export async function askOnLink(link: LinkFrames, addresses: readonly string[]): Promise<AddressHolder[]> {
+  const frames = addresses.map((address) => probeFrame(link.own, address));
+  const wanted = new Set(addresses);
+  const holders = new Map<string, AddressHolder>();
+  for (let probe = 0; probe < PROBES; probe += 1) {
+    for (const frame of frames) link.send(frame);
+    for (const deadline = performance.now() + WAIT_MS; performance.now() < deadline; ) {
+      for (const frame of link.receive()) {
+        const holder = holderIn(frame, link.own);
+        if (holder !== undefined && wanted.has(holder.address)) holders.set(holder.address, holder);
+      }
+      if (holders.size === wanted.size) return [...holders.values()];
+      await delay(LOOK_MS);
+    }
+  }
+  return [...holders.values()];
 }

@@ -49,6 +49,8 @@ export interface SimulatedInterface {
   readonly driver: string;
   readonly flags: number;
   readonly groups?: readonly string[];
+  /** Its hardware address. */
+  readonly link?: readonly number[];
   readonly addresses: readonly { readonly ip: string; readonly prefix: number; readonly broadcast?: string }[];
 }
 

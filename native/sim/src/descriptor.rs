@@ -12,6 +12,8 @@ pub enum Object {
     Socket(Socket),
     Pf,
     Devfs,
+    /// bpf(4)
+    Link,
     /// Of events, kqueue(2).
     Queue,
     /// A jail's, of release 15; an owning one takes the jail with it when it is closed.

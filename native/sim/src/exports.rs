@@ -9,12 +9,14 @@ use crate::kernel::{Kernel, enter};
 use crate::memory::{Bytes, BytesMut, at};
 use crate::nvlist::{List, Value};
 use crate::options::Options;
-use crate::{devfs, interface, jail, mount, nvlist, pf, process, queue, rctl, socket, sysctl, zfs};
+use crate::{devfs, interface, jail, link, mount, nvlist, pf, process, queue, rctl, socket, sysctl, zfs};
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 
 const SOCK_CLOEXEC: c_int = 0x1000_0000;
 const O_RDWR: c_int = 2;
 const O_CLOEXEC: c_int = 0x0010_0000;
+const O_NONBLOCK: c_int = 0x4;
+const BPF_DEVICE: &str = "/dev/bpf";
 const PF_DEVICE: &str = "/dev/pf";
 
 fn set_errno(Errno(number): Errno) {
@@ -83,6 +85,11 @@ pub unsafe extern "C" fn open(path: *const c_char, flags: c_int, _mode: c_int) -
     reply(enter("open", |kernel| {
         // SAFETY: the caller passes a C string.
         let path = unsafe { text(path)? };
+        if path == BPF_DEVICE && flags == O_RDWR | O_CLOEXEC | O_NONBLOCK && process::own_jail() == 0 {
+            let fd = fresh(Object::Link)?;
+            link::open(fd);
+            return Ok(fd);
+        }
         if flags & !(O_RDWR | O_CLOEXEC) != 0 {
             return Err(EINVAL);
         }
@@ -123,12 +130,46 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
             }
             // SAFETY: as above.
             Some(Object::Devfs) => unsafe { devfs::ioctl(kernel, request, argument) },
+            // SAFETY: as above.
+            Some(Object::Link) => unsafe { link::ioctl(kernel, fd, request, argument) },
             Some(Object::Jail { .. } | Object::Queue) => Err(ENOTTY),
             // SAFETY: no memory but the caller's own is concerned.
             None if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 => Err(EBADF),
             None => Err(ENOTTY),
         }
     }))
+}
+
+/// The one buffer of a vector.
+unsafe fn buffer<'a>(vector: *const c_void, count: c_int) -> Answer<&'a mut [u8]> {
+    if count != 1 {
+        return Err(EINVAL);
+    }
+    // SAFETY: the caller passes one iovec, which says how much memory is there.
+    unsafe {
+        let vector = at(vector as u64, 16)?;
+        at(vector.get_u64(0), vector.get_u64(8) as usize)
+    }
+}
+
+/// Of bpf(4) alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn readv(fd: c_int, vector: *const c_void, count: c_int) -> isize {
+    reply(enter("readv", |_| match object_of(fd) {
+        // SAFETY: the caller passes as many iovecs as it says.
+        Some(Object::Link) => link::read(fd, unsafe { buffer(vector, count)? }).map(|length| length as c_int),
+        _ => Err(EBADF),
+    })) as isize
+}
+
+/// Of bpf(4) alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn writev(fd: c_int, vector: *const c_void, count: c_int) -> isize {
+    reply(enter("writev", |kernel| match object_of(fd) {
+        // SAFETY: the caller passes as many iovecs as it says.
+        Some(Object::Link) => link::write(kernel, fd, unsafe { buffer(vector, count)? }).map(|length| length as c_int),
+        _ => Err(EBADF),
+    })) as isize
 }
 
 #[unsafe(no_mangle)]

@@ -11,6 +11,7 @@ pub mod files;
 pub mod interface;
 pub mod jail;
 pub mod kernel;
+pub mod link;
 pub mod memory;
 pub mod mount;
 pub mod nvlist;

@@ -1,6 +1,6 @@
 import type { Ioctl } from "../ioc.ts";
 import { addressOf } from "../library.ts";
-import { O_CLOEXEC, O_RDONLY, O_RDWR } from "./abi/fcntl.ts";
+import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR } from "./abi/fcntl.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "./abi/socket.ts";
 import { cFunction, syscall } from "./libc.ts";
 
@@ -89,8 +89,8 @@ export function interfaceIoctl(call: IoctlCall): IoctlReply {
  *
  * @throws {SyscallError} ENOENT when there is no such file (for a device: its driver is not loaded).
  */
-export function openDevice(path: string, access: "read" | "write"): number {
-  const flags = (access === "read" ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+export function openDevice(path: string, access: "read" | "write", waits?: "nonblocking"): number {
+  const flags = (access === "read" ? O_RDONLY : O_RDWR) | O_CLOEXEC | (waits === undefined ? 0 : O_NONBLOCK);
   return syscall({ call: "open", object: path }, () => open(path, flags));
 }
 

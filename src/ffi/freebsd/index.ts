@@ -29,6 +29,7 @@ export { SyscallError } from "../errno.ts";
 export { FieldError } from "../struct.ts";
 export { setTrace } from "../trace.ts";
 export { errnoTable } from "./abi/errno.ts";
+export * as bpf from "./bpf.ts";
 export { withControlSockets } from "./control.ts";
 export * as devfs from "./devfs.ts";
 export * as file from "./file.ts";

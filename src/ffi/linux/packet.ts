@@ -1,17 +1,10 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { SyscallError } from "../errno.ts";
-import { type AddressHolder, FRAME_SIZE, holderIn, probeFilter, probeFrame } from "../ethernet.ts";
+import { type AddressHolder, askOnLink, FRAME_SIZE, probeFilter } from "../ethernet.ts";
 import { addressOf } from "../library.ts";
 import { constants as so, sock_filter, sock_fprog, sockaddr_ll } from "./abi/socket.ts";
 import { Fd } from "./fd.ts";
 import { call, libc } from "./libc.ts";
 import type { Link } from "./rtnl/link.ts";
-
-/** How often an address is asked for, and how long an answer may take each time. */
-const PROBES = 3;
-const WAIT_MS = 200;
-/** How long to wait before looking for answers again. */
-const LOOK_MS = 10;
 
 /**
  * Asks on a link who has addresses, by ARP probes (RFC 5227) and neighbour solicitations (RFC 4862), on a packet(7)
@@ -25,19 +18,10 @@ export async function askWhoHas(
   addresses: readonly string[],
 ): Promise<AddressHolder[]> {
   using fd = openLink(link);
-  const frames = addresses.map((address) => probeFrame(link.linkAddress, address));
-  const wanted = new Set(addresses);
-  const holders = new Map<string, AddressHolder>();
-  for (let probe = 0; probe < PROBES; probe += 1) {
-    for (const frame of frames) call("send", fd.object, () => libc.send(fd.number, frame, frame.length, 0));
-    for (const deadline = performance.now() + WAIT_MS; performance.now() < deadline; ) {
-      for (const holder of received(fd, link.linkAddress))
-        if (wanted.has(holder.address)) holders.set(holder.address, holder);
-      if (holders.size === wanted.size) return [...holders.values()];
-      await delay(LOOK_MS);
-    }
-  }
-  return [...holders.values()];
+  const { linkAddress: own } = link;
+  const send = (frame: Buffer): void =>
+    void call("send", fd.object, () => libc.send(fd.number, frame, frame.length, 0));
+  return await askOnLink({ own, send, receive: () => received(fd) }, addresses);
 }
 
 function openLink({ index, name }: Pick<Link, "index" | "name">): Fd {
@@ -60,8 +44,8 @@ function openLink({ index, name }: Pick<Link, "index" | "name">): Fd {
   }
 }
 
-/** What waits to be received. */
-function* received(fd: Fd, own: Uint8Array): Generator<AddressHolder> {
+/** What waits to be received; each frame in memory that the next one may take. */
+function* received(fd: Fd): Generator<Buffer> {
   const frame = Buffer.allocUnsafe(FRAME_SIZE);
   for (;;) {
     let length: number;
@@ -71,7 +55,6 @@ function* received(fd: Fd, own: Uint8Array): Generator<AddressHolder> {
       if (error instanceof SyscallError && ["EAGAIN", "EINTR"].includes(error.code)) return;
       throw error;
     }
-    const holder = holderIn(frame.subarray(0, length), own);
-    if (holder !== undefined) yield holder;
+    yield frame.subarray(0, length);
   }
 }

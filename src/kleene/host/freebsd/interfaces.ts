@@ -1,5 +1,6 @@
 import { addRemedyHook } from "../../../ffi/errno.ts";
 import {
+  bpf,
   ifaddr,
   ifaddrs,
   ifclone,
@@ -28,6 +29,9 @@ const UNITS = 0x4000;
 /** How many units a network tries, should others have its first ones. */
 const ATTEMPTS = 8;
 
+/** So long an answer holds: from a container's making to its start. */
+const ASKED_MS = 5000;
+
 addRemedyHook((call, code) => {
   if (call.startsWith("SIOC") && code === "EPERM") return "run klee as root, outside of jails";
   return undefined;
@@ -35,6 +39,9 @@ addRemedyHook((call, code) => {
 
 /** Interfaces and their addresses by the ioctls of netintro(4). */
 export class FreebsdInterfaces implements Interfaces {
+  /** When nobody was found to have an address, by interface and address. */
+  readonly #asked = new Map<string, number>();
+
   list(): HostInterface[] {
     return attempt("cannot list the host's interfaces", () => {
       const marks = marksByName();
@@ -87,10 +94,21 @@ export class FreebsdInterfaces implements Interfaces {
     });
   }
 
-  /** By the kernel's own tables: whom it has spoken to. */
   async askWhoHas(name: string, addresses: readonly string[]): Promise<HostNeighbour[]> {
-    const here = this.neighbours().filter(({ router, holder }) => !router && holder.endsWith(` on ${name}`));
-    return here.filter(({ address }) => addresses.includes(address));
+    const now = performance.now();
+    const due = addresses.filter((address) => now - (this.#asked.get(`${name} ${address}`) ?? -ASKED_MS) >= ASKED_MS);
+    const found =
+      due.length === 0 ? undefined : attempt(`cannot find ${name}`, () => find(ifaddrs.listInterfaces(), name));
+    const linkAddress = found?.linkAddress;
+    if (linkAddress === undefined || !found?.up || found.loopback) return [];
+    try {
+      const holders = await bpf.askWhoHas({ name, linkAddress }, due);
+      for (const address of due) this.#asked.set(`${name} ${address}`, performance.now());
+      for (const { address } of holders) this.#asked.delete(`${name} ${address}`);
+      return holders.map((one) => ({ address: one.address, holder: `${one.linkAddress} on ${name}`, router: false }));
+    } catch (error) {
+      throw hostFailure(`cannot ask on ${name} who has ${due.join(", ")}`, error);
+    }
   }
 
   defaultInterface(): string | undefined {
