@@ -169,9 +169,8 @@ describe("mounts", needs("root", "cgroup2", "overlay", "busybox"), () => {
       symlinkSync(`../../../../../../..${outside}`, join(jail.image, "relative"));
       for (const name of ["absolute", "relative"]) {
         const mounts = [{ source: data, destination: `/${name}/made`, read_only: true }];
-        const failure = await jail.start(["true"], { run: { mounts } }).catch((error: unknown) => error);
-        assert.ok(failure instanceof SupervisorError, "nothing is there inside the image");
-        assert.equal(failure.step, "open mount point");
+        // What it points at is made, within the root.
+        assert.equal(await jail.shell(`cat /${name}/made/file`, { run: { mounts } }), "content\n");
       }
       assert.deepEqual([existsSync(join(outside, "made"))], [false]);
       mkdirSync(join(jail.image, outside), { recursive: true });
