@@ -9,10 +9,15 @@ const MAX_PAUSE_MS = 20;
  */
 export class Patience {
   readonly #deadline: number;
+  readonly #sleep: (microseconds: number) => unknown;
   #tries = 0;
 
-  /** @param milliseconds how long it lasts, from now on. */
-  constructor(milliseconds: number) {
+  /**
+   * @param milliseconds how long it lasts, from now on.
+   * @param sleep usleep(3), which no runtime's idea of waiting comes into.
+   */
+  constructor(milliseconds: number, sleep: (microseconds: number) => unknown) {
+    this.#sleep = sleep;
     this.#deadline = monotonicMilliseconds() + milliseconds;
   }
 
@@ -25,7 +30,7 @@ export class Patience {
     if (monotonicMilliseconds() >= this.#deadline) return false;
     this.#tries++;
     const milliseconds = Math.random() * Math.min(this.#tries, MAX_PAUSE_MS);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, milliseconds);
+    this.#sleep(Math.ceil(milliseconds * 1000));
     return true;
   }
 }

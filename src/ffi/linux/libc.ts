@@ -47,6 +47,7 @@ export const libc = {
   mount: bound<
     (source: string | null, target: string, type: string | null, flags: number, data: string | null) => number
   >("int mount(const char *, const char *, const char *, unsigned long, const char *)"),
+  usleep: bound<(microseconds: number) => number>("int usleep(uint32_t)"),
   umount2: bound<(target: string, flags: number) => number>("int umount2(const char *, int)"),
   readlinkat: bound<(directory: number, path: Uint8Array, target: Uint8Array, size: number) => number>(
     "intptr_t readlinkat(int, void *, void *, size_t)",

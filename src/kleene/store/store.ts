@@ -13,11 +13,11 @@ const BUSY_TIMEOUT_MS = 500;
 const PATIENCE_MS = 10_000;
 
 /**
- * SQLite's own locks name nobody. Who writes has another one first; SQLite's are waited for only where another process opens
- * the files, or closes them as the last one.
+ * SQLite's own locks name nobody. A transaction has another one first; SQLite's are waited for only where another process
+ * carries out a single statement, or opens the files, or closes them as the last one.
  */
 export interface Turns {
-  /** Does what is written when it is its turn among all processes. */
+  /** Carries out a transaction when it is its turn among all processes. */
   take<T>(work: () => Promise<T>): Promise<T>;
   /** Makes sure that those go on who have SQLite's locks on these files. Returns words on who that is. */
   hurry(files: readonly string[]): string;
@@ -46,7 +46,6 @@ export class Store implements Statements {
   /** Transactions of this process queue here: one connection can hold one at a time. */
   #queue: Promise<unknown> = Promise.resolve();
   readonly #turns: Turns;
-  #hasWritten = false;
   /** Whether a transaction that ends now would wait for the disk; undefined when nobody knows. */
   #waits: boolean | undefined = true;
 
@@ -100,13 +99,11 @@ export class Store implements Statements {
    */
   alone(lasting: boolean): Statements {
     return this.#statements((ask) =>
-      this.#queued(() =>
-        this.#write(async () => {
-          const setting = this.#waiting(lasting);
-          if (setting !== "") await this.#exec(setting);
-          return ask();
-        }),
-      ),
+      this.#queued(async () => {
+        const setting = this.#waiting(lasting);
+        if (setting !== "") await this.#exec(setting);
+        return ask();
+      }),
     );
   }
 
@@ -178,12 +175,7 @@ export class Store implements Statements {
    * @param lasting false: a loss of power may undo it, and it does not wait for the disk. A killed process never does.
    */
   transaction<T>(work: (statements: Statements) => Promise<T>, lasting = true): Promise<T> {
-    return this.#queued(() => this.#write(() => this.#transact(work, lasting)));
-  }
-
-  #write<T>(work: () => Promise<T>): Promise<T> {
-    this.#hasWritten = true;
-    return this.#turns.take(work);
+    return this.#queued(() => this.#turns.take(() => this.#transact(work, lasting)));
   }
 
   async #transact<T>(work: (statements: Statements) => Promise<T>, lasting: boolean): Promise<T> {
@@ -219,9 +211,7 @@ export class Store implements Statements {
     // SQLite does not close while there are any.
     for (const statement of await Promise.allSettled(this.#prepared.values()))
       if (statement.status === "fulfilled") statement.value.finalize();
-    // The last one to close writes all that is left into the database.
-    const close = (): Promise<void> => queried<void>((resolve) => this.#database.close(() => resolve()));
-    await (this.#hasWritten ? this.#turns.take(close) : close());
+    await queried<void>((resolve) => this.#database.close(() => resolve()));
   }
 
   #exec(sql: string): Promise<void> {

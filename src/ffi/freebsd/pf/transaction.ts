@@ -16,6 +16,7 @@ import {
   pfiocTransE,
 } from "../abi/pf.ts";
 import type { IoctlCall } from "../control.ts";
+import { cFunction } from "../libc.ts";
 import { afOf, encodeAddress } from "./address.ts";
 import type { PfDevice } from "./device.ts";
 import { type PfRule, type PfRuleset, ruleFields, rulesetNumber, rulesetOfRule } from "./rule.ts";
@@ -132,9 +133,11 @@ export function preparePool(pf: PfDevice, rule: PfRule): number {
   return ticket;
 }
 
+const usleep = cFunction<[number], number>("int usleep(unsigned int microseconds)");
+
 /** Runs again, for ten seconds, while another program is at the same buffers, which pf tells by EBUSY. */
 export function retryBusy<T>(act: () => T, busy: readonly string[] = ["EBUSY"]): T {
-  const patience = new Patience(PATIENCE_MS);
+  const patience = new Patience(PATIENCE_MS, usleep);
   for (;;) {
     try {
       return act();

@@ -3,7 +3,7 @@ import { Patience } from "../../patience.ts";
 import { traceCall, traceStart, tracing } from "../../trace.ts";
 import { constants as netfilter } from "../abi/netfilter.ts";
 import { constants as nl } from "../abi/netlink.ts";
-import { errnoName, syscallError } from "../libc.ts";
+import { errnoName, libc, syscallError } from "../libc.ts";
 import {
   decodeAcknowledgement,
   decodeMessages,
@@ -119,7 +119,7 @@ export class NetlinkSocket implements Disposable {
    */
   dump(request: Request): Message[] {
     const startedAt = traceStart();
-    const patience = new Patience(DUMP_PATIENCE_MS);
+    const patience = new Patience(DUMP_PATIENCE_MS, libc.usleep);
     for (;;) {
       const messages = this.#dumpOnce(request, startedAt);
       if (messages !== undefined) {
