@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { Containers } from "./container/containers.ts";
 import type { Context } from "./context.ts";
@@ -47,6 +47,21 @@ export class Klee {
   }
 }
 
+/** The locks that commands share: made while there is an inode for them, for who removes something may find none left. */
+function makeLocks(root: string): void {
+  mkdirSync(`${root}/locks`, { recursive: true, mode: 0o700 });
+  for (const name of ["reconcile", "firewall", "store"]) {
+    const path = `${root}/locks/${name}`;
+    if (existsSync(path)) continue;
+    try {
+      closeSync(openSync(path, "a", 0o600));
+    } catch (error) {
+      // Who needs it says so.
+      if (!["ENOSPC", "EDQUOT", "EROFS"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    }
+  }
+}
+
 /**
  * Opens the store, making it when there is none, and repairs first what a crash or a boot of the host left behind.
  * @throws {KleeError} PERMISSION when not root; HOST when the store cannot be used.
@@ -59,9 +74,10 @@ export async function openKlee(options: KleeOptions = {}): Promise<Klee> {
   const root = asked ?? host.defaultRoot;
   if (process.geteuid?.() !== 0)
     throw new KleeError("PERMISSION", "klee changes the host's network and needs root; run it as root");
-  const store = await Store.open(root, turnsOf(host, root));
+  const look = options.mustRepair === false;
+  const store = await Store.open(root, { turns: turnsOf(host, root), room: host, look });
   try {
-    mkdirSync(`${root}/locks`, { recursive: true, mode: 0o700 });
+    makeLocks(root);
     const self = [process.execPath, "--", packagePath("dist/klee.cjs")];
     const klee = new Klee({ root, store, host, self, warn: options.onWarning ?? (() => undefined) });
     try {

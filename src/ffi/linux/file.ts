@@ -131,6 +131,14 @@ export function setTimes(path: Buffer, nanoseconds: bigint): void {
   );
 }
 
+/** Renames a file unless there is one of the new name, renameat2(2). @throws {SyscallError} EEXIST when there is. */
+export function renameNew(from: string, to: string): void {
+  const [cFrom, cTo] = [cBytes(Buffer.from(from)), cBytes(Buffer.from(to))];
+  call("renameat2", to, () =>
+    libc.renameat2(constants.AT_FDCWD, cFrom, constants.AT_FDCWD, cTo, constants.RENAME_NOREPLACE),
+  );
+}
+
 function orNone(ask: () => number): number | undefined {
   try {
     return ask();

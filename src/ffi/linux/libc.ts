@@ -49,6 +49,9 @@ export const libc = {
   >("int mount(const char *, const char *, const char *, unsigned long, const char *)"),
   usleep: bound<(microseconds: number) => number>("int usleep(uint32_t)"),
   umount2: bound<(target: string, flags: number) => number>("int umount2(const char *, int)"),
+  renameat2: bound<
+    (fromDirectory: number, from: Uint8Array, toDirectory: number, to: Uint8Array, flags: number) => number
+  >("int renameat2(int, void *, int, void *, unsigned int)"),
   readlinkat: bound<(directory: number, path: Uint8Array, target: Uint8Array, size: number) => number>(
     "intptr_t readlinkat(int, void *, void *, size_t)",
   ),

@@ -53,6 +53,8 @@ export interface Host {
    * removed meanwhile.
    */
   lockExisting(path: string): Promise<Disposable | undefined>;
+  /** Renames a file, and takes no room for that. @throws when there is one of the new name, which stays. */
+  renameNew(from: string, to: string): void;
   /** Sockets that listen, of the host and of its containers. Absent where the host does not tell. */
   listeners?(): HostListener[];
   /**

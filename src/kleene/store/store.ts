@@ -1,31 +1,28 @@
-import { accessSync, chmodSync, closeSync, constants, lstatSync, mkdirSync, openSync, type Stats } from "node:fs";
-import type sqlite3 from "sqlite3";
-import { monotonicMilliseconds } from "../../clock.ts";
-import { during } from "../../timeline.ts";
-import { KleeError, messageOf } from "../errors.ts";
+import { setTimeout } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { KleeError } from "../errors.ts";
+import { Connection, type Row, type Turns, type Value } from "./connection.ts";
+import { codeOf } from "./failure.ts";
+import { hasLog, prepareFiles } from "./files.ts";
 import { migrate } from "./migrations.ts";
+import { Reserve, type ReserveCalls } from "./reserve.ts";
 
-type Value = string | number | bigint | null;
-export type Row = Record<string, string | number | null>;
+export type { Row, Turns } from "./connection.ts";
+export { StoreConflict } from "./failure.ts";
 
-/** How long SQLite itself waits for another process, in milliseconds, before it is looked who that is; and how long in all. */
+/** How long SQLite itself waits for another process, in milliseconds, before it is looked who that is. */
 const BUSY_TIMEOUT_MS = 500;
-const PATIENCE_MS = 10_000;
+/** How long others are waited for where there is no room. */
+const SCARCE_PATIENCE_MS = 10_000;
+/** Where there is no room, others have the database open for a few statements only, or for longer: then it has its files. */
+const SCARCE_BUSY_MS = 200;
+const RETRY_MS = 20;
+/** How often what failed for want of room is tried again. */
+const ROOM_TRIES = 4;
 
-/**
- * SQLite's own locks name nobody. A transaction has another one first; SQLite's are waited for only where another process
- * carries out a single statement, or opens the files, or closes them as the last one.
- */
-export interface Turns {
-  /** Carries out a transaction when it is its turn among all processes. */
-  take<T>(work: () => Promise<T>): Promise<T>;
-  /** Makes sure that those go on who have SQLite's locks on these files. Returns words on who that is. */
-  hurry(files: readonly string[]): string;
-  /** The lock was had, or not waited for any more. */
-  hurried(): void;
-}
-
-const ALONE: Turns = { take: (work) => work(), hurry: () => "another process", hurried: () => undefined };
+const SHARED = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+/** Exclusive: the index of the log is in memory, and no file. The log begins anew before it outgrows its room. */
+const SCARCE = `PRAGMA locking_mode = EXCLUSIVE; PRAGMA wal_autocheckpoint = 32; ${SHARED}`;
 
 /** Statements on one open database. Inside `transaction` they belong to that transaction. */
 export interface Statements {
@@ -34,48 +31,60 @@ export interface Statements {
   all(sql: string, ...values: readonly Value[]): Promise<Row[]>;
 }
 
+const ALONE: Turns = { take: (work) => work(), hurry: () => "another process", hurried: () => undefined };
+
+export interface StoreOptions {
+  readonly turns?: Turns | undefined;
+  /** Makes it possible to work where no room is left; see {@link Reserve}. */
+  readonly room?: ReserveCalls | undefined;
+  /** Nothing is to be changed: a file system that is read-only is no reason to fail. */
+  readonly look?: boolean | undefined;
+}
+
+/** A connection that goes when nobody uses it any more. */
+interface Lease {
+  readonly connection: Promise<Connection>;
+  users: number;
+}
+
 /**
  * The embedded database that holds what should be. SQLite in WAL mode, one connection; any number of processes may have
  * it open. Files are readable by their owner alone.
+ *
+ * On a file system without a free block or inode the connection is one for each transaction, exclusive, with the reserve
+ * for its log: so that a full disk can be looked into and made room on.
  */
 export class Store implements Statements {
-  readonly #database: sqlite3.Database;
   readonly #path: string;
-  /** Those used so far, by their text: klee's are constants, so that there are not many. */
-  readonly #prepared = new Map<string, Promise<sqlite3.Statement>>();
+  readonly #reserve: Reserve;
+  readonly #turns: Turns;
+  /** Undefined where there is no room. */
+  #shared: Connection | undefined;
+  #lease: Lease | undefined;
+  /** Settles when the last lease is over. */
+  #ended: Promise<void> = Promise.resolve();
   /** Transactions of this process queue here: one connection can hold one at a time. */
   #queue: Promise<unknown> = Promise.resolve();
-  readonly #turns: Turns;
-  /** Whether a transaction that ends now would wait for the disk; undefined when nobody knows. */
-  #waits: boolean | undefined = true;
 
-  /** What a transaction consists of. */
-  readonly #inside = this.#statements((ask) => ask());
-
-  private constructor(database: sqlite3.Database, path: string, turns: Turns) {
-    this.#database = database;
-    this.#path = path;
+  private constructor(root: string, path: string, { room, turns = ALONE }: StoreOptions) {
     this.#turns = turns;
+    this.#path = path;
+    this.#reserve = new Reserve(root, `${path}-wal`, room);
   }
 
   /**
    * Opens the database, making it and its directory when there is none, and brings its schema up to date.
    * @throws {KleeError} PERMISSION when it cannot be read or written, HOST when it is damaged or was written by a newer klee.
    */
-  static async open(root: string, turns = ALONE): Promise<Store> {
+  static async open(root: string, options: StoreOptions = {}): Promise<Store> {
     const path = `${root}/klee.sqlite`;
-    prepareFiles(root, path);
-    const { Database, OPEN_READWRITE } = (await during("sqlite3", () => import("sqlite3"))).default;
-    const database = await queried<sqlite3.Database>((resolve, reject) => {
-      const opened: sqlite3.Database = new Database(path, OPEN_READWRITE, (error) =>
-        error ? reject(storeFailure(path, error)) : resolve(opened),
-      );
-    });
-    const store = new Store(database, path, turns);
+    const access = prepareFiles(root, path, options.look === true);
+    const store = new Store(root, path, options);
     try {
-      database.configure("busyTimeout", BUSY_TIMEOUT_MS);
-      await store.#exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+      if (access === "read only") store.#shared = await openReadOnly(path);
+      else if (!store.#reserve.isScarce()) store.#shared = await openShared(path, BUSY_TIMEOUT_MS, store.#turns);
       await migrate(store);
+      if (access !== "read only" && store.#shared !== undefined) store.#reserve.make();
       return store;
     } catch (error) {
       await store.close();
@@ -85,7 +94,7 @@ export class Store implements Statements {
 
   /** File that is written to by each transaction; it is there as long as the database is open. */
   get changingFile(): string {
-    return `${this.#path}-wal`;
+    return this.#shared === undefined ? this.#path : `${this.#path}-wal`;
   }
 
   run(sql: string, ...values: readonly Value[]): Promise<void> {
@@ -99,45 +108,23 @@ export class Store implements Statements {
    */
   alone(lasting: boolean): Statements {
     return this.#statements((ask) =>
-      this.#queued(async () => {
-        const setting = this.#waiting(lasting);
-        if (setting !== "") await this.#exec(setting);
-        return ask();
-      }),
+      this.#queued(async (connection) => {
+        const setting = connection.waiting(lasting);
+        if (setting !== "") await connection.exec(setting);
+        return ask(connection);
+      }, false),
     );
   }
 
   /** @param within calls, at its time, what asks the database. */
-  #statements(within: <T>(ask: () => Promise<T>) => Promise<T>): Statements {
+  #statements(within: <T>(ask: (connection: Connection) => Promise<T>) => Promise<T>): Statements {
+    const all = (sql: string, values: readonly Value[]): Promise<Row[]> =>
+      within((connection) => connection.all(sql, values));
     return {
-      run: (sql, ...values) => within(() => this.#run(sql, values)),
-      get: (sql, ...values) => within(() => this.get(sql, ...values)),
-      all: (sql, ...values) => within(() => this.all(sql, ...values)),
+      run: (sql, ...values) => within((connection) => connection.run(sql, values)),
+      get: async (sql, ...values) => (await all(sql, values))[0],
+      all: (sql, ...values) => all(sql, values),
     };
-  }
-
-  async #run(sql: string, values: readonly Value[]): Promise<void> {
-    const statement = await this.#prepare(sql);
-    return this.#patiently((resolve, reject) => {
-      statement.run(values, (error) => (error ? reject(error) : resolve()));
-    });
-  }
-
-  /** Asks again while another process has the files. */
-  async #patiently<T>(ask: (resolve: (value: T) => void, reject: (error: Error) => void) => void): Promise<T> {
-    const deadline = monotonicMilliseconds() + PATIENCE_MS;
-    try {
-      for (;;)
-        try {
-          return await queried(ask);
-        } catch (error) {
-          if (codeOf(error) !== "SQLITE_BUSY") throw this.#failure(error);
-          const who = this.#turns.hurry([this.#path, `${this.#path}-shm`]);
-          if (monotonicMilliseconds() >= deadline) throw busyFailure(this.#path, who, error);
-        }
-    } finally {
-      this.#turns.hurried();
-    }
   }
 
   /**
@@ -148,81 +135,144 @@ export class Store implements Statements {
     return (await this.all(sql, ...values))[0];
   }
 
-  async all(sql: string, ...values: readonly Value[]): Promise<Row[]> {
-    const statement = await this.#prepare(sql);
-    return this.#patiently((resolve, reject) => {
-      statement.all(values, (error, rows: Row[]) => (error ? reject(error) : resolve(rows)));
-    });
-  }
-
-  /** SQLite takes as long to read a short statement as to carry it out, and each is another wait for its thread. */
-  #prepare(sql: string): Promise<sqlite3.Statement> {
-    const present = this.#prepared.get(sql);
-    if (present !== undefined) return present;
-    const prepared = this.#patiently<sqlite3.Statement>((resolve, reject) => {
-      const statement = this.#database.prepare(sql, (error) => (error ? reject(error) : resolve(statement)));
-    });
-    this.#prepared.set(sql, prepared);
-    // The next one to ask may have more luck.
-    prepared.catch(() => this.#prepared.delete(sql));
-    return prepared;
+  all(sql: string, ...values: readonly Value[]): Promise<Row[]> {
+    return this.#use((connection) => connection.all(sql, values));
   }
 
   /**
    * Runs `work` as one transaction that holds the write lock from its start; all of it is undone when it throws.
-   * Kernel calls do not belong inside: others wait for the lock.
+   * Kernel calls do not belong inside: others wait for the lock, and what fails for want of room is tried again.
    *
    * @param lasting false: a loss of power may undo it, and it does not wait for the disk. A killed process never does.
    */
   transaction<T>(work: (statements: Statements) => Promise<T>, lasting = true): Promise<T> {
-    return this.#queued(() => this.#turns.take(() => this.#transact(work, lasting)));
+    return this.#queued(async (connection) => {
+      try {
+        await connection.exec(`${connection.waiting(lasting)}BEGIN IMMEDIATE`);
+        const value = await work(this.#statements((ask) => ask(connection)));
+        await connection.exec("COMMIT");
+        return value;
+      } catch (error) {
+        // SQLite has rolled back by itself after some errors; a second ROLLBACK then fails, and that is fine.
+        await connection.exec("ROLLBACK").catch(() => undefined);
+        throw error;
+      }
+    }, true);
   }
 
-  async #transact<T>(work: (statements: Statements) => Promise<T>, lasting: boolean): Promise<T> {
-    try {
-      await this.#exec(`${this.#waiting(lasting)}BEGIN IMMEDIATE`);
-      const value = await work(this.#inside);
-      await this.#exec("COMMIT");
-      return value;
-    } catch (error) {
-      // SQLite has rolled back by itself after some errors; a second ROLLBACK then fails, and that is fine.
-      await this.#exec("ROLLBACK").catch(() => undefined);
-      throw error;
-    }
-  }
-
-  #queued<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(work);
-    this.#queue = result.catch(() => {
-      this.#waits = undefined;
-    });
+  #queued<T>(work: (connection: Connection) => Promise<T>, inTurn: boolean): Promise<T> {
+    const carriedOut = (): Promise<T> =>
+      this.#use(async (connection) => {
+        try {
+          return await work(connection);
+        } catch (error) {
+          connection.forgetWaiting();
+          throw error;
+        }
+      });
+    const result = this.#queue.then(() => (inTurn ? this.#turns.take(carriedOut) : carriedOut()));
+    this.#queue = result.catch(() => undefined);
     return result;
   }
 
-  /** The statement after which transactions wait for the disk, or do not. It is kept to until the other is wanted. */
-  #waiting(lasting: boolean): string {
-    if (this.#waits === lasting) return "";
-    this.#waits = lasting;
-    return `PRAGMA synchronous = ${lasting ? "FULL" : "NORMAL"}; `;
+  /** Gives `work` a connection; where it fails for want of room, some is made, and it begins anew. */
+  async #use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++)
+      try {
+        return await (this.#shared === undefined ? this.#leased(work) : work(this.#shared));
+      } catch (error) {
+        if (tries === ROOM_TRIES || !lacksRoom(error)) throw error;
+        await this.#makeRoom(tries);
+      }
+  }
+
+  /** The log is written to from its beginning again, where all of it is in the database; then there is the reserve. */
+  async #makeRoom(tries: number): Promise<void> {
+    await this.#shared?.exec("PRAGMA wal_checkpoint(RESTART)").catch(() => undefined);
+    if (this.#shared !== undefined && tries > 1) this.#reserve.release();
+  }
+
+  /** The connection of the others that work now, or a new one. */
+  async #leased<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const lease = this.#lease ?? { connection: this.#ended.then(() => this.#openScarce()), users: 0 };
+    this.#lease = lease;
+    lease.users++;
+    try {
+      return await work(await lease.connection);
+    } finally {
+      if (--lease.users === 0) {
+        this.#lease = undefined;
+        this.#ended = lease.connection.then(
+          (connection) => this.#endLease(connection),
+          () => undefined,
+        );
+        await this.#ended;
+      }
+    }
+  }
+
+  /** A connection that turned out to be shared stays. */
+  async #endLease(connection: Connection): Promise<void> {
+    if (connection === this.#shared) return;
+    // What the database has no room for stays in the log, for the next one to open it.
+    const [row] = await connection.all("PRAGMA wal_checkpoint(FULL)", []).catch((): Row[] => []);
+    const isEmpty = row !== undefined && row.busy === 0 && row.log === row.checkpointed;
+    await this.#reserve.keep(() => connection.close(), isEmpty);
+  }
+
+  async #openScarce(): Promise<Connection> {
+    const deadline = Date.now() + SCARCE_PATIENCE_MS;
+    for (let tries = 1; ; ) {
+      await this.#reserve.place();
+      try {
+        const mode = { busyMs: SCARCE_BUSY_MS, settings: SCARCE };
+        const connection = await Connection.open(this.#path, this.#path, mode);
+        if (!this.#reserve.isMissed() || Date.now() > deadline) return connection;
+        await connection.close();
+      } catch (error) {
+        if (lacksRoom(error) ? tries++ === ROOM_TRIES : !isBusy(error) || Date.now() > deadline) throw error;
+        // Others who have it open have made its files already.
+        if (isBusy(error)) this.#shared ??= await openShared(this.#path, SCARCE_BUSY_MS, undefined).catch(unlessBusy);
+        if (this.#shared !== undefined) return this.#shared;
+      }
+      await setTimeout(RETRY_MS);
+    }
   }
 
   async close(): Promise<void> {
     await this.#queue;
-    // SQLite does not close while there are any.
-    for (const statement of await Promise.allSettled(this.#prepared.values()))
-      if (statement.status === "fulfilled") statement.value.finalize();
-    await queried<void>((resolve) => this.#database.close(() => resolve()));
+    await this.#ended;
+    await this.#shared?.close();
   }
+}
 
-  #exec(sql: string): Promise<void> {
-    return this.#patiently((resolve, reject) => {
-      this.#database.exec(sql, (error) => (error ? reject(error) : resolve()));
-    });
-  }
+const causeOf = (error: unknown): string => codeOf(error instanceof KleeError ? error.cause : error);
 
-  #failure(error: unknown): Error {
-    return storeFailure(this.#path, error);
+/** What SQLite says when there is no block, or no inode, for what it has to write. */
+const lacksRoom = (error: unknown): boolean =>
+  ["SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN"].includes(causeOf(error));
+
+/** As usual; undefined for want of room, as by a quota that statfs(2) does not tell of. */
+async function openShared(path: string, busyMs: number, turns: Turns | undefined): Promise<Connection | undefined> {
+  try {
+    return await Connection.open(path, path, { busyMs, settings: SHARED, turns });
+  } catch (error) {
+    if (lacksRoom(error)) return undefined;
+    throw error;
   }
+}
+
+const isBusy = (error: unknown): boolean => causeOf(error) === "SQLITE_BUSY";
+
+function unlessBusy(error: unknown): undefined {
+  if (!isBusy(error)) throw error;
+}
+
+/** On a read-only file system: without its log and the index of that, the database is taken for one that never changes. */
+function openReadOnly(path: string): Promise<Connection> {
+  const mode = { readOnly: true, busyMs: BUSY_TIMEOUT_MS, settings: "" };
+  if (hasLog(path)) return Connection.open(path, path, mode);
+  return Connection.open(path, `${pathToFileURL(path).href}?immutable=1`, { ...mode, uri: true });
 }
 
 /**
@@ -235,94 +285,6 @@ export async function atOnce<T extends readonly unknown[] | []>(
 ): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
   for (const answer of await Promise.allSettled(asked)) if (answer.status === "rejected") throw answer.reason;
   return Promise.all(asked);
-}
-
-/** A promise of what the database answers. */
-function queried<T>(ask: (resolve: (value: T) => void, reject: (error: Error) => void) => void): Promise<T> {
-  return during("query", () => new Promise<T>(ask));
-}
-
-/**
- * SQLite creates files with the umask's mode: make the directory and the file first, closed to all but the owner. What
- * somebody else could have put there, or could exchange meanwhile, is not used. A file that is there is not opened:
- * closing it again would drop the locks that another store of this process has on it (fcntl(2), F_SETLK).
- */
-function prepareFiles(root: string, path: string): void {
-  try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
-    // With a slash at the end lstat(2) would follow a link.
-    refuseForeign(root, lstatSync(root.replace(/(?<=.)\/+$/, "")));
-    const stats = lstatSync(path, { throwIfNoEntry: false }) ?? makeFile(path);
-    refuseForeign(path, stats);
-    if (!stats.isFile()) throw new KleeError("HOST", `the store ${path} is no file`);
-    if ((stats.mode & 0o777) !== 0o600) chmodSync(path, 0o600);
-    // On a read-only file system SQLite would only say that it cannot open the file.
-    accessSync(path, constants.W_OK);
-  } catch (error) {
-    if (error instanceof KleeError) throw error;
-    throw storeFailure(path, error);
-  }
-}
-
-/** Another klee may make it first: SQLite leaves an empty file to the first one that writes. */
-function makeFile(path: string): Stats {
-  closeSync(openSync(path, "a", 0o600));
-  return lstatSync(path);
-}
-
-/** @throws {KleeError} when it is a link, another user owns it, or may write to it. */
-function refuseForeign(path: string, stats: Stats): void {
-  if (stats.isSymbolicLink())
-    throw new KleeError("HOST", `the store ${path} is a symbolic link; klee does not follow it`);
-  if (stats.uid !== process.geteuid?.())
-    throw new KleeError("PERMISSION", `${path} belongs to user ${stats.uid}, not to root: chown it, if it is klee's`);
-  if ((stats.mode & 0o022) !== 0) {
-    const mode = stats.isDirectory() ? "700" : "600";
-    throw new KleeError("PERMISSION", `${path} can be written by others than root: chmod ${mode} it`);
-  }
-}
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-
-function busyFailure(path: string, who: string, cause: unknown): KleeError {
-  const text = `store ${path}: ${who} has had its files for ${PATIENCE_MS / 1000} s; 'fuser ${path}' names who has them open`;
-  return new KleeError("CONFLICT", text, { cause });
-}
-
-function storeFailure(path: string, error: unknown): KleeError {
-  const text = messageOf(error);
-  switch (codeOf(error)) {
-    case "SQLITE_FULL":
-    case "SQLITE_IOERR":
-      return new KleeError("HOST", `store ${path}: ${text}; is there space left on its file system?`, { cause: error });
-    case "EACCES":
-    case "EPERM":
-    case "SQLITE_READONLY":
-      return new KleeError("PERMISSION", `cannot write the store ${path}: ${text}; run klee as root`, { cause: error });
-    case "SQLITE_CORRUPT":
-    case "SQLITE_NOTADB":
-      return new KleeError("HOST", `the store ${path} is damaged: ${text}`, { cause: error });
-    case "SQLITE_CONSTRAINT":
-      return new StoreConflict(path, text, error);
-    default:
-      return new KleeError("HOST", `store ${path}: ${text}`, { cause: error });
-  }
-}
-
-/** A uniqueness rule of the schema refused a row: another command was faster. */
-export class StoreConflict extends KleeError {
-  /** Does the refused rule involve this column, `table.column`? */
-  readonly #text: string;
-
-  constructor(path: string, text: string, cause: unknown) {
-    super("CONFLICT", `store ${path}: ${text}`, { cause });
-    this.#text = text;
-  }
-
-  concerns(column: string): boolean {
-    return this.#text.includes(column);
-  }
 }
 
 /** Value of a text column. */

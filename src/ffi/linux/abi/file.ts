@@ -17,6 +17,7 @@ export const constants = {
   O_PATH: 0o10000000,
   AT_FDCWD: -100,
   AT_SYMLINK_NOFOLLOW: 0x100,
+  RENAME_NOREPLACE: 1,
   SEEK_DATA: 3,
   SEEK_HOLE: 4,
   S_IFCHR: 0o020000,

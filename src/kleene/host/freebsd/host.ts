@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, linkSync, readFileSync, unlinkSync } from "node:fs";
 import { constants } from "node:os";
 import { flock, pf, sysctl } from "../../../ffi/freebsd/index.ts";
 import { lazy } from "../../../ffi/library.ts";
@@ -87,6 +87,12 @@ export class FreebsdHost implements Host {
 
   tryLock(path: string, make: boolean): HostLock | "held" | "absent" {
     return locks.tryLock(flock.tryLock, path, make);
+  }
+
+  /** No file system of FreeBSD counts a further name as a file. */
+  renameNew(from: string, to: string): void {
+    linkSync(from, to);
+    unlinkSync(from);
   }
 
   async lockExisting(path: string): Promise<Disposable | undefined> {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { lazy } from "../../../ffi/library.ts";
 import { cgroupRoot } from "../../../ffi/linux/cgroup.ts";
+import { renameNew } from "../../../ffi/linux/file.ts";
 import { lockExistingFile, lockHolders, tryLock } from "../../../ffi/linux/flock.ts";
 import { launchLater } from "../../../ffi/native.ts";
 import { hostFailure } from "../../errors.ts";
@@ -89,6 +90,10 @@ export class LinuxHost implements Host {
 
   tryLock(path: string, make: boolean): HostLock | "held" | "absent" {
     return locks.tryLock(tryLock, path, make);
+  }
+
+  renameNew(from: string, to: string): void {
+    renameNew(from, to);
   }
 
   async lockExisting(path: string): Promise<Disposable | undefined> {
