@@ -54,14 +54,18 @@ function invoke(fd: number, call: IoctlCall, memory: Buffer): void {
 /** Sockets of {@link withControlSockets} by address family; undefined outside of it. */
 let shared: Map<number, number> | undefined;
 
-/** Runs with one socket of each address family for all ioctls of interfaces that are made meanwhile. */
-export function withControlSockets<T>(work: () => T): T {
+/**
+ * Runs with one socket of each address family for all ioctls of interfaces that are made meanwhile.
+ *
+ * @param kept the caller's own, by address family: those made are added and stay open.
+ */
+export function withControlSockets<T>(work: () => T, kept?: Map<number, number>): T {
   if (shared !== undefined) return work();
-  shared = new Map();
+  shared = kept ?? new Map();
   try {
     return work();
   } finally {
-    for (const fd of shared.values()) closeDevice(fd);
+    if (kept === undefined) for (const fd of shared.values()) closeDevice(fd);
     shared = undefined;
   }
 }

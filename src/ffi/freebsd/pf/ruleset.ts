@@ -148,16 +148,34 @@ export function encodeMainAddition(
   };
 }
 
+/** What was found by which ticket: each change of a ruleset gives it another one. */
+const calls = new WeakMap<PfDevice, Map<string, { readonly ticket: number; readonly found: LoadedRule | undefined }>>();
+
 /** The rule of the main ruleset that calls an anchor; pf names that with or without a slash in front. */
 function findCall(pf: PfDevice, ruleset: PfRuleset, anchor: string): LoadedRule | undefined {
+  const known = calls.get(pf) ?? new Map();
+  calls.set(pf, known);
   return retryBusy(() => {
     const { count, ticket } = decodeRulesQuery(pf.ioctl(encodeRulesQuery("", ruleset)).argument);
-    for (let number = 0; number < count; number++) {
-      const loaded = readRule(pf, "", ruleset, ticket, number);
-      if (loaded.anchorCall.replace(/^\//, "") === anchor) return loaded;
-    }
-    return undefined;
+    const key = `${ruleset} ${anchor}`;
+    if (known.get(key)?.ticket !== ticket)
+      known.set(key, { ticket, found: readCall(pf, ruleset, anchor, count, ticket) });
+    return known.get(key)?.found;
   });
+}
+
+function readCall(
+  pf: PfDevice,
+  ruleset: PfRuleset,
+  anchor: string,
+  count: number,
+  ticket: number,
+): LoadedRule | undefined {
+  for (let number = 0; number < count; number++) {
+    const loaded = readRule(pf, "", ruleset, ticket, number);
+    if (loaded.anchorCall.replace(/^\//, "") === anchor) return loaded;
+  }
+  return undefined;
 }
 
 /** Rulesets of the main ruleset that do not call an anchor. @throws {SyscallError} */

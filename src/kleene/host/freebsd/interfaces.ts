@@ -174,9 +174,11 @@ export class FreebsdInterfaces implements Interfaces {
   removeAliases(name: string, addresses: readonly string[], maker: InterfaceMaker = "klee"): boolean {
     if (addresses.length === 0) return true;
     return attempt(`cannot remove ${bare(addresses)} from ${name}`, () => {
-      const found = find(ifaddrs.listInterfaces(), name);
-      if (found === undefined || (networkOf(name) !== undefined) !== (maker === "klee")) return false;
-      const present = aliasesOf(found);
+      if ((networkOf(name) !== undefined) !== (maker === "klee")) return false;
+      const found = maker === "user" ? find(ifaddrs.listInterfaces(), name) : undefined;
+      if (maker === "user" && found === undefined) return false;
+      // On the user's own, one with another prefix is the user's.
+      const present = maker === "user" ? aliasesOf(found) : addresses;
       for (const alias of addresses.filter((address) => present.includes(address))) withdraw(name, alias);
       return true;
     });
@@ -200,9 +202,12 @@ function shown(
   };
 }
 
+/** Kept: a command changes interfaces several times. */
+const sockets = new Map<number, number>();
+
 function attempt<T>(what: string, act: () => T): T {
   try {
-    return withControlSockets(act);
+    return withControlSockets(act, sockets);
   } catch (error) {
     throw hostFailure(what, error);
   }
@@ -215,8 +220,8 @@ type All = readonly ifaddrs.NetworkInterface[];
 const find = (all: All, name: string): ifaddrs.NetworkInterface | undefined =>
   all.find((candidate) => candidate.name === name);
 
-const aliasesOf = ({ addresses }: ifaddrs.NetworkInterface): string[] =>
-  addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`);
+const aliasesOf = (found: ifaddrs.NetworkInterface | undefined): string[] =>
+  (found?.addresses ?? []).map(({ address, prefixLength }) => `${address}/${prefixLength}`);
 
 /** Names of klee's interfaces. */
 function members(): string[] {

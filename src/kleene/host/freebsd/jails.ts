@@ -47,7 +47,8 @@ export class FreebsdJails implements Jails {
   async start(spec: JailSpec, first: CommandSpec): Promise<JailProcess> {
     const { id, parameters, root } = spec;
     if (root.kind === "overlay") throw new TypeError("an overlay is another host's");
-    if (this.#jidsOf(id).length > 0) throw new KleeError("CONFLICT", `cannot start container ${id}: it runs already`);
+    // One that was only starting is what a killed klee left: making it anew fails, and it goes.
+    if (this.isRunning(id)) throw new KleeError("CONFLICT", `cannot start container ${id}: it runs already`);
     checkMounts(spec.mounts, parameters);
     try {
       const ruleset = Number(parameters.others.devfs_ruleset ?? JAIL_RULESET);
