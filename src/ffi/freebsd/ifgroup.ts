@@ -5,6 +5,8 @@ import { type IoctlCall, interfaceIoctl } from "./control.ts";
 
 /** How often a list is read again when it grew between being measured and being read. */
 const LIST_ATTEMPTS = 4;
+/** Room for so many names at first, in bytes; what is left of it stays empty. */
+const FIRST_ROOM = 256 * ifgReq.size;
 
 /** The call that puts an interface into a group. @throws {FieldError} when a name does not fit 15 bytes. */
 export function encodeGroupAddition(name: string, group: string): IoctlCall {
@@ -41,14 +43,14 @@ export function decodeGroupList(list: Buffer): string[] {
 }
 
 function readList(list: "groups" | "members", name: string): string[] {
-  for (let attempt = 1; ; attempt++) {
-    const size = ifgroupreq.decode(interfaceIoctl(encodeGroupQuery(list, name, 0)).argument).ifgr_len;
-    if (size === 0) return [];
+  for (let attempt = 1, size = FIRST_ROOM; ; attempt++) {
     try {
       return decodeGroupList(interfaceIoctl(encodeGroupQuery(list, name, size)).pointee);
     } catch (error) {
       if (!(error instanceof SyscallError && error.code === "EINVAL") || attempt === LIST_ATTEMPTS) throw error;
     }
+    size = ifgroupreq.decode(interfaceIoctl(encodeGroupQuery(list, name, 0)).argument).ifgr_len;
+    if (size === 0) return [];
   }
 }
 

@@ -4,7 +4,7 @@ import { olderThan } from "../../network/older.ts";
 import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
 import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
-import { FreebsdInterfaces, GROUP } from "./interfaces.ts";
+import { GROUP, ownInterfaces } from "./interfaces.ts";
 import { killAgainst, killOlder } from "./older.ts";
 import { planChange, type TableStep } from "./rule-change.ts";
 import { ANY, anchorsOf, BRANCHES, MEMBERS, ROOT, rootRules, UNHELD } from "./rules.ts";
@@ -197,7 +197,7 @@ function holds(device: pf.PfDevice, { anchor, rules = {}, tables = {} }: pf.PfAn
 
 /** Those by which packets leave: without loopback ones, and klee's own, which hold addresses. */
 function outwardInterfaces(): string[] {
-  const own = new Set(new FreebsdInterfaces().list().flatMap(({ name, networkId }) => (networkId ? [name] : [])));
+  const own = new Set(ownInterfaces());
   return ifaddrs
     .listInterfaces()
     .filter(({ name, loopback }) => !loopback && !own.has(name))

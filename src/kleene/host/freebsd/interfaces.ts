@@ -223,10 +223,10 @@ const find = (all: All, name: string): ifaddrs.NetworkInterface | undefined =>
 const aliasesOf = (found: ifaddrs.NetworkInterface | undefined): string[] =>
   (found?.addresses ?? []).map(({ address, prefixLength }) => `${address}/${prefixLength}`);
 
-/** Names of klee's interfaces. */
-function members(): string[] {
+/** Names of klee's interfaces, by one look however many there are. */
+export function ownInterfaces(): string[] {
   try {
-    return ifgroup.groupMembers(GROUP);
+    return withControlSockets(() => ifgroup.groupMembers(GROUP), sockets);
   } catch (error) {
     // No interface has been put into it since the host was booted.
     if (hasCode(error, "ENOENT")) return [];
@@ -237,7 +237,7 @@ function members(): string[] {
 /** Addresses of all interfaces but klee's, with their prefix lengths. None is asked for the network that it was made for. */
 export function hostAddresses(): string[] {
   return attempt("cannot list the host's interfaces", () => {
-    const own = new Set(members());
+    const own = new Set(ownInterfaces());
     return ifaddrs
       .listInterfaces()
       .filter(({ name }) => !own.has(name))
@@ -248,7 +248,7 @@ export function hostAddresses(): string[] {
 /** Names of klee's interfaces with the networks that they were made for. */
 function marksByName(): Map<string, string> {
   const marks = new Map<string, string>();
-  for (const name of members()) {
+  for (const name of ownInterfaces()) {
     const networkId = networkOf(name);
     if (networkId !== undefined) marks.set(name, networkId);
   }
