@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
@@ -26,17 +25,17 @@ import type { Statements } from "../store/store.ts";
 import { atOnce, list, text } from "../store/store.ts";
 import { attachTo } from "./attach.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
-import { removeConsole } from "./console.ts";
 import { createContainer, deleteContainer } from "./create.ts";
 import { execute } from "./exec.ts";
-import { isLockable, lockPath, withContainer } from "./lock.ts";
-import { readLog, removeLog } from "./log.ts";
-import { readRecord, removeRecord, waitForOutput, waitForStatus } from "./record.ts";
+import { isLockable, withContainer } from "./lock.ts";
+import { readLog } from "./log.ts";
+import { readRecord, waitForOutput, waitForStatus } from "./record.ts";
 import { cancelRestart } from "./restart.ts";
 import { mountpointsOf, type StoredContainer, setName, storedContainer } from "./rows.ts";
 import { type Command, startContainer } from "./run.ts";
 import { stopContainer } from "./stop.ts";
 import { takeDown } from "./takedown.ts";
+import { removeTraces } from "./traces.ts";
 import { updateContainer } from "./update.ts";
 
 const OWN_COMMAND: Command = { command: [] };
@@ -348,9 +347,6 @@ export async function removeStopped(context: Context, container: StoredContainer
     if (container.execution !== undefined || host.jails.exists(container.id)) await takeDown(context, container);
     await store.transaction((statements) => deleteContainer(statements, container.id));
     await host.storage.removeContainer(root, container.id);
-    removeLog(context, container.id);
-    removeRecord(context, container.id);
-    removeConsole(context, container.id);
-    rmSync(lockPath(context, container.id), { force: true });
+    removeTraces(context, container.id);
   });
 }

@@ -392,6 +392,10 @@ export interface Storage {
    */
   createImage(root: string, imageId: string, source: ImageSource, warn?: (line: string) => void): Promise<string>;
   removeImage(root: string, imageId: string): Promise<void>;
+  /** Are the files of an image or container there? */
+  exists(dataset: string): boolean;
+  /** Containers that have files in this store, by id. */
+  containers(root: string): string[];
   /** Name of a container's dataset, whether it exists or not. */
   containerDataset(root: string, containerId: string): string;
   /** Makes a container's own files, of an image with the given dataset. */

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, realpathSync, renameSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, renameSync } from "node:fs";
 import { hostFailure, KleeError, messageOf } from "../errors.ts";
 import { removeTree } from "../image/removal.ts";
 
@@ -8,6 +8,12 @@ export type ObjectKind = "images" | "containers";
 export function place(root: string, kind: ObjectKind, id: string): string {
   if (!/^[0-9a-zA-Z]+$/.test(id)) throw new KleeError("INVALID", `malformed id ${JSON.stringify(id)}`);
   return `${root}/${kind}/${id}`;
+}
+
+/** What there is of a kind, by id. */
+export function placed(root: string, kind: ObjectKind): string[] {
+  const directory = `${root}/${kind}`;
+  return existsSync(directory) ? readdirSync(directory).filter((name) => /^[0-9a-zA-Z]+$/.test(name)) : [];
 }
 
 export function unfinished(root: string, kind: ObjectKind, id: string): string {

@@ -7,6 +7,7 @@ import { strayAddresses } from "./aliases.ts";
 import { busyObjects, cutOffOperations, endedContainers } from "./ended.ts";
 import { unfollowed } from "./interfaces.ts";
 import { currentPolicy } from "./rules.ts";
+import { strays } from "./strays.ts";
 
 /** Longer than a supervisor needs to call klee. */
 const SECOND_LOOK_MS = 500;
@@ -29,6 +30,7 @@ async function lookForProblems(context: Context): Promise<string[]> {
     unfollowed,
     endsUnnoticed,
     strayAddresses,
+    strays,
     missingRules,
   ];
   const problems: string[] = [];

@@ -1,7 +1,9 @@
 import { Containers } from "../container/containers.ts";
+import { removeTraces } from "../container/traces.ts";
 import type { Context } from "../context.ts";
 import { Images } from "../image/images.ts";
 import { Networks } from "../network/networks.ts";
+import { unknownContainers } from "./strays.ts";
 
 /** Stops and removes every container, then every network and every image. Returns a line for each. */
 export async function cleanUp(context: Context): Promise<string[]> {
@@ -13,6 +15,17 @@ export async function cleanUp(context: Context): Promise<string[]> {
     removed.push(`container ${await containers.remove(id, { force: true })}`);
   for (const { id } of await networks.list()) removed.push(`network ${await networks.remove(id)}`);
   for (const { id } of await images.list()) removed.push(`image ${await images.remove(id)}`);
+  for (const { id } of await unknownContainers(context)) {
+    await context.host.jails.remove(id);
+    await context.host.storage.removeContainer(context.root, id);
+    removeTraces(context, id);
+    removed.push(`container ${id}`);
+  }
   context.host.firewall.unload();
+  for (const { name, networkId } of context.host.interfaces.list())
+    if (networkId !== undefined)
+      context.warn(
+        `interface ${name} is of a network ${networkId} that this store does not know; unless another store has it, remove it`,
+      );
   return removed;
 }

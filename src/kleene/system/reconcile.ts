@@ -1,13 +1,9 @@
-import { rmSync } from "node:fs";
 import { withdrawEndpoint } from "../container/connection.ts";
-import { removeConsole } from "../container/console.ts";
 import { removeStopped } from "../container/containers.ts";
 import { endRun } from "../container/end.ts";
-import { lockPath } from "../container/lock.ts";
-import { removeLog } from "../container/log.ts";
-import { removeRecord } from "../container/record.ts";
 import { resumeRestart } from "../container/restart.ts";
 import { takeDown } from "../container/takedown.ts";
+import { removeTraces } from "../container/traces.ts";
 import { applyLimits } from "../container/update.ts";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
@@ -96,10 +92,7 @@ async function settle(context: Context, operation: Operation): Promise<string | 
       const found = await locked(context, object, (container) => removeStopped(context, container));
       if (!found) {
         await host.storage.removeContainer(root, object);
-        removeLog(context, object);
-        removeRecord(context, object);
-        removeConsole(context, object);
-        rmSync(lockPath(context, object), { force: true });
+        removeTraces(context, object);
       }
       return `${kind} ${object} was interrupted: removed it`;
     }

@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { mount, zfs } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
@@ -6,7 +6,16 @@ import type { Making } from "../../image/metadata.ts";
 import type { NetworkDriver } from "../../model.ts";
 import type { ImageSource, ResolverFile, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
-import { build, makeDirectory, type ObjectKind, place, remove, unfinished, unheard } from "../store-directories.ts";
+import {
+  build,
+  makeDirectory,
+  type ObjectKind,
+  place,
+  placed,
+  remove,
+  unfinished,
+  unheard,
+} from "../store-directories.ts";
 import { makeDataset, makeWithin, parentDataset, removeDatasets, SNAPSHOT } from "./datasets.ts";
 import { freebsdFiles } from "./files.ts";
 import { mountpointsBelow, unmountAll, unmountOne } from "./mounts.ts";
@@ -53,6 +62,14 @@ export class FreebsdStorage implements Storage {
 
   async removeImage(root: string, imageId: string): Promise<void> {
     await removeObject(root, "images", imageId, this.#nameOf(root, "image", imageId));
+  }
+
+  exists(dataset: string): boolean {
+    return isDataset(dataset) ? zfs.datasetExists(dataset) : existsSync(dataset);
+  }
+
+  containers(root: string): string[] {
+    return placed(root, "containers");
   }
 
   containerDataset(root: string, containerId: string): string {

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { SyscallError } from "../../../ffi/errno.ts";
+import { lazy } from "../../../ffi/library.ts";
 import { shareByte, sharedBytes } from "../../../ffi/linux/byte-locks.ts";
 import { cgroupUsage } from "../../../ffi/linux/cgroup.ts";
 import type { LinuxJail, SupervisorRun, SupervisorSpec } from "../../../ffi/native.ts";
@@ -119,12 +120,18 @@ export class LinuxJails implements Jails {
 
   running(): Map<string, number> {
     const running = new Map<string, number>();
-    for (const { id, initPid } of this.#confinement.list()) running.set(id, initPid);
+    const attended = lazy(() => sharedBytes(this.#supervisors));
+    for (const { id, initPid } of this.#confinement.list()) if (this.#lives(id, attended)) running.set(id, initPid);
     return running;
   }
 
   isRunning(id: string): boolean {
-    return this.#confinement.initPid(id) !== undefined;
+    return this.#confinement.initPid(id) !== undefined && this.#lives(id, () => sharedBytes(this.#supervisors));
+  }
+
+  /** A pid 1 alone is what is left of a container whose supervisor was killed; until then, it may be a persistent one. */
+  #lives(id: string, attended: () => ReadonlySet<number>): boolean {
+    return this.#confinement.populated(id) || attended().has(byteOf(id));
   }
 
   runOf(id: string): string | undefined {

@@ -6,7 +6,16 @@ import type { Making } from "../../image/metadata.ts";
 import type { NetworkDriver } from "../../model.ts";
 import type { ImageSource, ResolverFile, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
-import { build, makeDirectory, type ObjectKind, place, remove, unfinished, unheard } from "../store-directories.ts";
+import {
+  build,
+  makeDirectory,
+  type ObjectKind,
+  place,
+  placed,
+  remove,
+  unfinished,
+  unheard,
+} from "../store-directories.ts";
 import { linuxFiles } from "./files.ts";
 import { hideSecrets } from "./secrets.ts";
 
@@ -60,6 +69,14 @@ export class LinuxStorage implements Storage {
 
   async removeImage(root: string, imageId: string): Promise<void> {
     removeBoth(root, "images", imageId);
+  }
+
+  exists(dataset: string): boolean {
+    return existsSync(dataset);
+  }
+
+  containers(root: string): string[] {
+    return placed(root, "containers");
   }
 
   containerDataset(root: string, containerId: string): string {
