@@ -6,7 +6,7 @@ import { KleeError } from "./errors.ts";
 import type { Host, HostLock } from "./host/host.ts";
 
 /**
- * Locks on files, with bounded waits that name the holder (docs/decisions/0016-locks-of-those-that-stand-still.md). Who
+ * Locks on files, with bounded waits that name the holder (docs/decisions/0018-locks-of-those-that-stand-still.md). Who
  * holds one says so in its file; who waits looks again and again, and sees there whether the holder still lives, and
  * whether it stands still.
  */

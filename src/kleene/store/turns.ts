@@ -6,7 +6,7 @@ import type { Turns } from "./store.ts";
 /** Fifty that write at once, on a slow disk, are done by then. */
 const WRITING: Patience = { workingMs: 60_000, stoppedMs: 10_000 };
 
-/** Who may write to the store of a directory, and who is in the way: docs/decisions/0016-locks-of-those-that-stand-still.md. */
+/** Who may write to the store of a directory, and who is in the way: docs/decisions/0018-locks-of-those-that-stand-still.md. */
 export function turnsOf(host: Host, root: string): Turns {
   const resumed = new Set<string>();
   return {

@@ -102,6 +102,7 @@ export function jailsContract({ host, root, rootFilesystem, folder }: World): vo
     try {
       const process = await use(file);
       await process.exited;
+      await process.copied;
       process.release();
     } finally {
       closeSync(file);

@@ -11,7 +11,7 @@ import { identityOf, isStopped, signalIdentified } from "../identity.ts";
 const SET_UP_MS = 10_000;
 
 /**
- * As other locks that all need (docs/decisions/0016-locks-of-those-that-stand-still.md), but that nothing can be noted in a
+ * As other locks that all need (docs/decisions/0018-locks-of-those-that-stand-still.md), but that nothing can be noted in a
  * cgroup's directory: the kernel tells who has it, and who waited stops again whom it continued.
  * @throws {KleeError} CONFLICT naming the holder.
  */
