@@ -58,12 +58,6 @@ export function refuseStore(root: string, mounts: readonly Mountpoint[]): void {
   }
 }
 
-/** In the order in which none hides another: a mount on /mnt comes before one on /mnt/below. */
-export function parentsFirst(mounts: readonly Mountpoint[]): Mountpoint[] {
-  const depth = ({ destination }: Mountpoint): number => destination.split("/").length;
-  return [...mounts].sort((one, other) => depth(one) - depth(other));
-}
-
 export async function insertMounts(statements: Statements, mounts: readonly Mountpoint[]): Promise<void> {
   for (const mount of mounts)
     await statements.run(

@@ -171,6 +171,7 @@ export function driverOf(request: CreateContainer): NetworkDriver {
   return driver;
 }
 
+/** By destination: a mount on /mnt comes before one on /mnt/below, which it would hide. */
 export async function mountpointsOf(statements: Statements, containerId: string): Promise<Mountpoint[]> {
   const rows = await statements.all(
     "SELECT * FROM mountpoint WHERE container_id = ? ORDER BY destination",

@@ -19,7 +19,6 @@ import { takeDownAfter } from "./end.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
 import { lockPath } from "./lock.ts";
 import { logPath, makeLogs } from "./log.ts";
-import { parentsFirst } from "./mounts.ts";
 import { readRecord, recordPath } from "./record.ts";
 import { beginExecution, mountpointsOf, outlivesBoot, type RunOutput, type StoredContainer } from "./rows.ts";
 import { takeDown } from "./takedown.ts";
@@ -83,7 +82,7 @@ export async function startContainer(
         limits: container.limits,
         root: host.storage.rootOf(root, id, image.dataset),
         resolver,
-        mounts: parentsFirst(mounts),
+        mounts,
         logPath: logPath(context, id),
         console:
           output === "terminal" || output === "log and input"
