@@ -16,11 +16,8 @@ import { buildRoot } from "../support/rootfs.ts";
 import { SimulatedHost } from "../support/simulated-host.ts";
 import { ordinaryMachine } from "../support/simulated-machine.ts";
 
-/**
- * Half of what it was when each command looked at every jail, and at most things twice; and a lock for each transaction, and
- * looks at what packets leave by.
- */
-const MOST = 86;
+/** Half of what it was when each command looked at every jail, and at most things twice. */
+const MOST = 71;
 const FOREIGN_JAILS = 10;
 
 function prepare(host: SimulatedHost): Traced {

@@ -18,6 +18,8 @@ const HOW_TO_ENABLE = "enable it with `sysrc pf_enable=YES` and `service pf star
 export class FreebsdFirewall implements Firewall {
   /** Kept: each command asks pf several times. */
   #device: pf.PfDevice | undefined;
+  /** What was seen when it was asked whether the rules are loaded: for the change that follows, under the same lock. */
+  #seen: { readonly outward: readonly string[]; readonly translated: boolean } | undefined;
 
   load(policy: Policy): void {
     this.#attempt("cannot load the firewall rules", (device) => {
@@ -35,9 +37,11 @@ export class FreebsdFirewall implements Firewall {
 
   change(change: PolicyChange): void {
     this.#attempt("cannot change the firewall rules", (device) => {
-      const plan = planChange(change, outwardInterfaces());
+      const { outward, translated } = this.#seen ?? { outward: outwardInterfaces(), translated: false };
+      this.#seen = undefined;
+      const plan = planChange(change, outward);
       // They are the same for every policy: as a rule they are there.
-      const missing = plan.standing.filter((anchor) => !isLoaded(device, anchor));
+      const missing = translated ? [] : plan.standing.filter((anchor) => !isLoaded(device, anchor));
       for (const { anchor } of missing) pf.createTable(device, anchor, MEMBERS);
       const done: TableStep[] = [];
       try {
@@ -82,7 +86,7 @@ export class FreebsdFirewall implements Firewall {
           // Another version's rules have another number.
           pf.ruleCount(device, ROOT, "filter") === rootRules.filter.length &&
           pf.ruleCount(device, ROOT, "nat") === rootRules.nat.length &&
-          translatesAll(device) &&
+          this.#translatesAll(device) &&
           pf.missingCalls(device, ROOT).length === 0 &&
           // `set skip on lo` means klee's interfaces, too, at each load of pf.conf.
           pf.skippedInterfaces(device, GROUP).length === 0,
@@ -91,6 +95,15 @@ export class FreebsdFirewall implements Firewall {
       if (isAbsent(error)) return false;
       throw hostFailure("cannot read the firewall's rules", error);
     }
+  }
+
+  /** False for an interface that came, or has another name, since the rules were loaded. */
+  #translatesAll(device: pf.PfDevice): boolean {
+    const translates = (name: string): boolean => pf.ruleCount(device, `${ANY}/${name}`, "nat") > 0;
+    const outward = outwardInterfaces();
+    const translated = outward.every(translates);
+    this.#seen = { outward, translated };
+    return translated || !pf.childAnchors(device, ANY).some(translates);
   }
 
   agrees(policy: Policy): boolean {
@@ -172,12 +185,6 @@ function endSockets({ protocol, ends: [one, other] }: pf.PfState): void {
   if (protocol !== pf.IPPROTO_TCP) return;
   tcp.dropConnection(one, other);
   tcp.dropConnection(other, one);
-}
-
-/** An interface that came, or has another name, since the rules were loaded. */
-function translatesAll(device: pf.PfDevice): boolean {
-  const translates = (name: string): boolean => pf.ruleCount(device, `${ANY}/${name}`, "nat") > 0;
-  return !pf.childAnchors(device, ANY).some(translates) || outwardInterfaces().every(translates);
 }
 
 /** Has the kernel an anchor's rules, by their number, and its tables' addresses? */
