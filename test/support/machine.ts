@@ -122,7 +122,7 @@ export class Machine implements Disposable {
   /** Runs klee, which has to succeed. Returns what it printed. */
   readonly ok = (...args: string[]): string => {
     const { status, stdout, stderr } = this.klee(args);
-    assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}`);
+    assert.equal(status, 0, `klee ${args.join(" ")}: ${stderr}${stdout}`);
     return stdout;
   };
 
