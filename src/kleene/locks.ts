@@ -53,13 +53,15 @@ type LockingHost = Pick<Host, "tryLock" | "processIdentity" | "isStopped" | "res
  */
 export async function acquire(host: LockingHost, request: LockRequest): Promise<Disposable | undefined> {
   const { path, workingMs, stoppedMs, make = true, wake = false } = request;
+  // Asked first: if it fails, no lock is left behind.
+  const own = host.processIdentity();
   let seen: string | undefined;
   let since = 0;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LAST_PAUSE_MS)) {
     const begun = epochMicroseconds();
     const lock = host.tryLock(path, make);
     if (lock === "absent") return undefined;
-    if (lock !== "held") return held(lock, host.processIdentity(), begun);
+    if (lock !== "held") return held(lock, own, begun);
     const note = readNote(path);
     const now = monotonicMilliseconds();
     // Another holder, or the same one anew, is another wait.

@@ -284,7 +284,10 @@ test("no setting of the host's network is changed: no packet of a container is e
 test("network rules is text that nft takes, and says what the kernel holds", gate, () => {
   server("-p", "8080:4000");
   const text = ok("network", "rules");
-  assert.match(text, /^# network net \([0-9a-f]{12}\): 10\.2\.3\.0\/24 and fd00:2:3::\/64, on kleene0, NAT, containers /m);
+  assert.match(
+    text,
+    /^# network net \([0-9a-f]{12}\): 10\.2\.3\.0\/24 and fd00:2:3::\/64, on kleene0, NAT, containers /m,
+  );
   assert.match(text, /^# container server \([0-9a-f]{12}\): 10\.2\.3\.1 and fd00:2:3::1 in net$/m);
   assert.match(text, /^# {3}em0 8080\/tcp -> 10\.2\.3\.1 4000$/m);
   const loaded = machine.run("nft", "list", "ruleset");
