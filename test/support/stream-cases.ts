@@ -109,9 +109,11 @@ export function streamCases(host: StreamHost, gate: Gate, { names }: { readonly 
       ["run -d", ["run", "-d", "--name", "w2", "box", ...waits]],
       ["run -di", ["run", "-d", "-i", "--name", "w3", "box", ...waits]],
       ["run -dt", ["run", "-d", "-t", "--name", "w4", "box", ...waits]],
+      ["run, to /dev/null", ["run", "--name", "w5", "box", ...waits]],
     ];
     for (const [index, [way, args]] of ways.entries()) {
-      const [input, output] = [openSync(file, "r"), openSync(join(host.folder("given"), `output${index}`), "w")];
+      const to = way.endsWith("/dev/null") ? "/dev/null" : join(host.folder("given"), `output${index}`);
+      const [input, output] = [openSync(file, "r"), openSync(to, "w")];
       const child = start(args, [input, output, output]);
       for (const fd of [input, output]) closeSync(fd);
       waitUntil(() => klee(["isc", `w${index}`]).status === 0, `${way} to begin`);

@@ -46,10 +46,17 @@ pub fn mount_devices(root: &RootDirectory) -> Outcome<()> {
     attach_below(&shared, directory, "shm").at("mount tmpfs", "/dev/shm")
 }
 
-/// Puts a null device of the container's own in the place of the host's where that is the standard input: of the host's,
+/// Puts a null device of the container's own in the place of the host's where that is a standard descriptor: of the host's,
 /// root in the container could change mode and owner. It needs no /dev, and is named nowhere.
-pub fn replace_null_input() -> io::Result<()> {
-    if is_null_device(libc::STDIN_FILENO)? { duplicate_to(make_null()?.as_fd(), libc::STDIN_FILENO) } else { Ok(()) }
+pub fn replace_null_devices() -> io::Result<()> {
+    let mut own = None;
+    for standard in 0..=2 {
+        if is_null_device(standard)? {
+            let null = own.take().map_or_else(make_null, Ok)?;
+            duplicate_to(own.insert(null).as_fd(), standard)?;
+        }
+    }
+    Ok(())
 }
 
 fn make_null() -> io::Result<OwnedFd> {

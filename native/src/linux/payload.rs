@@ -1,7 +1,7 @@
 //! What a forked child does until it is the container's process: enter, drop every privilege, execute.
 
 use super::capability::{kept, limit_bounding_set, limit_own};
-use super::device::replace_null_input;
+use super::device::replace_null_devices;
 use super::passwd::read_regular;
 use super::process::Process;
 use super::seccomp;
@@ -43,7 +43,9 @@ fn enter_and_execute(
     reset_signals();
     // SAFETY: no pointers, cannot fail.
     unsafe { libc::umask(0o022) };
-    replace_null_input().at("open", "a null device of its own")?;
+    if command.terminal.is_none() {
+        replace_null_devices().at("open", "a null device of its own")?;
+    }
     let capabilities = kept(limits.raw_sockets);
     limit_bounding_set(capabilities)?;
 

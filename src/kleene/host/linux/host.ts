@@ -9,12 +9,13 @@ import { hostFailure } from "../../errors.ts";
 import type { Host, HostListener, HostLock } from "../host.ts";
 import * as locks from "../locks.ts";
 import { Confinement } from "./confinement/confinement.ts";
+import { DEFAULT_ROOT } from "./default-root.ts";
 import { LinuxFirewall } from "./firewall.ts";
 import { identityOf, isAlive, isStopped, signalIdentified } from "./identity.ts";
 import { LinuxInterfaces } from "./interfaces.ts";
 import { LinuxJails } from "./jails.ts";
 import { listListeners } from "./listeners.ts";
-import { DEFAULT_ROOT, LinuxStorage } from "./storage.ts";
+import { LinuxStorage } from "./storage.ts";
 
 /** Linux: cgroup-BPF confinement, namespaces, rtnetlink, nftables and overlayfs. */
 export class LinuxHost implements Host {

@@ -16,6 +16,7 @@ import {
   unfinished,
   unheard,
 } from "../store-directories.ts";
+import { DEFAULT_ROOT } from "./default-root.ts";
 import { linuxFiles } from "./files.ts";
 import { hideSecrets } from "./secrets.ts";
 
@@ -29,9 +30,6 @@ const RESOLVER_FILES = [
   "/run/NetworkManager/no-stub-resolv.conf",
   "/run/dnsmasq/resolv.conf",
 ];
-
-/** Where the store is unless told otherwise. */
-export const DEFAULT_ROOT = "/var/lib/klee";
 
 /** The dataset of the image that is the running system. */
 const RUNNING_SYSTEM = "/";
