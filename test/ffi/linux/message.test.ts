@@ -134,7 +134,14 @@ test("an error carries the kernel's own words, with the request capped, whole, o
 
 test("an address of a point-to-point link is the local one; other families are passed over", () => {
   const local = "08 00 01 00 0a 00 00 02\n08 00 02 00 0a 00 00 01";
-  const expected = { linkIndex: 3, family: "inet", address: "10.0.0.1", prefixLength: 32, protocol: 0 };
+  const expected = {
+    linkIndex: 3,
+    family: "inet",
+    address: "10.0.0.1",
+    peer: "10.0.0.2",
+    prefixLength: 32,
+    protocol: 0,
+  };
   assert.deepEqual(decodeLinkAddress(message(20, 0, `02 20 00 00 03 00 00 00\n${local}`)), expected);
   assert.equal(decodeLinkAddress(message(20, 0, `1c 20 00 00 03 00 00 00\n${local}`)), undefined);
 });
