@@ -77,6 +77,15 @@ export function strayCases(host: StrayHost, gate: { readonly skip: string | fals
     assert.equal(check().stdout, "");
   });
 
+  test("what another store has is nobody's stray: cleanup leaves it alone", gate, () => {
+    ok("run", "-d", "-l", "host", "--name", "mine", "box", "sleep", "1000");
+    const other = host.folder("other-store");
+    assert.equal(host.klee(["--root", other, "system", "check"]).stdout.replace(/^note: .*\n/gm, ""), "");
+    assert.equal(host.klee(["--root", other, "system", "cleanup", "-f"]).status, 0);
+    assert.equal(status("mine"), "running");
+    ok("rmc", "-f", "mine");
+  });
+
   test("a database that was deleted under a running container: check tells, cleanup removes what it can", gate, () => {
     ok("run", "-d", "-n", "net", "--name", "orphan", "box", "sleep", "1000");
     const id = idOf("orphan");

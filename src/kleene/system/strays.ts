@@ -12,7 +12,10 @@ export async function strays(context: Context): Promise<string[]> {
   ];
 }
 
-/** A container that the kernel, or the store's directory, has and the store's database has not: that was lost. */
+/**
+ * A container that the store's directory has and its database has not: that was lost. Those that run are known by their
+ * files, too: the kernel has those of other stores as well.
+ */
 export interface UnknownContainer {
   readonly id: string;
   readonly runs: boolean;
@@ -22,10 +25,10 @@ export async function unknownContainers(context: Context): Promise<UnknownContai
   const { root, store, host } = context;
   // In this order: what is being made has its row, or its operation, before anything else.
   const running = host.jails.running();
-  const found = new Set([...running.keys(), ...host.storage.containers(root)]);
+  const found = host.storage.containers(root);
   const busy = await busyObjects(context);
   const known = new Set((await store.all("SELECT id FROM container")).map((row) => text(row, "id")));
-  return [...found].filter((id) => !known.has(id) && !busy.has(id)).map((id) => ({ id, runs: running.has(id) }));
+  return found.filter((id) => !known.has(id) && !busy.has(id)).map((id) => ({ id, runs: running.has(id) }));
 }
 
 function describeUnknown({ id, runs }: UnknownContainer): string {
