@@ -66,12 +66,11 @@ test(
       ["create", "-n", "net", "--name", "one", "box", "true"],
     ])
       assert.equal(machine.klee(args).status, 0);
+    // But for network ls and inspect, which ask the kernel by what interface packets leave.
     for (const command of [
       ["lsc", "-a"],
-      ["network", "ls"],
       ["image", "ls"],
       ["container", "inspect", "one"],
-      ["network", "inspect", "net"],
       ["image", "inspect", "box"],
     ]) {
       const { status, stderr } = klee(["--require", hook], "--root", machine.root, ...command);
