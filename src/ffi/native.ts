@@ -1,4 +1,4 @@
-import { closeSync, existsSync } from "node:fs";
+import { closeSync, existsSync, fstatSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { during } from "../timeline.ts";
 import { type ErrnoTable, SyscallError } from "./errno.ts";
@@ -235,6 +235,17 @@ interface Addon {
   waitCgroupEmpty(path: string, timeoutMs: number, done: (errno: number, empty: boolean) => void): void;
 }
 
+/** In place of a descriptor, for the addon: nothing to copy; and an output for which a null device will do. */
+const NONE = -1;
+const DROPPED = -2;
+/** Major 1, minor 3: Documentation/admin-guide/devices.txt of Linux. */
+const NULL_DEVICE = 0x103;
+
+function isNullDevice(fd: number): boolean {
+  const stats = fstatSync(fd);
+  return stats.isCharacterDevice() && stats.rdev === NULL_DEVICE;
+}
+
 /** Calls that the addon makes itself are this system's. */
 const ownErrors = process.platform === "freebsd" ? freebsdErrors : linuxErrors;
 
@@ -282,7 +293,10 @@ function findNativeDirectory(): string {
 export function launch(options: LaunchOptions): Promise<Supervised> {
   const { spec, heldFds = [], withinMs } = options;
   const path = join(nativeDirectory(), "klee-supervisor");
-  const streams = [options.stdin, options.stdout, options.stderr].map((fd) => (fd === "null" ? -1 : fd));
+  // A jail need not have a null device.
+  const drops = (fd: number): boolean => spec.linux !== undefined && isNullDevice(fd);
+  const output = (fd: number | "null"): number => (fd === "null" ? NONE : drops(fd) ? DROPPED : fd);
+  const streams = [options.stdin === "null" ? NONE : options.stdin, output(options.stdout), output(options.stderr)];
   const stdio = spec.process.terminal === null ? streams : [];
   const table = spec.freebsd === undefined ? linuxErrors : freebsdErrors;
   const startedAt = traceStart();

@@ -26,9 +26,9 @@ pub struct Pipes {
 }
 
 impl Pipes {
-    /// `ours` are the descriptors of this process to copy from and to; without input the process has none. What goes to the
-    /// null device is not copied: the process has such a device, of its own.
-    pub fn open(mut ours: [Option<RawFd>; 3]) -> io::Result<Self> {
+    /// `ours` are the descriptors of this process to copy from and to; without input the process has none. Of outputs that
+    /// are `dropped` nothing is copied: the process has a null device.
+    pub fn open(ours: [Option<RawFd>; 3], dropped: [bool; 3]) -> io::Result<Self> {
         let (mut process, mut outputs, mut input) = ([None, None, None], Vec::new(), None);
         if ours[0].is_some() {
             let (reading, writing) = pipe()?;
@@ -36,15 +36,13 @@ impl Pipes {
             process[0] = Some(reading);
             input = Some(writing);
         }
-        for (place, to) in process[1..].iter_mut().zip(&mut ours[1..]) {
+        for (place, dropped) in process[1..].iter_mut().zip(&dropped[1..]) {
             let (reading, writing) = pipe()?;
             // Of this open file alone: the process's own end blocks, as programs expect.
             set_nonblocking(&reading)?;
             enlarge(&reading);
             outputs.push(reading);
-            if to.is_some_and(is_null_device) {
-                *to = None;
-            } else {
+            if !dropped {
                 *place = Some(writing);
             }
         }
@@ -228,7 +226,7 @@ fn enlarge(_fd: &OwnedFd) {}
 /// from one, since its own pages would come into the container.
 #[cfg(target_os = "linux")]
 fn can_splice(from: RawFd, to: RawFd) -> bool {
-    [from, to].iter().all(|fd| matches!(kind_of(*fd), Ok((libc::S_IFIFO, _))))
+    [from, to].iter().all(|fd| matches!(kind_of(*fd), Ok(libc::S_IFIFO)))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -236,24 +234,13 @@ fn can_splice(_from: RawFd, _to: RawFd) -> bool {
     false
 }
 
+/// Type of a file.
 #[cfg(target_os = "linux")]
-fn is_null_device(fd: RawFd) -> bool {
-    kind_of(fd).is_ok_and(|kind| kind == (libc::S_IFCHR, libc::makedev(1, 3)))
-}
-
-/// A jail without a devfs has no such device.
-#[cfg(not(target_os = "linux"))]
-fn is_null_device(_fd: RawFd) -> bool {
-    false
-}
-
-/// Type of a file, and the number of a device.
-#[cfg(target_os = "linux")]
-fn kind_of(fd: RawFd) -> io::Result<(libc::mode_t, libc::dev_t)> {
+fn kind_of(fd: RawFd) -> io::Result<libc::mode_t> {
     // SAFETY: stat is plain data, zero is a valid value for each field, and it outlives the call.
     unsafe {
         let mut stat: libc::stat = std::mem::zeroed();
-        check(libc::fstat(fd, &mut stat).into()).map(|_| (stat.st_mode & libc::S_IFMT, stat.st_rdev))
+        check(libc::fstat(fd, &mut stat).into()).map(|_| stat.st_mode & libc::S_IFMT)
     }
 }
 

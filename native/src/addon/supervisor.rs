@@ -25,7 +25,7 @@ pub struct Supervisor {
 }
 
 /// Starts the supervisor `path` and sends it `spec`. `stdio` has the three descriptors that the process's own streams are
-/// copied from and to, -1 for none; it is empty for a process with a terminal. Node stays alive until the listener has heard
+/// copied from and to, -1 for none, -2 for an output that is dropped; it is empty for a process with a terminal. Node stays alive until the listener has heard
 /// the end. A failure to start is heard as a message, too, and so is, after the end of the process, that all is copied.
 #[napi]
 pub fn start_supervisor(
@@ -39,7 +39,7 @@ pub fn start_supervisor(
     let listener: Listener =
         listener.build_threadsafe_function::<Heard>().build_callback(|heard| Ok(heard.value.into()))?;
     let ours = match stdio[..] {
-        [stdin, stdout, stderr] => Some([stdin, stdout, stderr].map(|fd| (fd >= 0).then_some(fd))),
+        [stdin, stdout, stderr] => Some([stdin, stdout, stderr]),
         [] => None,
         _ => return Err(Error::new(Status::InvalidArg, "three descriptors make the stdio, or none")),
     };
@@ -69,6 +69,9 @@ pub fn start_supervisor(
     }
 }
 
+/// In place of a descriptor: the process gets a null device for its output.
+const DROPPED: RawFd = -2;
+
 struct Started {
     reader: UnixStream,
     pid: libc::pid_t,
@@ -80,13 +83,14 @@ fn start(
     path: &str,
     container: &str,
     spec: &str,
-    ours: Option<[Option<RawFd>; 3]>,
+    ours: Option<[RawFd; 3]>,
     held: &[i32],
 ) -> std::result::Result<(UnixStream, Started), Failed> {
     let (socket, theirs) = UnixStream::pair().map_err(|error| ("socketpair", error))?;
     let reader = socket.try_clone().map_err(|error| ("fcntl F_DUPFD_CLOEXEC", error))?;
     let theirs = OwnedFd::from(theirs);
-    let pipes = ours.map(Pipes::open).transpose().map_err(|error| ("pipe2", error))?;
+    let open = |ours: [RawFd; 3]| Pipes::open(ours.map(|fd| (fd >= 0).then_some(fd)), ours.map(|fd| fd == DROPPED));
+    let pipes = ours.map(open).transpose().map_err(|error| ("pipe2", error))?;
     let number = |fd: &OwnedFd| fd.as_raw_fd();
     let outputs: Vec<RawFd> = pipes.iter().flat_map(|pipes| &pipes.outputs).map(number).collect();
     // The supervisor finds its socket first, then the outputs and the held ones, of which it is told the numbers.
