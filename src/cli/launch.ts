@@ -94,7 +94,8 @@ function keepCompiled(source: string, filename: string, cache: string): void {
   try {
     const { setFlagsFromString } = require("node:v8");
     setFlagsFromString("--no-lazy");
-    const script = new Script(source, { filename });
+    // Under another name, since V8 keeps what it has compiled of this one, function by function.
+    const script = new Script(source, { filename: `${filename} whole` });
     // V8 refuses what was compiled under other flags than its own.
     setFlagsFromString("--lazy");
     writeFileSync(begun, script.createCachedData(), { flag: "wx", mode: 0o644 });
