@@ -11,8 +11,11 @@ export const flock = struct("struct flock", "fcntl.h", 32, {
 export const constants = {
   LOCK_EX: 2,
   LOCK_NB: 4,
+  F_OFD_GETLK: 36,
   F_OFD_SETLK: 37,
   F_RDLCK: 0,
+  F_WRLCK: 1,
+  F_UNLCK: 2,
   O_CLOEXEC: 0o2000000,
   O_PATH: 0o10000000,
   AT_FDCWD: -100,

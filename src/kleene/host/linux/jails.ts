@@ -1,8 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { SyscallError } from "../../../ffi/errno.ts";
-import { lazy } from "../../../ffi/library.ts";
-import { shareByte, sharedBytes } from "../../../ffi/linux/byte-locks.ts";
+import { shareByte, sharedAmong } from "../../../ffi/linux/byte-locks.ts";
 import { cgroupUsage } from "../../../ffi/linux/cgroup.ts";
 import type { LinuxJail, SupervisorRun, SupervisorSpec } from "../../../ffi/native.ts";
 import { waitCgroupEmpty } from "../../../ffi/native.ts";
@@ -120,18 +119,22 @@ export class LinuxJails implements Jails {
 
   running(): Map<string, number> {
     const running = new Map<string, number>();
-    const attended = lazy(() => sharedBytes(this.#supervisors));
-    for (const { id, initPid } of this.#confinement.list()) if (this.#lives(id, attended)) running.set(id, initPid);
+    for (const { id, initPid } of this.#confinement.list()) if (this.#lives(id)) running.set(id, initPid);
     return running;
   }
 
   isRunning(id: string): boolean {
-    return this.#confinement.initPid(id) !== undefined && this.#lives(id, () => sharedBytes(this.#supervisors));
+    return this.#confinement.initPid(id) !== undefined && this.#lives(id);
   }
 
   /** A pid 1 alone is what is left of a container whose supervisor was killed; until then, it may be a persistent one. */
-  #lives(id: string, attended: () => ReadonlySet<number>): boolean {
-    return this.#confinement.populated(id) || attended().has(byteOf(id));
+  #lives(id: string): boolean {
+    return this.#confinement.populated(id) || this.#attended([id]).has(byteOf(id));
+  }
+
+  /** The bytes of those whose supervisors live. */
+  #attended(ids: readonly string[]): ReadonlySet<number> {
+    return sharedAmong(this.#supervisors, ids.map(byteOf));
   }
 
   runOf(id: string): string | undefined {
@@ -141,7 +144,7 @@ export class LinuxJails implements Jails {
   }
 
   unattended(ids: readonly string[]): string[] {
-    const attended = sharedBytes(this.#supervisors);
+    const attended = this.#attended(ids);
     return ids.filter((id) => !attended.has(byteOf(id)) && !this.isRunning(id));
   }
 
