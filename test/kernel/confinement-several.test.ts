@@ -228,3 +228,16 @@ test("TCP: the listeners of one container leave those of others their place, and
     assert.equal(await host.tries(INET, STREAM, "10.2.3.1", 11_200), "ok");
   }),
 );
+
+test("TCP: a listener that is closed gives its place back", root, () =>
+  withContainers(async (containers) => {
+    const c = await containers.start({ ipv4: C.ipv4.slice(0, 2) });
+    for (let round = 0; round < 1100; round++) {
+      const fd = await c.server(INET, STREAM, "0.0.0.0", 10_000);
+      await c.must("close", fd);
+    }
+    assert.deepEqual(containers.confinement.overfull(), []);
+    const last = await c.server(INET, STREAM, "0.0.0.0", 10_000);
+    await reached(await containers.host(), C.ipv4[1] ?? "", 10_000, c, last);
+  }),
+);

@@ -22,7 +22,6 @@ export const constants = {
   BPF_LINK_GET_NEXT_ID: 31,
 
   BPF_MAP_TYPE_HASH: 1,
-  BPF_MAP_TYPE_HASH_OF_MAPS: 13,
   BPF_MAP_TYPE_SOCKHASH: 18,
   BPF_MAP_TYPE_SK_STORAGE: 24,
   BPF_F_NO_PREALLOC: 1,
@@ -81,7 +80,6 @@ export const mapCreateAttr = struct(attr, header, 60, {
   value_size: [8, u32],
   max_entries: [12, u32],
   map_flags: [16, u32],
-  inner_map_fd: [20, u32],
   map_name: [28, cString(16)],
   btf_fd: [48, u32],
   btf_key_type_id: [52, u32],

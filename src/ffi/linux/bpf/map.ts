@@ -4,29 +4,18 @@ import { bpf_map_info, btfLoadAttr, constants, mapCreateAttr, mapElementAttr } f
 import { Fd } from "../fd.ts";
 import { bpf, ifPresent, objectInfo, openById } from "./request.ts";
 
-const types = {
-  hash: constants.BPF_MAP_TYPE_HASH,
-  sockets: constants.BPF_MAP_TYPE_SOCKHASH,
-  maps: constants.BPF_MAP_TYPE_HASH_OF_MAPS,
-} as const;
-
 /** A table of fixed-size keys and values that programs and processes share. */
 export interface MapDefinition {
   /** At most 15 bytes. */
   readonly name: string;
-  /**
-   * `hash`: bytes to bytes. `sockets`: bytes to a socket. `socket-storage`: a value on each socket, gone with it. `maps`:
-   * bytes to another map, written as its descriptor, whose like `inner` is but for the number of entries.
-   */
-  readonly kind: keyof typeof types | "socket-storage";
+  /** `hash`: bytes to bytes. `sockets`: bytes to a socket. `socket-storage`: a value on each socket, gone with it. */
+  readonly kind: "hash" | "sockets" | "socket-storage";
   /** In bytes; without meaning for `socket-storage`. */
   readonly keySize: number;
   /** In bytes; at most 16 for `socket-storage`. */
   readonly valueSize: number;
   /** Without meaning for `socket-storage`. */
   readonly maxEntries: number;
-  /** Of `maps` alone; it may be closed once the map is made. */
-  readonly inner?: Fd | undefined;
 }
 
 /**
@@ -35,15 +24,14 @@ export interface MapDefinition {
  * @throws {SyscallError}
  */
 export function createMap(definition: MapDefinition): Fd {
-  const { name, kind, keySize, valueSize, maxEntries, inner } = definition;
+  const { name, kind, keySize, valueSize, maxEntries } = definition;
   if (kind === "socket-storage") return createStorage(name, valueSize);
   const attr = mapCreateAttr.encode({
-    map_type: types[kind],
+    map_type: kind === "hash" ? constants.BPF_MAP_TYPE_HASH : constants.BPF_MAP_TYPE_SOCKHASH,
     key_size: keySize,
     value_size: valueSize,
     max_entries: maxEntries,
-    map_flags: kind === "sockets" ? 0 : constants.BPF_F_NO_PREALLOC,
-    inner_map_fd: inner?.number ?? 0,
+    map_flags: kind === "hash" ? constants.BPF_F_NO_PREALLOC : 0,
     map_name: name,
   });
   return new Fd(bpf("MAP_CREATE", name, attr), `map ${name}`);

@@ -10,7 +10,7 @@ export interface ConfinementMaps {
   readonly addresses: Fd;
   /** On each socket that a container has made: {@link binding}. */
   readonly bindings: Fd;
-  /** A container's cgroup id -> its map of listeners, from {@link createListeners}. */
+  /** {@link listenerKey} -> the socket. */
   readonly listeners: Fd;
   /** A container's cgroup id -> what it has of the host's ports: {@link usage}. */
   readonly usages: Fd;
@@ -26,33 +26,41 @@ export const owner = { cgroup: 0, looked: 8, size: 16 } as const;
 
 /**
  * Value of `usages`, 64 bits each: sockets that are open, those that accept(2) made left out; when the minute began that
- * is counted, by the kernel's clock, and how many ports were bound since; how many listeners found no place in the map.
+ * is counted, by the kernel's clock, and how many ports were bound since; how many of its sockets are in the map of
+ * listeners, and how many found no place there.
  */
-export const usage = { sockets: 0, since: 8, bound: 16, lost: 24, size: 32 } as const;
+export const usage = { sockets: 0, since: 8, bound: 16, listeners: 24, lost: 32, size: 40 } as const;
 
 /** What a socket's storage tells: whose it is, what its bind asked for, and what it said of IPv6 alone. */
 export const binding = { cgroup: 0, kind: 8, ipv6Only: 12, size: 16 } as const;
 
 /** `none`: it never was bound, or where it hears nothing. */
 export const Binding = { none: 0, address: 1, any4: 2, any6: 3 } as const;
+/** Beside the kind, of a socket that is counted as a listener. */
+export const LISTENING = 0x100;
 export const Ipv6Only = { on: 1, off: 2 } as const;
 
 /**
- * Key of a container's listeners, TCP sockets: on which address and port; a wildcard as the address is `::` or
+ * Key of `listeners`, TCP sockets: whose, on which address and port; a wildcard as the address is `::` or
  * `::ffff:0.0.0.0`. Sockets that share the port (SO_REUSEPORT) take a slot each.
  */
-export const listenerKey = { address: 0, port: 16, slot: 20, size: 24 } as const;
+export const listenerKey = { cgroup: 0, address: 8, port: 24, slot: 28, size: 32 } as const;
 
 /** The kernel spreads connections over all sockets that share a port, once it is given one; so a few slots do. */
 export const LISTENER_SLOTS = 4;
 
 const CONTAINERS_MAX = 16_384;
+/**
+ * For all containers at once, each of which has {@link LISTENERS_MAX} at most. A map for each container would be fuller
+ * only, and slower: a write to a map of maps waits until no processor is in a program, some 15 ms (synchronize_rcu).
+ */
+const ALL_LISTENERS_MAX = 64 * LISTENERS_MAX;
 
 const definitions: Readonly<Record<keyof ConfinementMaps, bpf.MapDefinition>> = {
   containers: define("containers", "hash", 8, entry.size, CONTAINERS_MAX),
   addresses: define("addresses", "hash", addressKey.size, owner.size, 4 * CONTAINERS_MAX),
   bindings: define("bindings", "socket-storage", 4, binding.size, 0),
-  listeners: define("listeners", "maps", 8, 4, CONTAINERS_MAX),
+  listeners: define("listeners", "sockets", listenerKey.size, 8, ALL_LISTENERS_MAX),
   usages: define("usages", "hash", 8, usage.size, CONTAINERS_MAX),
 };
 
@@ -66,16 +74,10 @@ function define(
   return { name: `klee_${name}`, kind, keySize, valueSize, maxEntries };
 }
 
-/** A container's own map of listeners. It goes with its element of `listeners`. */
-export function createListeners(): Fd {
-  return bpf.createMap(define("listening", "sockets", listenerKey.size, 8, LISTENERS_MAX));
-}
-
 export function createMaps(): ConfinementMaps {
   const made: Fd[] = [];
-  using inner = createListeners();
   const make = (key: keyof ConfinementMaps): Fd => {
-    const map = bpf.createMap({ ...definitions[key], inner: key === "listeners" ? inner : undefined });
+    const map = bpf.createMap(definitions[key]);
     made.push(map);
     return map;
   };

@@ -10,7 +10,7 @@ import { create, option, release } from "./socket.ts";
  * Raised with every change of what the programs and maps mean: a klee of another version must neither take these
  * programs for its own nor add its own beside them.
  */
-const VERSION = 6;
+const VERSION = 7;
 
 /** Programs of any version. */
 const anyVersion = /^klee\d+_/;

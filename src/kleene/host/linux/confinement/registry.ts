@@ -2,7 +2,7 @@ import { formatAddress } from "../../../../ffi/inet.ts";
 import * as bpf from "../../../../ffi/linux/bpf/index.ts";
 import { KleeError } from "../../../errors.ts";
 import { addressesIn, entry, Flag, isMark, marksIn, namespaceIn, nowhere, PORTS_DEFAULT } from "./entry.ts";
-import { addressKey, type ConfinementMaps, createListeners, owner, usage } from "./maps.ts";
+import { addressKey, type ConfinementMaps, owner, usage } from "./maps.ts";
 
 /** The containers that the programs know, by cgroup id. */
 export class Registry {
@@ -26,7 +26,7 @@ export class Registry {
     encoded.set(nowhere(cgroup), entry.nowhere);
     if (encoded.readUInt32LE(entry.ports) === 0)
       encoded.writeUInt32LE(present?.readUInt32LE(entry.ports) ?? PORTS_DEFAULT, entry.ports);
-    if (present === undefined) this.#begin(cgroup);
+    if (present === undefined) bpf.updateElement(this.#maps.usages, cgroupKey(cgroup), Buffer.alloc(usage.size));
     // What the programs note while it is replaced would be lost.
     if (present !== undefined) encoded.writeUInt32LE(1, entry.sockets);
     const before = this.#keys(present);
@@ -62,7 +62,6 @@ export class Registry {
     for (const key of this.#keys(present)) this.#release(key, cgroup);
     bpf.deleteElement(this.#maps.containers, cgroupKey(cgroup));
     bpf.deleteElement(this.#maps.usages, cgroupKey(cgroup));
-    bpf.deleteElement(this.#maps.listeners, cgroupKey(cgroup));
     return present?.readUInt32LE(entry.sockets) !== 0;
   }
 
@@ -70,14 +69,6 @@ export class Registry {
   lostListeners(cgroup: bigint): number {
     const found = bpf.lookupElement(this.#maps.usages, cgroupKey(cgroup), usage.size);
     return Number(found?.readBigUInt64LE(usage.lost) ?? 0n);
-  }
-
-  #begin(cgroup: bigint): void {
-    bpf.updateElement(this.#maps.usages, cgroupKey(cgroup), Buffer.alloc(usage.size));
-    using listeners = createListeners();
-    const value = Buffer.alloc(4);
-    value.writeUInt32LE(listeners.number);
-    bpf.updateElement(this.#maps.listeners, cgroupKey(cgroup), value);
   }
 
   /** Lets a container have so many ports from now on; what it has beyond that it keeps. */

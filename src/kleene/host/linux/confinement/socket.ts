@@ -1,7 +1,7 @@
 import { contexts, helperFlags } from "../../../../ffi/linux/bpf/index.ts";
 import { CGROUP, ConfinedProgram, families, protocols, RAW, socket } from "./confined-program.ts";
 import { entry, Flag } from "./entry.ts";
-import { binding, type ConfinementMaps, Ipv6Only, usage } from "./maps.ts";
+import { binding, type ConfinementMaps, Ipv6Only, LISTENING, usage } from "./maps.ts";
 
 /** Options by level, <netinet/in.h>. */
 const ip = { level: 0, portRange: 51, join: [35, 39, 42, 46] } as const;
@@ -36,9 +36,10 @@ export function create(maps: ConfinementMaps, level: number): Buffer {
 
 /** The end of a socket that was counted. */
 export function release(maps: ConfinementMaps): Buffer {
-  const p = new ConfinedProgram(maps).move(6, 1).storageOfContext(0).ifNull(0, "allow");
-  p.load64(1, 0, binding.cgroup).ifNull(1, "allow").store64(10, CGROUP, 1).usageOf("allow");
-  return p.set(1, -1).addAtomically(0, usage.sockets, 1).answers();
+  const p = new ConfinedProgram(maps).move(6, 1).storageOfContext(0).ifNull(0, "allow").move(9, 0);
+  p.load64(1, 9, binding.cgroup).ifNull(1, "allow").store64(10, CGROUP, 1).usageOf("allow");
+  p.set(1, -1).addAtomically(0, usage.sockets, 1).load32(2, 9, binding.kind).and(2, LISTENING).ifNull(2, "allow");
+  return p.set(1, -1).addAtomically(0, usage.listeners, 1).answers();
 }
 
 /**
