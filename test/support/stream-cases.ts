@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -272,6 +273,27 @@ export function streamCases(host: StreamHost, gate: Gate, { names }: { readonly 
     assert.match(attached.stderr, /^y$/m);
   };
   if (names) check("a user that is not root opens its own streams by name; a reopened log loses nothing", byName);
+
+  const takenBack = async (): Promise<void> => {
+    const fifo = join(host.folder("taken"), "fifo");
+    host.run("mkfifo", fifo);
+    const fd = openSync(fifo, "r+");
+    ok("run", "-d", "--name", "taken", "box", "sleep", "1000");
+    // More than klee's output takes, less than that and the command's own pipe together.
+    const line = "(sleep 1.2; exec cat 3>&1 </proc/self/fd/1 >/dev/null) & exec head -c 300000 /dev/zero";
+    const child = start(["exec", "taken", "sh", "-c", line], ["ignore", fd, "ignore"]);
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+    await pause(700);
+    const chunk = Buffer.alloc(65536);
+    readSync(fd, chunk);
+    await pause(1500);
+    readSync(fd, chunk);
+    assert.equal(await Promise.race([ended, pause(5000).then(() => "still there")]), 0);
+    closeSync(fd);
+    ok("rmc", "-f", "taken");
+  };
+  if (names) check("what a process takes back from its own output is not waited for", takenBack);
 
   check("any bytes, and lines without an end: all of the last 5 MiB at least, and no more than 10", () => {
     const line = "i=0; while [ $i -lt 12 ]; do head -c 1048576 /dev/zero | tr '\\0' x; i=$((i+1)); done; echo";

@@ -133,6 +133,9 @@ impl Copy<'_> {
                     let [readable] = wait([(from, libc::POLLIN)], 0)?;
                     if readable {
                         self.await_room()?;
+                    } else if left.is_some() {
+                        // One that was left behind has taken the rest: it can open its own pipe for reading.
+                        return Ok(());
                     }
                 }
                 Err(error) => return Err(error),

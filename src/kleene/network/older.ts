@@ -31,6 +31,20 @@ export interface OlderConnection {
 
 /** Is it an address of the host itself, other than those that klee gave it for containers? */
 export type IsHosts = (family: Family, address: string) => boolean;
+
+/**
+ * @param addresses those that the host has but for klee's, as text. Asked for once there is a connection to ask for.
+ */
+export function hostsAmong(addresses: () => readonly string[]): IsHosts {
+  let own: ReadonlySet<string> | undefined;
+  return (family, address) => {
+    // All of 127/8 is the host's.
+    if (family === 4 && address.startsWith("7f")) return true;
+    own ??= new Set(addresses().map(keyOfText));
+    return own.has(address);
+  };
+}
+
 export type IsOlder = (connection: OlderConnection) => boolean;
 
 /** An address of 4 or 16 bytes; their order as texts is their order as numbers. */

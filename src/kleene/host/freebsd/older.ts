@@ -1,9 +1,8 @@
 import { pf } from "../../../ffi/freebsd/index.ts";
-import { encodeAddress } from "../../../ffi/inet.ts";
 import { lazy } from "../../../ffi/library.ts";
 import {
   addressKey,
-  type IsHosts,
+  hostsAmong,
   isAgainst,
   isOlderThan,
   type Older,
@@ -21,7 +20,7 @@ const protocols = new Map([
 export function killOlder(device: pf.PfDevice, older: Older): void {
   const { subnets, addresses, ports } = older;
   if (subnets.length + addresses.length + ports.length === 0) return;
-  const isOlder = isOlderThan(older, isHosts());
+  const isOlder = isOlderThan(older, hostsAmong(bareAddresses));
   pf.killStatesWhere(
     device,
     (state) => isOlder(described(state)),
@@ -31,7 +30,7 @@ export function killOlder(device: pf.PfDevice, older: Older): void {
 
 /** Ends all connections that do what the policy does not provide for. */
 export function killAgainst(device: pf.PfDevice, policy: Policy): void {
-  const isOlder = isAgainst(policy, isHosts());
+  const isOlder = isAgainst(policy, hostsAmong(bareAddresses));
   pf.killStatesWhere(
     device,
     (state) => isOlder(described(state)),
@@ -79,9 +78,3 @@ function filtersOf({ subnets, addresses, ports }: Older): pf.PfStateFilter[] {
 
 /** Without those of klee's own interfaces; a container's on an interface of yours counts. */
 const bareAddresses = (): string[] => hostAddresses().map((address) => address.replace(/[%/].*$/, ""));
-
-/** Asked of the kernel once there is a connection to ask for. */
-function isHosts(): IsHosts {
-  const own = lazy(() => new Set(bareAddresses().map((address) => addressKey(encodeAddress(address)))));
-  return (family, address) => (family === 4 && address.startsWith("7f")) || own().has(address);
-}

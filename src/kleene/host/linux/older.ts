@@ -1,12 +1,10 @@
-import { encodeAddress } from "../../../ffi/inet.ts";
-import { lazy } from "../../../ffi/library.ts";
 import { constants as diag } from "../../../ffi/linux/abi/sock-diag.ts";
 import { forgetTracked, type TrackedConnection, trackedConnections } from "../../../ffi/linux/conntrack.ts";
 import { type NetlinkSocket, openRtnetlink } from "../../../ffi/linux/netlink/socket.ts";
 import { listAddresses } from "../../../ffi/linux/rtnl/address.ts";
 import {
   addressKey,
-  type IsHosts,
+  hostsAmong,
   type IsOlder,
   isAgainst,
   isOlderThan,
@@ -27,7 +25,7 @@ export function forgetOlder(socket: NetlinkSocket, older: Older): void {
   const { subnets, addresses, ports } = older;
   const wide = subnets.length + addresses.length > 0;
   if (!wide && ports.length === 0) return;
-  const isOlder = isOlderThan(older, hostsAddresses());
+  const isOlder = isOlderThan(older, hostsAmong(hostAddresses));
   for (const family of [4, 6] as const) {
     const wanted = ports
       .filter((port) => port.family === family)
@@ -43,7 +41,7 @@ export function forgetOlder(socket: NetlinkSocket, older: Older): void {
 
 /** Has the kernel forget all connections that do what the policy does not provide for. */
 export function forgetAgainst(socket: NetlinkSocket, policy: Policy): void {
-  const isOlder = isAgainst(policy, hostsAddresses());
+  const isOlder = isAgainst(policy, hostsAmong(hostAddresses));
   for (const family of [4, 6] as const) forget(socket, family, isOlder);
 }
 
@@ -75,13 +73,10 @@ function described({ protocol, original, reply, assured }: TrackedConnection, fa
   };
 }
 
-/** Asked of the kernel once there is a connection to ask for. */
-function hostsAddresses(): IsHosts {
-  const own = lazy(() => {
-    using socket = openRtnetlink();
-    const hosts = listAddresses(socket).filter(({ protocol }) => protocol !== ALIAS_PROTOCOL);
-    return new Set(hosts.map(({ address }) => addressKey(encodeAddress(address))));
-  });
-  // All of 127/8 is the host's.
-  return (family, address) => (family === 4 && address.startsWith("7f")) || own().has(address);
+/** Without those that klee gave the host for containers. */
+function hostAddresses(): string[] {
+  using socket = openRtnetlink();
+  return listAddresses(socket)
+    .filter(({ protocol }) => protocol !== ALIAS_PROTOCOL)
+    .map(({ address }) => address);
 }
