@@ -10,8 +10,8 @@ export interface Prefix {
   readonly length: number;
 }
 
-/** The text is no address. */
-export class AddressError extends Error {
+/** The text, or the bytes, are no address; or the number is no prefix length. */
+export class AddressError extends RangeError {
   override readonly name = "AddressError";
 }
 
@@ -29,6 +29,19 @@ export function encodeAddress(text: string): Buffer {
   const trailing = tail === undefined ? [] : groups(tail);
   const zeros = new Array<number>(8 - leading.length - trailing.length).fill(0);
   return Buffer.from([...leading, ...zeros, ...trailing].flatMap((group) => [group >> 8, group & 0xff]));
+}
+
+/** The 4 bytes of an IPv4 address in dotted form, in network order. @throws {AddressError} when it is none. */
+export function encodeInet(text: string): Buffer {
+  const quad = parseQuad(text);
+  if (quad === undefined) throw new AddressError(`${JSON.stringify(text)} is not an IPv4 address`);
+  return encodeQuad(quad);
+}
+
+/** The 16 bytes of an IPv6 address without a zone, in network order. @throws {AddressError} when it is none. */
+export function encodeInet6(text: string): Buffer {
+  if (!isIPv6(text)) throw new AddressError(`${JSON.stringify(text)} is not an IPv6 address`);
+  return encodeAddress(text);
 }
 
 /** Text of an address of 4 or 16 bytes; IPv6 in the form of RFC 5952. */
@@ -61,6 +74,24 @@ export function parsePrefix(text: string): Prefix {
 /** `10.2.3.1/32`. */
 export function formatPrefix(bytes: Uint8Array, length: number): string {
   return `${formatAddress(bytes)}/${length}`;
+}
+
+/** A netmask of 4 or 16 bytes. @throws {AddressError} when the prefix is longer than the address. */
+export function netmask(prefixLength: number, size: 4 | 16): Buffer {
+  if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > size * 8)
+    throw new AddressError(`a prefix length is 0 to ${size * 8}, not ${prefixLength}`);
+  const mask = Buffer.allocUnsafe(size).fill(0);
+  const whole = prefixLength >> 3;
+  mask.fill(0xff, 0, whole);
+  if (whole < size) mask[whole] = 0xff00 >> (prefixLength & 7);
+  return mask;
+}
+
+/** Number of one bits in a netmask. */
+export function prefixLengthOf(mask: Uint8Array): number {
+  let length = 0;
+  for (const byte of mask) for (let bits = byte; bits !== 0; bits &= bits - 1) length++;
+  return length;
 }
 
 /** The four bytes of a dotted quad, in network order. */

@@ -2,7 +2,18 @@ import assert from "node:assert/strict";
 import { isIP } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
-import { AddressError, encodeAddress, formatAddress, isIPv4, isIPv6, parsePrefix } from "../../src/ffi/inet.ts";
+import {
+  AddressError,
+  encodeAddress,
+  encodeInet,
+  encodeInet6,
+  formatAddress,
+  isIPv4,
+  isIPv6,
+  netmask,
+  parsePrefix,
+  prefixLengthOf,
+} from "../../src/ffi/inet.ts";
 
 test("known addresses have their bytes and their shortest form", () => {
   for (const [text, hex, shortest = text] of [
@@ -75,4 +86,21 @@ test("what is an address and what is none is what Node says", () => {
       fc.property(texts, (text) => assert.equal(version(text), text.includes("%") ? 0 : isIP(text), text)),
       { numRuns: 2000 },
     );
+});
+
+test("of one family, no other text is taken", () => {
+  assert.equal(encodeInet("10.2.3.1").toString("hex"), "0a020301");
+  assert.equal(encodeInet6("::1").at(-1), 1);
+  for (const text of ["", "::1", "10.2.3", "10.2.3.1/32"]) assert.throws(() => encodeInet(text), AddressError, text);
+  for (const text of ["", "10.2.3.1", "fe80::1%eth0"]) assert.throws(() => encodeInet6(text), AddressError, text);
+});
+
+test("a netmask has as many one bits as its prefix is long", () => {
+  for (const size of [4, 16] as const)
+    for (let length = 0; length <= size * 8; length++) {
+      const bits = [...netmask(length, size)].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+      assert.equal(bits, "1".repeat(length).padEnd(size * 8, "0"));
+      assert.equal(prefixLengthOf(netmask(length, size)), length);
+    }
+  for (const length of [-1, 33, 1.5]) assert.throws(() => netmask(length, 4), AddressError);
 });

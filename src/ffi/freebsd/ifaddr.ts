@@ -1,4 +1,4 @@
-import { isIPv6 } from "../inet.ts";
+import { encodeInet, encodeInet6, isIPv6, netmask } from "../inet.ts";
 import {
   IN6_IFF_NODAD,
   ifreq,
@@ -13,7 +13,6 @@ import {
 } from "./abi/interface.ts";
 import { AF_INET, AF_INET6, sockaddrIn, sockaddrIn6 } from "./abi/socket.ts";
 import { type IoctlCall, interfaceIoctl } from "./control.ts";
-import { netmask, parseInet, parseInet6 } from "./inet.ts";
 
 /** An address of an interface. */
 export interface Alias {
@@ -39,7 +38,7 @@ function inet6(address: Buffer) {
 /**
  * The call that adds an address. The mask is always sent: without one the kernel would guess it from the address class.
  *
- * @throws {FieldError} when address, prefix length or interface name do not fit.
+ * @throws {AddressError} for an address or a prefix length that is none; {FieldError} when the interface name does not fit.
  */
 export function encodeAlias(alias: Alias): IoctlCall {
   const { interface: name, address, broadcast } = alias;
@@ -51,7 +50,7 @@ export function encodeAlias(alias: Alias): IoctlCall {
       family: AF_INET6,
       argument: in6Aliasreq.encode({
         ifra_name: name,
-        ifra_addr: inet6(parseInet6(address)),
+        ifra_addr: inet6(encodeInet6(address)),
         ifra_prefixmask: inet6(netmask(prefixLength, 16)),
         ifra_flags: alias.withoutDad ? IN6_IFF_NODAD : 0,
         ifra_lifetime: { ia6t_vltime: ND6_INFINITE_LIFETIME, ia6t_pltime: ND6_INFINITE_LIFETIME },
@@ -65,8 +64,8 @@ export function encodeAlias(alias: Alias): IoctlCall {
     family: AF_INET,
     argument: inAliasreq.encode({
       ifra_name: name,
-      ifra_addr: inet(parseInet(address)),
-      ...(broadcast !== undefined && { ifra_broadaddr: inet(parseInet(broadcast)) }),
+      ifra_addr: inet(encodeInet(address)),
+      ...(broadcast !== undefined && { ifra_broadaddr: inet(encodeInet(broadcast)) }),
       ifra_mask: inet(netmask(prefixLength, 4)),
     }),
   };
@@ -76,15 +75,15 @@ export function encodeAlias(alias: Alias): IoctlCall {
  * The call that removes an address. It always names the address in full: given a request without one, the kernel
  * deletes the interface's first.
  *
- * @throws {FieldError} when address or interface name do not fit.
+ * @throws {AddressError} for an address that is none; {FieldError} when the interface name does not fit.
  */
 export function encodeAliasRemoval(name: string, address: string): IoctlCall {
   const object = `${name} ${address}`;
   if (isIPv6(address)) {
-    const argument = in6Ifreq.encode({ ifr_name: name, ifr_addr: inet6(parseInet6(address)) });
+    const argument = in6Ifreq.encode({ ifr_name: name, ifr_addr: inet6(encodeInet6(address)) });
     return { ioctl: SIOCDIFADDR_IN6, object, family: AF_INET6, argument };
   }
-  const argument = ifreq.encode({ ifr_name: name, ifr_addr: inet(parseInet(address)) });
+  const argument = ifreq.encode({ ifr_name: name, ifr_addr: inet(encodeInet(address)) });
   return { ioctl: SIOCDIFADDR, object, family: AF_INET, argument };
 }
 

@@ -1,7 +1,7 @@
 import { formatLinkAddress } from "../ethernet.ts";
+import { formatAddress, prefixLengthOf } from "../inet.ts";
 import { IFF_LOOPBACK, IFF_POINTOPOINT, IFF_UP, IFNAMSIZ, ifaddrs } from "./abi/interface.ts";
 import { AF_INET, AF_INET6, AF_LINK, sockaddr, sockaddrDl, sockaddrIn, sockaddrIn6 } from "./abi/socket.ts";
-import { formatInet, formatInet6, prefixLengthOf } from "./inet.ts";
 import { cFunction, readCString, readMemory, syscall } from "./libc.ts";
 
 const getifaddrs = cFunction<[Buffer], number>("int getifaddrs(void *ifap)");
@@ -86,7 +86,7 @@ function decodeLink(address: Buffer | undefined): Pick<NetworkInterface, "index"
 }
 
 function decodeInet({ address, netmask, destination }: RawInterfaceAddress): InterfaceAddress {
-  const text = (from: Buffer | undefined) => formatInet(sockaddrIn.decode(padded(from, sockaddrIn.size)).sin_addr);
+  const text = (from: Buffer | undefined) => formatAddress(sockaddrIn.decode(padded(from, sockaddrIn.size)).sin_addr);
   return {
     family: "inet",
     address: text(address),
@@ -101,9 +101,9 @@ function decodeInet6({ address, netmask, destination }: RawInterfaceAddress): In
   const { bytes, scopeId } = read(address);
   return {
     family: "inet6",
-    address: formatInet6(bytes),
+    address: formatAddress(bytes),
     prefixLength: prefixLengthOf(sockaddrIn6.decode(padded(netmask, sockaddrIn6.size)).sin6_addr),
-    destination: familyOf(destination) === AF_INET6 ? formatInet6(read(destination).bytes) : undefined,
+    destination: familyOf(destination) === AF_INET6 ? formatAddress(read(destination).bytes) : undefined,
     scopeId,
   };
 }

@@ -26,6 +26,8 @@
  * ```
  */
 export { SyscallError } from "../errno.ts";
+export * as inet from "../inet.ts";
+export { AddressError } from "../inet.ts";
 export { FieldError } from "../struct.ts";
 export { setTrace } from "../trace.ts";
 export { errnoTable } from "./abi/errno.ts";
@@ -38,7 +40,6 @@ export * as ifaddr from "./ifaddr.ts";
 export * as ifaddrs from "./ifaddrs.ts";
 export * as ifclone from "./ifclone.ts";
 export * as ifgroup from "./ifgroup.ts";
-export * as inet from "./inet.ts";
 export * as interfaces from "./interface.ts";
 export * as jail from "./jail.ts";
 export * as jailList from "./jail-list.ts";

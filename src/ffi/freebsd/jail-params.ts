@@ -1,7 +1,7 @@
+import { encodeInet, encodeInet6, formatAddress } from "../inet.ts";
 import { decodeCString, encodeCString, FieldError } from "../struct.ts";
 import { JAIL_SYS_DISABLE, JAIL_SYS_INHERIT, JAIL_SYS_NEW } from "./abi/jail.ts";
 import { MAXHOSTNAMELEN, MAXPATHLEN } from "./abi/param.ts";
-import { formatInet, formatInet6, parseInet, parseInet6 } from "./inet.ts";
 import type { IovPair } from "./iovec.ts";
 
 const INT_SIZE = 4;
@@ -53,7 +53,7 @@ export function negative(name: string): string {
 /**
  * Parameters as name and value bytes.
  *
- * @throws {FieldError} when a value does not fit its encoding.
+ * @throws {FieldError} when a value does not fit its encoding; {AddressError} for a text that is no address.
  */
 export function encodeJailParams(params: JailParams): IovPair[] {
   return Object.entries(params).map(([name, value]) => {
@@ -73,8 +73,8 @@ function encodeValue(name: string, value: Exclude<JailValue, boolean>): Buffer {
   }
   if (value instanceof Uint8Array) return Buffer.from(value);
   if ("sys" in value) return encodeInt(name, sysValues[value.sys]);
-  if (name === "ip4.addr") return Buffer.concat(value.map(parseInet));
-  if (name === "ip6.addr") return Buffer.concat(value.map(parseInet6));
+  if (name === "ip4.addr") return Buffer.concat(value.map(encodeInet));
+  if (name === "ip6.addr") return Buffer.concat(value.map(encodeInet6));
   throw new FieldError(`${name} is not a list of addresses`);
 }
 
@@ -123,9 +123,9 @@ export function decodeJailValue(type: keyof JailTypes, value: Buffer): JailTypes
       return (Object.keys(sysValues) as JailSys[]).find((key) => sysValues[key] === number);
     }
     case "ip4":
-      return chunks(value, 4).map(formatInet);
+      return chunks(value, 4).map(formatAddress);
     case "ip6":
-      return chunks(value, 16).map(formatInet6);
+      return chunks(value, 16).map(formatAddress);
     case "bytes":
       return Buffer.from(value);
   }

@@ -1,4 +1,5 @@
 import { formatLinkAddress } from "../ethernet.ts";
+import { formatAddress, prefixLengthOf } from "../inet.ts";
 import {
   PF_ROUTE,
   RTA_DST,
@@ -14,7 +15,6 @@ import {
 import { AF_INET, AF_INET6, AF_LINK, sockaddrDl, sockaddrIn, sockaddrIn6 } from "./abi/socket.ts";
 import { CTL_NET, NET_RT_DUMP, NET_RT_FLAGS } from "./abi/sysctl.ts";
 import { listInterfaces } from "./ifaddrs.ts";
-import { formatInet, formatInet6, prefixLengthOf } from "./inet.ts";
 import { type Mib, sysctlBytesAt } from "./sysctl.ts";
 
 export type RouteFamily = "inet" | "inet6";
@@ -93,8 +93,7 @@ function* messages(answer: Buffer): Generator<{
   }
 }
 
-const textOf = (family: RouteFamily, sockaddr: Buffer): string =>
-  (family === "inet" ? formatInet : formatInet6)(addressBytes(family, sockaddr));
+const textOf = (family: RouteFamily, sockaddr: Buffer): string => formatAddress(addressBytes(family, sockaddr));
 
 /** Reads the answer of the sysctl. */
 export function decodeRoutes(answer: Buffer, family: RouteFamily): Route[] {

@@ -1,7 +1,9 @@
 /** Linux's kernel interfaces by system calls alone: rtnetlink, bpf, cgroups, nftables, mounts, locks. */
 export { SyscallError } from "../errno.ts";
 export * as inet from "../inet.ts";
+export { AddressError } from "../inet.ts";
 export { LibraryError } from "../library.ts";
+export { FieldError } from "../struct.ts";
 export { setTrace } from "../trace.ts";
 export { errnoTable } from "./abi/errno.ts";
 export * as bpf from "./bpf/index.ts";

@@ -1,8 +1,8 @@
 import { isIPv6 } from "node:net";
-import { FieldError, zeroed } from "../../struct.ts";
+import { AddressError, encodeInet, encodeInet6, formatAddress, netmask, prefixLengthOf } from "../../inet.ts";
+import { zeroed } from "../../struct.ts";
 import { PF_ADDR_ADDRMASK, PF_ADDR_DYNIFTL, PF_ADDR_TABLE, pfAddrWrap, pfrAddr } from "../abi/pf.ts";
 import { AF_INET, AF_INET6 } from "../abi/socket.ts";
-import { formatInet, formatInet6, netmask, parseInet, parseInet6, prefixLengthOf } from "../inet.ts";
 
 /** What a rule compares an address with. */
 export type PfAddress =
@@ -33,30 +33,30 @@ function padded(address: Buffer): Buffer {
   return whole;
 }
 
-/** Parses an address or CIDR network. @throws {FieldError} when it is none, or has bits beyond its prefix. */
+/** Parses an address or CIDR network. @throws {AddressError} when it is none, or has bits beyond its prefix. */
 export function parseNetwork(text: string): PfNetwork {
   const [address = "", length, rest] = text.split("/");
   const family = isIPv6(address) ? 6 : 4;
   const size = family === 6 ? ADDRESS_SIZE : 4;
-  const parsed = family === 6 ? parseInet6(address) : parseInet(address);
+  const parsed = family === 6 ? encodeInet6(address) : encodeInet(address);
   if (rest !== undefined || (length !== undefined && !/^\d{1,3}$/.test(length))) {
-    throw new FieldError(`"${text}" is not a network`);
+    throw new AddressError(`"${text}" is not a network`);
   }
   const prefixLength = length === undefined ? size * 8 : Number(length);
   const mask = netmask(prefixLength, size);
   if (parsed.some((byte, index) => (byte & ~(mask[index] ?? 0)) !== 0)) {
-    throw new FieldError(`${text} has bits beyond its prefix`);
+    throw new AddressError(`${text} has bits beyond its prefix`);
   }
   return { family, bytes: padded(parsed), prefixLength };
 }
 
 /** The text of a network; without its prefix length where it is one address. */
 export function formatNetwork({ family, bytes, prefixLength }: PfNetwork): string {
-  const address = family === 6 ? formatInet6(bytes) : formatInet(bytes.subarray(0, 4));
+  const address = formatAddress(family === 6 ? bytes : bytes.subarray(0, 4));
   return prefixLength === (family === 6 ? 128 : 32) ? address : `${address}/${prefixLength}`;
 }
 
-/** Fields of a `struct pf_addr_wrap`; none matches every address. @throws {FieldError} */
+/** Fields of a `struct pf_addr_wrap`; none matches every address. @throws {AddressError} */
 export function encodeAddress(address: PfAddress | undefined, family: 4 | 6 | undefined) {
   if (address === undefined) return { type: PF_ADDR_ADDRMASK };
   if ("table" in address) return { type: PF_ADDR_TABLE, "v.tblname": address.table };
@@ -67,7 +67,7 @@ export function encodeAddress(address: PfAddress | undefined, family: 4 | 6 | un
   }
   const network = parseNetwork(address.network);
   if (family !== undefined && network.family !== family) {
-    throw new FieldError(`${address.network} is not an address of IPv${family}`);
+    throw new AddressError(`${address.network} is not an address of IPv${family}`);
   }
   const size = network.family === 6 ? ADDRESS_SIZE : 4;
   return {
@@ -87,7 +87,7 @@ export function decodeAddress(bytes: Buffer, offset: number, af: number): PfAddr
   return { network: formatNetwork({ family: af === AF_INET6 ? 6 : 4, bytes: wrap["v.a.addr"], prefixLength }) };
 }
 
-/** An element of a table. @throws {FieldError} */
+/** An element of a table. @throws {AddressError} */
 export function encodeTableAddress(text: string): Buffer {
   const { family, bytes, prefixLength } = parseNetwork(text);
   return pfrAddr.encode({ pfra_u: bytes, pfra_af: afs[family], pfra_net: prefixLength });

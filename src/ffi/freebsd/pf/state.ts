@@ -1,8 +1,8 @@
+import { netmask } from "../../inet.ts";
 import { DIOCKILLSTATESNV, IPPROTO_TCP, PF_IN, PF_OP_NONE, PF_OP_RRG } from "../abi/pf.ts";
 import { DIOCGETSTATES, DIOCKILLSTATES, pfiocStateKill, pfiocStates, pfsyncState } from "../abi/pf14.ts";
 import { AF_INET6 } from "../abi/socket.ts";
 import type { IoctlCall } from "../control.ts";
-import { netmask } from "../inet.ts";
 import { afOf, formatNetwork, type PfNetwork, parseNetwork } from "./address.ts";
 import { isUnknownRequest, nvRequest, type PfDevice } from "./device.ts";
 import type { NvList } from "./nvlist.ts";
