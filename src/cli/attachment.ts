@@ -7,12 +7,12 @@ import type {
   Stdio,
   WindowSize,
 } from "../kleene/model.ts";
-import { during } from "../timeline.ts";
 import type { CliContext, Streams } from "./context.ts";
 import { parseKeys } from "./detach-keys.ts";
 import { UsageError } from "./exit-status.ts";
 import type { Session } from "./session.ts";
 import { allForwarded, SignalForwarder, withoutHangUp } from "./signals.ts";
+import { during } from "./timeline.ts";
 
 /** How a command in a container is connected to klee's own standard streams. */
 export interface Connection {

@@ -1,7 +1,7 @@
 import type { WindowSize } from "../kleene/model.ts";
-import { during } from "../timeline.ts";
 import type { Klee } from "./domain.ts";
 import { systemStreams } from "./io/streams.ts";
+import { ended, keepsTime } from "./timeline.ts";
 
 /** The three standard descriptors, without Node's stream objects: see io/streams.ts. */
 export interface Streams {
@@ -35,6 +35,8 @@ export interface CliContext {
   openKlee(options: {
     readonly root?: string | undefined;
     readonly mustRepair: boolean;
+    /** Print each call of the kernel on standard error? */
+    readonly trace: boolean;
     readonly onWarning: (message: string) => void;
   }): Promise<Klee>;
 }
@@ -47,7 +49,12 @@ export function systemContext(): CliContext {
     environment: process.env,
     now: Date.now,
     async openKlee(options) {
-      const domain = await during("program", () => import("../kleene/index.ts"));
+      const domain = await import("../kleene/index.ts");
+      if (options.trace) domain.onCall(domain.printCalls("klee: "));
+      if (keepsTime()) {
+        domain.onCall(({ call, startedAt }) => ended(call === "dlopen" ? "library" : "kernel", startedAt));
+        domain.onStep(ended);
+      }
       return domain.openKlee(options);
     },
   };

@@ -18,8 +18,8 @@ interface Module {
 const importMeta = {
   dirname: import.meta.dirname,
   filename: import.meta.filename,
-  /** Calls what loads a part. The timeline puts itself in between. */
-  loading: <T>(load: () => T): T => load(),
+  /** Calls what loads and runs a part, or loads an addon. The timeline puts itself in between. */
+  loading: <T>(_name: string, load: () => T): T => load(),
   get url(): string {
     return pathToFileURL(import.meta.filename).href;
   },
@@ -49,7 +49,7 @@ function requireForeign(name: string): unknown {
   const beside = `${importMeta.dirname}/../node_modules/${name}`;
   if (!name.endsWith(".node") || !existsSync(beside)) return require(name);
   const module: Module = { exports: {} };
-  process.dlopen(module, beside);
+  importMeta.loading(name, () => process.dlopen(module, beside));
   return module.exports;
 }
 
@@ -57,19 +57,22 @@ function ownModule(name: string): object {
   let module = modules.get(name);
   if (module === undefined) {
     module = { exports: {} };
+    const made = module;
+    const run = () => bodyOf(name)(made, requireModule, importMeta);
     modules.set(name, module);
-    bodyOf(name)(module, requireModule, importMeta);
+    if (bodies[name] === undefined) importMeta.loading(name, run);
+    else run();
   }
   return module.exports;
 }
 
 /** The first module of a part has the part's name, and is the first that anybody outside asks for. */
 function bodyOf(name: string): Body {
-  const load = (): Record<string, Body> => loadPart(`${importMeta.dirname}/program/${name.slice("./".length)}`);
-  return bodies[name] ?? (Object.assign(bodies, importMeta.loading(load))[name] as Body);
+  return bodies[name] ?? (Object.assign(bodies, loadPart(name))[name] as Body);
 }
 
-function loadPart(filename: string): Record<string, Body> {
+function loadPart(name: string): Record<string, Body> {
+  const filename = `${importMeta.dirname}/program/${name.slice("./".length)}`;
   const cache = `${filename}.${compiler}.compiled`;
   const cachedData = compiled(cache);
   // The build writes ASCII alone: one byte is one character.

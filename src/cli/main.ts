@@ -1,14 +1,18 @@
-import { beginTimeline, during } from "../timeline.ts";
 import { systemContext } from "./context.ts";
 import { printableLine } from "./io/printable.ts";
 import { run } from "./run.ts";
 import { STARTUP_TRACE } from "./startup-trace.ts";
+import { beginTimeline, during } from "./timeline.ts";
+
+/** Addons whose loading is told apart from the program's. */
+const addons = ["koffi", "sqlite3"] as const;
 
 const context = systemContext();
 if (process.argv.includes(STARTUP_TRACE)) {
   beginTimeline();
   // What launch.ts loads from now on, unless it runs from the sources.
-  (import.meta as { loading?: <T>(load: () => T) => T }).loading = (load) => during("program", load);
+  (import.meta as { loading?: <T>(name: string, load: () => T) => T }).loading = (name, load) =>
+    during(addons.find((addon) => name.includes(addon)) ?? "program", load);
 }
 
 /** Nothing ends in a stack trace, not even a mistake in a callback that nobody awaits. */

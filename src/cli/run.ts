@@ -1,11 +1,11 @@
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../kleene/errors.ts";
-import { during } from "../timeline.ts";
 import type { CliContext } from "./context.ts";
 import { exitStatus, isUsage } from "./exit-status.ts";
 import { registerCommands } from "./program.ts";
 import { Session } from "./session.ts";
 import { printStartupTrace } from "./startup-trace.ts";
+import { during } from "./timeline.ts";
 
 /**
  * Runs one command line.

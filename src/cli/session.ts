@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { during } from "../timeline.ts";
 import type { CliContext } from "./context.ts";
 import type { Klee } from "./domain.ts";
 import { printableLine } from "./io/printable.ts";
 import { STARTUP_TRACE } from "./startup-trace.ts";
+import { during } from "./timeline.ts";
 
 /** Asks for klee's version, and for no command. */
 export const VERSION = "--version";
@@ -50,11 +50,10 @@ export class Session {
   async #withKlee<T>(mustRepair: boolean, use: (klee: Klee) => Promise<T>): Promise<T> {
     const { environment } = this.context;
     const { root, trace } = this.#program.opts<GlobalOptions>();
-    // The bindings read this variable when they are loaded, and nothing has loaded them yet.
-    if (trace) environment.KLEE_TRACE = "1";
     const klee = await this.context.openKlee({
       root: root ?? (environment.KLEE_ROOT || undefined),
       mustRepair,
+      trace: trace ?? !["", "0"].includes(environment.KLEE_TRACE ?? ""),
       onWarning: (message) => this.report(`warning: ${message}`),
     });
     try {

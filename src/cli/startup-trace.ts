@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { timeline } from "../timeline.ts";
 import type { CliContext } from "./context.ts";
+import { timeline } from "./timeline.ts";
 
 /** An option by itself, not a value of --trace, which would take the command for one. */
 export const STARTUP_TRACE = "--trace=startup";

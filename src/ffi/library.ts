@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import type koffi from "koffi";
-import { during } from "../timeline.ts";
+import { traceCall, traceStart } from "./trace.ts";
 
 type Koffi = typeof koffi;
 /** A C library opened by koffi. */
@@ -14,7 +14,7 @@ let loadedKoffi: Koffi | undefined;
 
 /** koffi itself, loaded on first use: a command that makes no kernel call does not pay for it. */
 export function getKoffi(): Koffi {
-  loadedKoffi ??= during("koffi", loadKoffi);
+  loadedKoffi ??= loadKoffi();
   return loadedKoffi;
 }
 
@@ -58,7 +58,10 @@ export function openLibrary(what: string, candidates: readonly string[]): Librar
     }
     try {
       const koffi = getKoffi();
-      return during("library", () => koffi.load(candidate));
+      const startedAt = traceStart();
+      const library = koffi.load(candidate);
+      traceCall("dlopen", candidate, 0, startedAt);
+      return library;
     } catch (error) {
       reasons.push(error instanceof Error ? error.message : String(error));
     }

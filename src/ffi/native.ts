@@ -1,6 +1,5 @@
 import { closeSync, existsSync, fstatSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { during } from "../timeline.ts";
 import { type ErrnoTable, SyscallError } from "./errno.ts";
 import { errnoTable as freebsdErrors } from "./freebsd/abi/errno.ts";
 import { LibraryError, lazy } from "./library.ts";
@@ -253,7 +252,9 @@ const nativeDirectory = lazy(findNativeDirectory);
 const addon = lazy((): Addon => {
   const loaded: { exports: unknown } = { exports: {} };
   const path = join(nativeDirectory(), "klee.node");
-  during("library", () => process.dlopen(loaded, path));
+  const startedAt = traceStart();
+  process.dlopen(loaded, path);
+  traceCall("dlopen", path, 0, startedAt);
   return loaded.exports as Addon;
 });
 

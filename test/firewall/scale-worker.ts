@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { onCall, printCalls } from "../../src/ffi/trace.ts";
 import { LinuxFirewall } from "../../src/kleene/host/linux/firewall.ts";
 import {
   containerPolicy,
@@ -8,7 +9,8 @@ import {
 } from "../../src/kleene/network/policy.ts";
 import { enterNetworkNamespace } from "../support/namespaces.ts";
 
-// Run with KLEE_TRACE=1: the trace on stderr, a line before each step.
+// The trace on stderr, a line before each step.
+onCall(printCalls("klee: "));
 const NETWORKS = 1000;
 
 const networks = Array.from(

@@ -11,7 +11,6 @@ test(
   needs("root", "libnftables"),
   () => {
     const { status, stderr } = spawnSync(process.execPath, ["--import", "tsx", worker], {
-      env: { ...process.env, KLEE_TRACE: "1" },
       encoding: "utf8",
     });
     assert.equal(status, 0, stderr);

@@ -46,13 +46,13 @@ export function measure(traced: Traced): Measured {
 
 /**
  * What a command does or does not, by chance and not by how many others there are: who finds a lock held tries once
- * more, and who finds a process that has ended still in its cgroup empties it.
+ * more, and who finds a process that has ended still in its cgroup empties it. To open a library is no call of the kernel.
  */
-const CHANCE = /^klee: (?:flock .* = EAGAIN |write \/\S+\/cgroup\.kill = |poll\(cgroup\.events\) )/;
+const UNCOUNTED = /^klee: (?:dlopen |flock .* = EAGAIN |write \/\S+\/cgroup\.kill = |poll\(cgroup\.events\) )/;
 
 function callsOf({ status, stderr }: Finished): Calls {
   assert.equal(status, 0, stderr);
-  const lines = (stderr.match(/^klee: .* <\d+ us>$/gm) ?? []).filter((line) => !CHANCE.test(line));
+  const lines = (stderr.match(/^klee: .* <\d+ us>$/gm) ?? []).filter((line) => !UNCOUNTED.test(line));
   const received = lines.map((line) => Number(/^klee: recv .* = (\d+) </.exec(line)?.[1] ?? 0));
   return { lines, received: received.reduce((sum, bytes) => sum + bytes, 0) };
 }

@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import { isatty, WriteStream } from "node:tty";
 import type { WindowSize } from "../../kleene/model.ts";
-import { during } from "../../timeline.ts";
 import type { Streams } from "../context.ts";
+import { during } from "../timeline.ts";
 
 /**
  * Standard input and output as plain descriptors. Node's own stream objects for them make pipes non-blocking, and that

@@ -29,7 +29,7 @@ export { SyscallError } from "../errno.ts";
 export * as inet from "../inet.ts";
 export { AddressError } from "../inet.ts";
 export { FieldError } from "../struct.ts";
-export { setTrace } from "../trace.ts";
+export { type Call, type CallHook, onCall, printCalls } from "../trace.ts";
 export { errnoTable } from "./abi/errno.ts";
 export * as bpf from "./bpf.ts";
 export { withControlSockets } from "./control.ts";

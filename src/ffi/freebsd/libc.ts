@@ -1,4 +1,3 @@
-import { during } from "../../timeline.ts";
 import { SyscallError } from "../errno.ts";
 import { getKoffi, type Library, lastErrno, lazy, openLibrary } from "../library.ts";
 import { decodeCString } from "../struct.ts";
@@ -94,7 +93,7 @@ export async function asyncSyscall(description: CallDescription, invoke: () => P
 
 function traced(description: CallDescription, invoke: () => number, errnoOf: (result: number) => number): number {
   const startedAt = traceStart();
-  const result = during("kernel", invoke);
+  const result = invoke();
   return finished(description, result, errnoOf(result), startedAt);
 }
 

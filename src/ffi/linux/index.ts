@@ -4,7 +4,7 @@ export * as inet from "../inet.ts";
 export { AddressError } from "../inet.ts";
 export { LibraryError } from "../library.ts";
 export { FieldError } from "../struct.ts";
-export { setTrace } from "../trace.ts";
+export { type Call, type CallHook, onCall, printCalls } from "../trace.ts";
 export { errnoTable } from "./abi/errno.ts";
 export * as bpf from "./bpf/index.ts";
 export * as cgroup from "./cgroup.ts";

@@ -1,4 +1,3 @@
-import { during } from "../../timeline.ts";
 import { SyscallError } from "../errno.ts";
 import { type CFunction, lastErrno, lazy, openLibrary } from "../library.ts";
 import { traceCall, traceStart, tracing } from "../trace.ts";
@@ -109,7 +108,7 @@ export function errnoName(errno: number): string {
  */
 export function call(name: string, object: string, invoke: () => number): number {
   const startedAt = traceStart();
-  const result = during("kernel", invoke);
+  const result = invoke();
   // First of all: any other C call, the trace's write among them, may change it.
   const errno = result === -1 ? lastErrno() : 0;
   return finish(name, object, result, errno, startedAt);

@@ -1,5 +1,4 @@
 import { writeFileSync } from "node:fs";
-import { during } from "../../timeline.ts";
 import { lazy, openLibrary } from "../library.ts";
 import { FieldError } from "../struct.ts";
 import { traceCall, traceStart, tracing } from "../trace.ts";
@@ -87,7 +86,9 @@ export function openNft(): Nft {
   const nft = functions();
   // Without a socket libnftables ends the process by itself: what it would be refused, this is refused first.
   openNetfilter()[Symbol.dispose]();
+  const startedAt = traceStart();
   let context = nft.nft_ctx_new(NFT_CTX_DEFAULT);
+  traceCall("nft_ctx_new", "", context === null ? "ENOMEM" : 0, startedAt);
   if (context === null) throw syscallError("nft_ctx_new", "", ENOMEM);
   if (nft.nft_ctx_buffer_output(context) !== 0 || nft.nft_ctx_buffer_error(context) !== 0) {
     nft.nft_ctx_free(context);
@@ -102,7 +103,7 @@ export function openNft(): Nft {
       using file = memoryFile(text);
       nft.nft_ctx_output_set_flags(context, options.json ? NFT_CTX_OUTPUT_JSON : 0);
       const [opened, path] = [context, `/proc/self/fd/${file.number}`];
-      const status = during("kernel", () => nft.nft_run_cmd_from_filename(opened, path));
+      const status = nft.nft_run_cmd_from_filename(opened, path);
       // Reading a buffer empties it: both, or a warning of this command would turn up in the error of the next.
       const output = nft.nft_ctx_get_output_buffer(context) ?? "";
       const words = nft.nft_ctx_get_error_buffer(context) ?? "";
@@ -113,7 +114,10 @@ export function openNft(): Nft {
     [Symbol.dispose]() {
       const opened = context;
       context = null;
-      if (opened !== null) during("kernel", () => nft.nft_ctx_free(opened));
+      if (opened === null) return;
+      const startedAt = traceStart();
+      nft.nft_ctx_free(opened);
+      traceCall("nft_ctx_free", "", 0, startedAt);
     },
   };
 }

@@ -1,5 +1,4 @@
 import { addRemedyHook } from "../../ffi/errno.ts";
-import { during } from "../../timeline.ts";
 import { KleeError } from "../errors.ts";
 import type { Host } from "./host.ts";
 
@@ -18,9 +17,9 @@ export async function selectHost(root: string | undefined): Promise<Host> {
   const name = process.env.KLEE_HOST ?? process.platform;
   switch (name) {
     case "linux":
-      return new (await during("program", () => import("./linux/host.ts"))).LinuxHost(root);
+      return new (await import("./linux/host.ts")).LinuxHost(root);
     case "freebsd":
-      return new (await during("program", () => import("./freebsd/host.ts"))).FreebsdHost(root);
+      return new (await import("./freebsd/host.ts")).FreebsdHost(root);
     default:
       throw new KleeError("UNSUPPORTED", `klee has no host for ${name}; it runs on FreeBSD and Linux`);
   }

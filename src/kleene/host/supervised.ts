@@ -14,8 +14,8 @@ import {
   SupervisorError,
   setWindowSize,
 } from "../../ffi/native.ts";
-import { during } from "../../timeline.ts";
 import { KleeError } from "../errors.ts";
+import { step } from "../steps.ts";
 import type {
   CommandSpec,
   HostConsole,
@@ -42,7 +42,7 @@ export async function startSupervised(
 ): Promise<JailProcess> {
   const { stdin, stdout, stderr } = command.stdio;
   try {
-    return new SupervisedProcess(await during("supervisor", () => launch({ spec, stdin, stdout, stderr, ...options })));
+    return new SupervisedProcess(await step("supervisor", () => launch({ spec, stdin, stdout, stderr, ...options })));
   } catch (error) {
     throw commandFailure(command, error);
   }

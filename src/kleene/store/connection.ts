@@ -1,6 +1,6 @@
 import type sqlite3 from "sqlite3";
 import { monotonicMilliseconds } from "../../clock.ts";
-import { during } from "../../timeline.ts";
+import { step } from "../steps.ts";
 import { busyFailure, codeOf, storeFailure } from "./failure.ts";
 
 export type Value = string | number | bigint | null;
@@ -53,7 +53,7 @@ export class Connection {
 
   /** @param path for messages, whatever `name` SQLite is given. */
   static async open(path: string, name: string, mode: ConnectionMode): Promise<Connection> {
-    const sqlite = (await during("sqlite3", () => import("sqlite3"))).default;
+    const sqlite = (await import("sqlite3")).default;
     const access = mode.readOnly ? sqlite.OPEN_READONLY : sqlite.OPEN_READWRITE;
     const database = await queried<sqlite3.Database>((resolve, reject) => {
       const opened: sqlite3.Database = new sqlite.Database(name, access | (mode.uri ? sqlite.OPEN_URI : 0), (error) =>
@@ -144,5 +144,5 @@ export class Connection {
 
 /** A promise of what the database answers. */
 function queried<T>(ask: (resolve: (value: T) => void, reject: (error: Error) => void) => void): Promise<T> {
-  return during("query", () => new Promise<T>(ask));
+  return step("query", () => new Promise<T>(ask));
 }

@@ -5,7 +5,6 @@ import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
 import { countRules, generation, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
 import { changeElements, listElements, type SetElement } from "../../../ffi/linux/set-elements.ts";
 import { destroyConnected, openSockDiag } from "../../../ffi/linux/sock-diag.ts";
-import { during } from "../../../timeline.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { olderThan } from "../../network/older.ts";
 import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
@@ -161,7 +160,7 @@ function endSockets(addresses: readonly string[]): void {
 
 function openLibnftables(): Nft {
   try {
-    return during("library", openNft);
+    return openNft();
   } catch (error) {
     if (error instanceof LibraryError && error.isMissing)
       throw new KleeError(

@@ -1,3 +1,5 @@
+import { monotonicMilliseconds } from "../clock.ts";
+
 /**
  * Where the time of one call of klee goes: `klee --trace=startup`. At each moment one part is at work, the one entered
  * last, so that what is loaded inside a kernel call, say, is not the kernel's. What no inner part claims stays with the
@@ -24,12 +26,17 @@ let since = 0;
 /** Starts keeping time. What was before is Node's own start, up to the first line of the program, and the program's. */
 export function beginTimeline(): void {
   const { bootstrapComplete } = performance.nodeTiming;
-  since = performance.now();
   spent = new Map<Part, number>([
     ["node", bootstrapComplete],
-    ["program", since - bootstrapComplete],
+    ["program", performance.now() - bootstrapComplete],
   ]);
+  since = monotonicMilliseconds();
   atWork.push("klee");
+}
+
+/** Does anybody keep time? */
+export function keepsTime(): boolean {
+  return spent !== undefined;
 }
 
 /** Does the work, its time counted as this part's until it is done: when it returns, or when its promise settles. */
@@ -49,6 +56,17 @@ export function during<T>(part: Part, work: () => T): T {
   return result;
 }
 
+/**
+ * Counts as this part's what is not counted yet of the time since a moment: of what ends now, all that nothing within
+ * it has claimed.
+ *
+ * @param startedAt on the clock of `process.hrtime.bigint()`.
+ */
+export function ended(part: Part, startedAt: bigint): void {
+  charge(Number(startedAt) / 1e6);
+  charge(Number.POSITIVE_INFINITY, part);
+}
+
 function leave(part: Part): void {
   charge();
   // Of parts that wait side by side the first to end need not be the last that began.
@@ -56,12 +74,11 @@ function leave(part: Part): void {
   if (index >= 0) atWork.splice(index, 1);
 }
 
-/** The time since the last change is that of the part at work. */
-function charge(): void {
-  const now = performance.now();
-  const part = atWork.at(-1);
-  if (part !== undefined) spent?.set(part, (spent.get(part) ?? 0) + now - since);
-  since = now;
+/** The time since the last change, up to a moment, is that of the part at work. */
+function charge(until = Number.POSITIVE_INFINITY, part = atWork.at(-1)): void {
+  const moment = Math.max(since, Math.min(until, monotonicMilliseconds()));
+  if (part !== undefined) spent?.set(part, (spent.get(part) ?? 0) + moment - since);
+  since = moment;
 }
 
 /** The time so far by part, in milliseconds, in the order in which the parts began. Empty when nobody keeps time. */
