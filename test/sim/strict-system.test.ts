@@ -6,8 +6,18 @@ import { in6Aliasreq, inAliasreq } from "../../src/ffi/freebsd/abi/interface.ts"
 import { closeDevice, type IoctlCall, interfaceIoctl, ioctlOn, openDevice } from "../../src/ffi/freebsd/control.ts";
 import { encodeDevfsRule } from "../../src/ffi/freebsd/devfs.ts";
 import { encodeAlias } from "../../src/ffi/freebsd/ifaddr.ts";
-import { ifclone, interfaces, jail, jailList, mount, rctl, sysctl } from "../../src/ffi/freebsd/index.ts";
+import {
+  ifclone,
+  interfaces,
+  type JailParams,
+  jail,
+  jailList,
+  mount,
+  rctl,
+  sysctl,
+} from "../../src/ffi/freebsd/index.ts";
 import { encodeFlags } from "../../src/ffi/freebsd/interface.ts";
+import { encodeJailParams } from "../../src/ffi/freebsd/jail-params.ts";
 import { openLibrary } from "../../src/ffi/library.ts";
 import { SIMULATOR, Simulator } from "../support/simulator.ts";
 
@@ -49,11 +59,15 @@ test("interfaces: units are numbers as they are printed, and a bridge is of Ethe
 
 test("jails: names, texts and numbers that struct prison has no place for", () => {
   const base = { path: "/", name: "one", persist: true } as const;
-  const refused = (params: Parameters<typeof jail.jailSet>[0], code: string) =>
-    assert.throws(() => jail.jailSet(params, "create"), { code }, JSON.stringify(params));
-  refused({ ...base, vnet: "disable" }, "EINVAL");
-  refused({ ...base, host: "disable" }, "EINVAL");
-  refused({ ...base, vnet: "new", "ip4.addr": ["10.0.0.1"] }, "EINVAL");
+  const refused = (params: JailParams, code: string) =>
+    assert.throws(
+      () => jail.jailSetPairs("", encodeJailParams(params), jail.jailFlags(["create"])),
+      { code },
+      JSON.stringify(params),
+    );
+  refused({ ...base, vnet: { sys: "disable" } }, "EINVAL");
+  refused({ ...base, host: { sys: "disable" } }, "EINVAL");
+  refused({ ...base, vnet: { sys: "new" }, "ip4.addr": ["10.0.0.1"] }, "EINVAL");
   refused({ ...base, osreldate: 0 }, "EINVAL");
   refused({ ...base, osrelease: "" }, "EINVAL");
   refused({ ...base, securelevel: -2 }, "EPERM");

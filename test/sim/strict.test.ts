@@ -21,7 +21,8 @@ import {
 import { AF_INET6 } from "../../src/ffi/freebsd/abi/socket.ts";
 import { type IoctlCall, interfaceIoctl } from "../../src/ffi/freebsd/control.ts";
 import { encodeAlias, encodeAliasRemoval } from "../../src/ffi/freebsd/ifaddr.ts";
-import { ifclone, jail, mount, pf } from "../../src/ffi/freebsd/index.ts";
+import { ifclone, type JailParams, jail, mount, pf } from "../../src/ffi/freebsd/index.ts";
+import { encodeJailParams } from "../../src/ffi/freebsd/jail-params.ts";
 import { Simulator } from "../support/simulator.ts";
 
 const simulator = new Simulator({ real: false });
@@ -61,9 +62,9 @@ for (const [what, call] of [
 
 test("jails: unknown parameters, wrong sizes, and what cannot be changed later", () => {
   const base = { path: "/", name: "one", persist: true };
-  const refused = (params: Parameters<typeof jail.jailSet>[0], action: "create" | "update", text: RegExp) =>
+  const refused = (params: JailParams, action: "create" | "update", text: RegExp) =>
     assert.throws(
-      () => jail.jailSet(params, action),
+      () => jail.jailSetPairs("", encodeJailParams(params), jail.jailFlags([action])),
       (error: Error) => text.test(error.message),
     );
   refused({ ...base, "no.such": true }, "create", /EINVAL .*unknown parameter: no\.such/);

@@ -88,8 +88,8 @@ pub const PARAMETERS: &[(&str, Kind)] = &[
     ("allow.unprivileged_proc_debug", Kind::Bool),
     ("allow.suser", Kind::Bool),
 ];
-const READ_ONLY: &[&str] = &["parent", "dying", "children.cur", "cpuset.id"];
-const FIXED: &[&str] = &["vnet", "ip4", "ip6", "path", "osrelease", "osreldate"];
+pub const READ_ONLY: &[&str] = &["parent", "dying", "children.cur", "cpuset.id"];
+pub const FIXED: &[&str] = &["vnet", "ip4", "ip6", "path", "osrelease", "osreldate"];
 const ON_BY_DEFAULT: &[&str] = &[
     "allow.set_hostname",
     "allow.reserved_ports",
@@ -406,16 +406,20 @@ fn read_value(
     Ok(())
 }
 
-/// A text that is as short as its place in struct prison.
-fn text_of(option: &Entry, name: &str) -> Answer<String> {
-    let text = option.text()?;
-    let room = match name {
+/// The place of a text in struct prison, in bytes.
+pub fn text_size(name: &str) -> usize {
+    match name {
         "path" => 1024,
         "host.hostuuid" => 64,
         "osrelease" => 32,
         _ => 256,
-    };
-    if text.len() >= room {
+    }
+}
+
+/// A text that is as short as its place in struct prison.
+fn text_of(option: &Entry, name: &str) -> Answer<String> {
+    let text = option.text()?;
+    if text.len() >= text_size(name) {
         return Err(ENAMETOOLONG);
     }
     if name == "osrelease" && text.is_empty() { Err(EINVAL) } else { Ok(text) }

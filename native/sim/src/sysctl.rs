@@ -28,6 +28,11 @@ const CTLTYPE_NODE: u32 = 1;
 const CTLTYPE_INT: u32 = 2;
 const CTLTYPE_STRING: u32 = 3;
 const CTLTYPE_OPAQUE: u32 = 5;
+const CTLTYPE_ULONG: u32 = 8;
+const CTLFLAG_RD: u32 = 0x8000_0000;
+const CTLFLAG_WR: u32 = 0x4000_0000;
+const CTLFLAG_TUN: u32 = 0x8_0000;
+const JAIL_PARAM: &str = "security.jail.param.";
 const SZOMB: u8 = 5;
 const SRUN: u8 = 2;
 const SSTOP: u8 = 4;
@@ -89,11 +94,16 @@ fn variables(kernel: &Kernel) -> Vec<Variable> {
             Kind::Sys => (CTLTYPE_INT, "E,jailsys"),
             Kind::Ip4 => (CTLTYPE_OPAQUE, "S,in_addr,a"),
             Kind::Ip6 => (CTLTYPE_OPAQUE, "S,in6_addr,a"),
-            Kind::Id64 => (CTLTYPE_OPAQUE, "LU"),
+            Kind::Id64 => (CTLTYPE_ULONG, "LU"),
         };
-        // A node that is a parameter as well, such as `ip4`, ends with a dot.
-        let node = PARAMETERS.iter().any(|(other, _)| other.starts_with(&format!("{name}.")));
-        (format!("security.jail.param.{name}{}", if node { "." } else { "" }), kind, format)
+        let access = match *name {
+            name if jail::READ_ONLY.contains(&name) => CTLFLAG_RD,
+            name if name == "jid" || jail::FIXED.contains(&name) => CTLFLAG_RD | CTLFLAG_TUN,
+            _ => CTLFLAG_RD | CTLFLAG_WR,
+        };
+        // A node that is a parameter as well, such as `ip4`, ends with a dot: SYSCTL_JAIL_PARAM_SYS_NODE.
+        let node = *name == "allow.mount" || (format == "E,jailsys" && *name != "vnet");
+        (format!("{JAIL_PARAM}{name}{}", if node { "." } else { "" }), kind | access, format)
     });
     let all =
         fixed.iter().map(|(name, kind, format)| ((*name).to_owned(), *kind, *format)).chain(settable).chain(parameters);
@@ -178,12 +188,24 @@ fn value(kernel: &Kernel, name: &str) -> Answer<Vec<u8>> {
         "security.jail.list" => jail::list(kernel)?,
         "kern.boot_id" => kernel.boot_id.to_vec(),
         "kern.boottime" => [kernel.boot_time.to_le_bytes(), 0_u64.to_le_bytes()].concat(),
-        name if name.starts_with("security.jail.param.") => int(0),
+        name if name.starts_with(JAIL_PARAM) => parameter(name),
         // To be written alone.
         "net.inet.tcp.drop" => return Err(EPERM),
         "net.pf.filter_local" => truth(kernel, *kernel.sysctls.get(name).ok_or(ENOENT)?),
         name => int(*kernel.sysctls.get(name).ok_or(ENOENT)?),
     })
+}
+
+/// What tells of a jail's parameter: of a text the most that it may take, in digits; of a structure its size.
+fn parameter(name: &str) -> Vec<u8> {
+    let name = name[JAIL_PARAM.len()..].trim_end_matches('.');
+    match PARAMETERS.iter().find(|(one, _)| *one == name).map(|(_, kind)| kind) {
+        Some(Kind::Text) => format!("{}\0", jail::text_size(name)).into_bytes(),
+        Some(Kind::Ip4) => 4_u64.to_le_bytes().to_vec(),
+        Some(Kind::Ip6) => 16_u64.to_le_bytes().to_vec(),
+        Some(Kind::Id64) => 0_u64.to_le_bytes().to_vec(),
+        _ => 0_i32.to_le_bytes().to_vec(),
+    }
 }
 
 /// An integer that release 15 has made a truth value of one byte.
@@ -264,7 +286,12 @@ fn ask(kernel: &Kernel, question: i32, mib: &[i32]) -> Answer<Vec<u8>> {
             Ok(next.mib.iter().flat_map(|part| part.to_le_bytes()).collect())
         }
         OIDFMT => {
-            let one = found()?;
+            let Ok(one) = found() else {
+                // A node: there is something below it.
+                let below = |one: &Variable| one.mib.len() > mib.len() && one.mib.starts_with(mib);
+                let node = list.iter().any(below).then(|| [&CTLTYPE_NODE.to_le_bytes()[..], b"N\0"].concat());
+                return node.ok_or(ENOENT);
+            };
             Ok([&one.kind.to_le_bytes()[..], one.format.as_bytes(), &[0]].concat())
         }
         _ => Err(EINVAL),

@@ -1,10 +1,11 @@
-import { encodeInet, encodeInet6, formatAddress } from "../inet.ts";
+import { AddressError, encodeInet, encodeInet6, formatAddress } from "../inet.ts";
 import { decodeCString, encodeCString, FieldError } from "../struct.ts";
 import { JAIL_SYS_DISABLE, JAIL_SYS_INHERIT, JAIL_SYS_NEW } from "./abi/jail.ts";
 import { MAXHOSTNAMELEN, MAXPATHLEN } from "./abi/param.ts";
 import type { IovPair } from "./iovec.ts";
 
 const INT_SIZE = 4;
+const LONG_SIZE = 8;
 const sysValues = { disable: JAIL_SYS_DISABLE, new: JAIL_SYS_NEW, inherit: JAIL_SYS_INHERIT } as const;
 
 /** Value of a `jailsys` parameter (`vnet`, `ip4`, `ip6`, `host`, `sysvshm`, ...). */
@@ -33,8 +34,13 @@ export interface JailTypes {
   sys: JailSys | undefined;
   ip4: string[];
   ip6: string[];
+  /** 64 bits, unsigned. */
+  long: bigint;
   bytes: Buffer;
 }
+
+/** What jail_set(2) is to do; attaching puts the calling process into the jail, for good. */
+export type JailAction = "create" | "update" | "attach";
 
 /** Parameters to read: name to type. */
 export type JailQuery = Readonly<Record<string, keyof JailTypes>>;
@@ -43,6 +49,23 @@ export type JailValues<Q extends JailQuery> = { readonly [K in keyof Q]: JailTyp
 
 /** Which jail: by id, by name, or the one with the lowest id above `lastjid`. */
 export type JailKey = { readonly jid: number } | { readonly name: string } | { readonly lastjid: number };
+
+/** The form of a value by its parameter's type: a test, and the words for it. Bytes as they are go with each type. */
+export const valueForms: Readonly<
+  Record<keyof JailTypes, { readonly is: (value: JailValue) => boolean; readonly means: string }>
+> = {
+  string: { is: (value) => typeof value === "string", means: "a string" },
+  int: { is: (value) => typeof value === "number", means: "a number" },
+  bool: { is: (value) => typeof value === "boolean", means: "true or false" },
+  sys: {
+    is: (value) => typeof value === "object" && "sys" in value,
+    means: '{ sys: "disable" }, { sys: "new" } or { sys: "inherit" }',
+  },
+  ip4: { is: Array.isArray, means: "a list of IPv4 addresses" },
+  ip6: { is: Array.isArray, means: "a list of IPv6 addresses" },
+  long: { is: (value) => typeof value === "bigint", means: "a bigint" },
+  bytes: { is: () => false, means: "bytes" },
+};
 
 /** The negative form of a boolean parameter: `persist` is `nopersist`, `allow.mount` is `allow.nomount`. */
 export function negative(name: string): string {
@@ -67,15 +90,24 @@ function encodeValue(name: string, value: Exclude<JailValue, boolean>): Buffer {
   if (typeof value === "number") return encodeInt(name, value);
   if (typeof value === "bigint") {
     if (BigInt.asUintN(64, value) !== value) throw new FieldError(`${name}: ${value} does not fit 64 bits`);
-    const encoded = Buffer.allocUnsafe(8);
+    const encoded = Buffer.allocUnsafe(LONG_SIZE);
     encoded.writeBigUInt64LE(value);
     return encoded;
   }
   if (value instanceof Uint8Array) return Buffer.from(value);
   if ("sys" in value) return encodeInt(name, sysValues[value.sys]);
-  if (name === "ip4.addr") return Buffer.concat(value.map(encodeInet));
-  if (name === "ip6.addr") return Buffer.concat(value.map(encodeInet6));
+  if (name === "ip4.addr") return encodeList(name, value, encodeInet);
+  if (name === "ip6.addr") return encodeList(name, value, encodeInet6);
   throw new FieldError(`${name} is not a list of addresses`);
+}
+
+function encodeList(name: string, addresses: readonly string[], parse: (address: string) => Buffer): Buffer {
+  try {
+    return Buffer.concat(addresses.map(parse));
+  } catch (error) {
+    if (error instanceof AddressError) throw new AddressError(`${name}: ${error.message}`);
+    throw error;
+  }
 }
 
 function encodeInt(name: string, value: number): Buffer {
@@ -96,6 +128,7 @@ export function room(name: string, bytes: number): IovPair {
 
 /** The bytes a parameter's value takes, or undefined where only the kernel knows. */
 export function fixedSize(type: keyof JailTypes): number | undefined {
+  if (type === "long") return LONG_SIZE;
   return type === "int" || type === "bool" || type === "sys" ? INT_SIZE : undefined;
 }
 
@@ -126,6 +159,8 @@ export function decodeJailValue(type: keyof JailTypes, value: Buffer): JailTypes
       return chunks(value, 4).map(formatAddress);
     case "ip6":
       return chunks(value, 16).map(formatAddress);
+    case "long":
+      return value.readBigUInt64LE(0);
     case "bytes":
       return Buffer.from(value);
   }

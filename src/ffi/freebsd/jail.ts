@@ -3,10 +3,12 @@ import { decodeCString, FieldError } from "../struct.ts";
 import { JAIL_ATTACH, JAIL_CREATE, JAIL_DYING, JAIL_UPDATE } from "./abi/jail.ts";
 import { JAIL_GET_DESC, JAIL_OWN_DESC, JAIL_USE_DESC } from "./abi/jail15.ts";
 import { type IovMemory, type IovPair, layOutIovec, lengthAt, valueAt } from "./iovec.ts";
+import { checkJailParams, checkJailQuery, queryOfAll } from "./jail-parameter.ts";
 import {
   decodeJailValue,
   encodeJailParams,
   fixedSize,
+  type JailAction,
   type JailKey,
   type JailParams,
   type JailQuery,
@@ -17,6 +19,9 @@ import {
 } from "./jail-params.ts";
 import { cFunction, syscall } from "./libc.ts";
 
+export { type JailParameter, jailParameter, jailParameters } from "./jail-parameter.ts";
+export type { JailAction } from "./jail-params.ts";
+
 const jail_set = cFunction<[Buffer, number, number], number>("int jail_set(void *iov, unsigned int niov, int flags)");
 const jail_get = cFunction<[Buffer, number, number], number>("int jail_get(void *iov, unsigned int niov, int flags)");
 const jail_attach = cFunction<[number], number>("int jail_attach(int jid)");
@@ -26,8 +31,6 @@ const jail_attach_jd = cFunction<[number], number>("int jail_attach_jd(int fd)")
 const jail_remove_jd = cFunction<[number], number>("int jail_remove_jd(int fd)");
 
 const actionFlags = { create: JAIL_CREATE, update: JAIL_UPDATE, attach: JAIL_ATTACH } as const;
-/** What jail_set(2) is to do; attaching puts the calling process into the jail, for good. */
-export type JailAction = keyof typeof actionFlags;
 
 /** The flags of jail_set(2) for these actions. */
 export function jailFlags(actions: readonly JailAction[]): number {
@@ -57,14 +60,23 @@ function callJail(
  * Creates or changes a jail, jail_set(2).
  *
  * Without `attach` a new jail needs `persist: true`. Path, `vnet`, `ip4` and `ip6` cannot be changed later, nor be given
- * again in an update.
+ * again in an update. Parameters are checked before the call, by what the kernel says of each ({@link jailParameter}).
  *
+ * @param action what is to be done; several may be: create and attach, or create if there is none, else update.
  * @returns the jail's id.
- * @throws {SyscallError} with the kernel's own message; {FieldError} when a value cannot be encoded.
+ * @throws {SyscallError} with the kernel's own message; {FieldError} which names the parameter that is unknown, of
+ * another type or size, or not to be set.
  */
-export function jailSet(params: JailParams, ...actions: readonly JailAction[]): number {
+export function jailSet(params: JailParams, action: JailAction, ...more: readonly JailAction[]): number {
+  const actions = [action, ...more];
+  checkJailParams(params, actions);
   const object = String(params.name ?? params.jid ?? "");
-  return callJail("jail_set", object, encodeJailParams(params), jailFlags(actions)).jid;
+  return jailSetPairs(object, encodeJailParams(params), jailFlags(actions));
+}
+
+/** jail_set(2) as it is, unchecked: parameters as bytes, and flags. @param object what errors call the jail. */
+export function jailSetPairs(object: string, pairs: readonly IovPair[], flags: number): number {
+  return callJail("jail_set", object, pairs, flags).jid;
 }
 
 /**
@@ -102,8 +114,8 @@ export function encodeJailQuery(key: JailKey, rooms: Rooms): IovPair[] {
  * @param query parameter names with their types, as in `{ path: "string", "ip4.addr": "ip4", persist: "bool" }`.
  * @param options `dying` also finds a jail that is removed but still holds resources.
  * @returns the jail's id and the values.
- * @throws {SyscallError} ENOENT when there is no such jail, EINVAL for an unknown parameter; {FieldError} when the key
- * is among the parameters, since the kernel takes a name but once.
+ * @throws {SyscallError} ENOENT when there is no such jail; {FieldError} for an unknown parameter, or one of another
+ * type, and when the key is among the parameters, since the kernel takes a name but once.
  */
 export function jailGet<const Q extends JailQuery>(
   key: JailKey,
@@ -115,6 +127,7 @@ export function jailGet<const Q extends JailQuery>(
   const parameters = Object.entries(query);
   const repeated = Object.keys(key).find((name) => name in query);
   if (repeated !== undefined) throw new FieldError(`${repeated} is given as the key and cannot be asked for`);
+  checkJailQuery(query);
   const exact = parameters.every(([, type]) => fixedSize(type) !== undefined);
   let rooms = likelyRooms(parameters) ?? measureRooms(key, parameters, flags);
   for (let attempt = 1; ; attempt++) {
@@ -127,6 +140,14 @@ export function jailGet<const Q extends JailQuery>(
       rooms = measureRooms(key, parameters, flags);
     }
   }
+}
+
+/** All that the kernel tells of a jail: its parameters by name. As {@link jailGet}. */
+export function jailGetAll(
+  key: JailKey,
+  options: { readonly dying?: boolean } = {},
+): { readonly jid: number; readonly values: Readonly<Record<string, JailTypes[keyof JailTypes]>> } {
+  return jailGet(key, queryOfAll(Object.keys(key).join()), options);
 }
 
 type Parameters = readonly (readonly [name: string, type: keyof JailTypes])[];

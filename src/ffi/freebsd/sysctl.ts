@@ -23,8 +23,6 @@ const sysctl = cFunction<SysctlByMib, number>(
   "int sysctl(const void *name, unsigned int namelen, void *oldp, void *oldlenp, const void *newp, size_t newlen)",
 );
 
-export { CTLTYPE_INT } from "./abi/sysctl.ts";
-
 /** A variable's name as numbers, sysctl(3). */
 export type Mib = readonly number[];
 
@@ -143,6 +141,8 @@ export interface SysctlVariable {
   readonly name: string;
   /** CTLTYPE_* of sys/sysctl.h. */
   readonly type: number;
+  /** CTLFLAG_* of sys/sysctl.h. */
+  readonly flags: number;
   /** How sysctl(8) prints it: `A` text, `I` integer, and what the variable's maker chose: `E,jailsys`, `B`, `S,in_addr,a`. */
   readonly format: string;
 }
@@ -154,19 +154,44 @@ export function sysctlVariables(node: string): SysctlVariable[] {
   for (let at: readonly number[] = root; ; ) {
     const next = nextMib(at);
     if (next === undefined || root.some((part, index) => next[index] !== part)) return variables;
-    const kind = sysctlBytesAt([CTL_SYSCTL, CTL_SYSCTL_OIDFMT, ...next]);
-    const type = kind.readUInt32LE(0) & CTLTYPE;
-    if (type !== CTLTYPE_NODE) {
-      const name = decodeCString(sysctlBytesAt([CTL_SYSCTL, CTL_SYSCTL_NAME, ...next]));
-      variables.push({ name, type, format: decodeCString(kind.subarray(INT_SIZE)) });
-    }
+    const kind = kindAt(next);
+    if (kind.type !== CTLTYPE_NODE) variables.push({ name: nameAt(next), ...kind });
     at = next;
   }
 }
 
+/**
+ * One variable. Of a node it is the one that stands for the node itself, whose name ends with a dot: `vm.stats.`.
+ *
+ * @returns undefined when there is none.
+ */
+export function sysctlVariable(name: string): SysctlVariable | undefined {
+  const mib = unlessAbsent(() => mibOf(name));
+  if (mib === undefined) return undefined;
+  const kind = kindAt(mib);
+  if (kind.type !== CTLTYPE_NODE) return { name, ...kind };
+  const first = nextMib(mib);
+  const own = `${name}.`;
+  return first !== undefined && nameAt(first) === own ? { name: own, ...kindAt(first) } : undefined;
+}
+
+function kindAt(mib: Mib): Omit<SysctlVariable, "name"> {
+  const bytes = sysctlBytesAt([CTL_SYSCTL, CTL_SYSCTL_OIDFMT, ...mib]);
+  const kind = bytes.readUInt32LE(0);
+  return { type: kind & CTLTYPE, flags: kind - (kind & CTLTYPE), format: decodeCString(bytes.subarray(INT_SIZE)) };
+}
+
+function nameAt(mib: Mib): string {
+  return decodeCString(sysctlBytesAt([CTL_SYSCTL, CTL_SYSCTL_NAME, ...mib]));
+}
+
 function nextMib(mib: Mib): number[] | undefined {
+  return unlessAbsent(() => decodeMib(sysctlBytesAt([CTL_SYSCTL, CTL_SYSCTL_NEXT, ...mib])));
+}
+
+function unlessAbsent<T>(ask: () => T): T | undefined {
   try {
-    return decodeMib(sysctlBytesAt([CTL_SYSCTL, CTL_SYSCTL_NEXT, ...mib]));
+    return ask();
   } catch (error) {
     if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
     throw error;

@@ -18,8 +18,8 @@ test("sysctl: integers, text, and what is below a node", () => {
     message: "sysctl kern.ostype.none: ENOENT (No such file or directory)",
   });
   assert.deepEqual(sysctl.sysctlVariables("security.jail.param"), [
-    { name: "security.jail.param.path", type: 3, format: "A" },
-    { name: "security.jail.param.vnet", type: 2, format: "E,jailsys" },
+    { name: "security.jail.param.path", type: 3, flags: 0xc0000000, format: "A" },
+    { name: "security.jail.param.vnet", type: 2, flags: 0x80080000, format: "E,jailsys" },
   ]);
 });
 

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ifaddr, ifaddrs, ifclone, ifgroup, interfaces, jail } from "../../../src/ffi/freebsd/index.ts";
+import { room } from "../../../src/ffi/freebsd/jail-params.ts";
 import { useStandIn } from "./stand-in.ts";
 
 const standIn = useStandIn("stand-in.c");
@@ -62,10 +63,22 @@ test("a refusal carries errno name, object and the kernel's words", () => {
     kernelText: "jail already exists: twice",
     message: "jail_set twice: EEXIST (File exists): jail already exists: twice",
   });
-  assert.throws(() => jail.jailGet({ jid }, { "no.such": "int" }), {
-    message: `jail_get ${jid}: EINVAL (Invalid argument): unknown parameter: no.such`,
+  assert.throws(() => jail.jailSetPairs("twice", [room("no.such", 0)], 1), {
+    message: "jail_set twice: EINVAL (Invalid argument): unknown parameter: no.such",
   });
-  assert.throws(() => jail.jailGet({ jid }, { "no.such": "string" }), { code: "EINVAL" });
+  assert.throws(() => jail.jailGet({ jid }, { "no.such": "int" }), {
+    message: "no.such: the kernel has no such jail parameter",
+  });
+  assert.deepEqual(jail.jailParameter("meta"), {
+    name: "meta",
+    type: "string",
+    size: 4096,
+    settable: "always",
+    keyed: true,
+  });
+  assert.throws(() => jail.jailSet({ jid, "meta.owner": 5 }, "update"), {
+    message: "meta.owner: a jail parameter that takes a string",
+  });
   jail.jailRemove(jid);
   assert.throws(() => jail.jailRemove(jid), { message: `jail_remove ${jid}: EINVAL (Invalid argument)` });
 });

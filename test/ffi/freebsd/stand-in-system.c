@@ -15,8 +15,8 @@ static int fail(int number) { errno = number; return -1; }
 
 /* sysctl: a tree security.jail.param of three leaves, two integers, the routes. */
 static const struct { int mib[4]; int parts; const char *name; uint32_t type; const char *format; } leaves[] = {
-	{ { 14, 1, 7, 1 }, 4, "security.jail.param.path", 3, "A" },
-	{ { 14, 1, 7, 2 }, 4, "security.jail.param.vnet", 2, "E,jailsys" },
+	{ { 14, 1, 7, 1 }, 4, "security.jail.param.path", 0xc0000003, "A" },
+	{ { 14, 1, 7, 2 }, 4, "security.jail.param.vnet", 0x80080002, "E,jailsys" },
 	{ { 14, 1, 8 }, 3, "security.jail.jailed", 2, "I" },
 };
 static int forwarding = 0;

@@ -15,6 +15,14 @@ export const CTLTYPE = 0xf;
 export const CTLTYPE_NODE = 1;
 export const CTLTYPE_INT = 2;
 export const CTLTYPE_STRING = 3;
+/** A structure; its format names it. */
+export const CTLTYPE_OPAQUE = 5;
+export const CTLTYPE_UINT = 6;
+export const CTLTYPE_LONG = 7;
+export const CTLTYPE_ULONG = 8;
+export const CTLFLAG_WR = 0x40000000;
+/** Of a variable that cannot be written: the boot loader sets it; of a jail's parameter: it is set at creation alone. */
+export const CTLFLAG_TUN = 0x80000;
 
 export const CTL_KERN = 1;
 export const KERN_HOSTNAME = 10;
