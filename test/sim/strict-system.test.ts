@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { DEVFSIO_RADD, DEVFSIO_SAPPLY, devfsRule } from "../../src/ffi/freebsd/abi/devfs.ts";
 import { in6Aliasreq, inAliasreq } from "../../src/ffi/freebsd/abi/interface.ts";
-import { closeDevice, type IoctlCall, interfaceIoctl, ioctlOn, openDevice } from "../../src/ffi/freebsd/control.ts";
+import { type IoctlCall, interfaceIoctl, ioctlOn, openDevice } from "../../src/ffi/freebsd/control.ts";
 import { encodeDevfsRule } from "../../src/ffi/freebsd/devfs.ts";
 import { encodeAlias } from "../../src/ffi/freebsd/ifaddr.ts";
 import {
@@ -140,28 +140,24 @@ test("variables: truth values, the security level, and one to be written alone",
 });
 
 test("device rulesets: rules without their mark, of no ruleset, and of one that is not there", () => {
-  const fd = openDevice("/dev", "read");
-  try {
-    const rule = encodeDevfsRule(9, { path: "null", action: "unhide" });
-    const with_ = (fields: Parameters<typeof devfsRule.encode>[0]): IoctlCall => {
-      const decoded = devfsRule.decode(rule.argument);
-      return { ...rule, ioctl: DEVFSIO_RADD, argument: devfsRule.encode({ ...decoded, ...fields }) };
-    };
-    for (const [fields, code] of [
-      [{ dr_magic: 1 }, "ERPCMISMATCH"],
-      [{ dr_id: 0 }, "EIO"],
-      [{ dr_iacts: 0x10, dr_bacts: 0, dr_incset: 77 }, "ESRCH"],
-      [{ dr_iacts: 0x8 }, "EINVAL"],
-      [{ dr_icond: 0 }, "EINVAL"],
-      [{ dr_bacts: 3 }, "EINVAL"],
-      [{ dr_mode: 0o666 }, "EINVAL"],
-    ] as const)
-      assert.throws(() => ioctlOn(fd, with_(fields)), { code }, JSON.stringify(fields));
-    const cell = Buffer.from([77, 0]);
-    assert.throws(() => ioctlOn(fd, { ioctl: DEVFSIO_SAPPLY, object: "77", argument: cell }), { code: "ESRCH" });
-    ioctlOn(fd, with_({ dr_id: 9 * 0x10000 + 5 }));
-    assert.throws(() => ioctlOn(fd, with_({ dr_id: 9 * 0x10000 + 5 })), { code: "EEXIST" });
-  } finally {
-    closeDevice(fd);
-  }
+  using fd = openDevice("/dev", "read");
+  const rule = encodeDevfsRule(9, { path: "null", action: "unhide" });
+  const with_ = (fields: Parameters<typeof devfsRule.encode>[0]): IoctlCall => {
+    const decoded = devfsRule.decode(rule.argument);
+    return { ...rule, ioctl: DEVFSIO_RADD, argument: devfsRule.encode({ ...decoded, ...fields }) };
+  };
+  for (const [fields, code] of [
+    [{ dr_magic: 1 }, "ERPCMISMATCH"],
+    [{ dr_id: 0 }, "EIO"],
+    [{ dr_iacts: 0x10, dr_bacts: 0, dr_incset: 77 }, "ESRCH"],
+    [{ dr_iacts: 0x8 }, "EINVAL"],
+    [{ dr_icond: 0 }, "EINVAL"],
+    [{ dr_bacts: 3 }, "EINVAL"],
+    [{ dr_mode: 0o666 }, "EINVAL"],
+  ] as const)
+    assert.throws(() => ioctlOn(fd, with_(fields)), { code }, JSON.stringify(fields));
+  const cell = Buffer.from([77, 0]);
+  assert.throws(() => ioctlOn(fd, { ioctl: DEVFSIO_SAPPLY, object: "77", argument: cell }), { code: "ESRCH" });
+  ioctlOn(fd, with_({ dr_id: 9 * 0x10000 + 5 }));
+  assert.throws(() => ioctlOn(fd, with_({ dr_id: 9 * 0x10000 + 5 })), { code: "EEXIST" });
 });

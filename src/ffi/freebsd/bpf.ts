@@ -17,7 +17,8 @@ import {
 } from "./abi/bpf.ts";
 import { ifreq } from "./abi/interface.ts";
 import { iovec } from "./abi/uio.ts";
-import { closeDevice, type IoctlCall, ioctlOn, openDevice } from "./control.ts";
+import { type IoctlCall, ioctlOn, openDevice } from "./control.ts";
+import type { Fd } from "./fd.ts";
 import { cFunction, syscall } from "./libc.ts";
 
 const readv = cFunction<[number, Buffer, number], number>("intptr_t readv(int fd, void *iov, int count)");
@@ -39,21 +40,17 @@ export interface EthernetInterface {
  * @throws {SyscallError} ENXIO when there is no such interface.
  */
 export async function askWhoHas(link: EthernetInterface, addresses: readonly string[]): Promise<AddressHolder[]> {
-  const fd = openDevice(DEVICE, "write", "nonblocking");
-  try {
-    const size = prepare(fd, link.name);
-    const own = Buffer.from(link.linkAddress.replaceAll(":", ""), "hex");
-    const send = (frame: Buffer): void => {
-      syscall({ call: "writev", object: link.name }, () => writev(fd, vectorOf(frame), 1));
-    };
-    return await askOnLink({ own, send, receive: () => receive(fd, link.name, size) }, addresses);
-  } finally {
-    closeDevice(fd);
-  }
+  using fd = openDevice(DEVICE, "write", "nonblocking");
+  const size = prepare(fd, link.name);
+  const own = Buffer.from(link.linkAddress.replaceAll(":", ""), "hex");
+  const send = (frame: Buffer): void => {
+    syscall({ call: "writev", object: link.name }, () => writev(fd.number, vectorOf(frame), 1));
+  };
+  return await askOnLink({ own, send, receive: () => receive(fd, link.name, size) }, addresses);
 }
 
 /** Ties a device to an interface. @returns how many bytes a read takes, no more and no less. */
-function prepare(fd: number, name: string): number {
+function prepare(fd: Fd, name: string): number {
   const size = ioctlOn(fd, numberCall(BIOCGBLEN, name, 0)).argument.readUInt32LE(0);
   for (const call of encodeBinding(name)) ioctlOn(fd, call);
   return size;
@@ -87,10 +84,10 @@ function vectorOf(bytes: Buffer): Buffer {
 }
 
 /** What waits to be read. */
-function receive(fd: number, name: string, size: number): Buffer[] {
+function receive({ number }: Fd, name: string, size: number): Buffer[] {
   const bytes = Buffer.alloc(size);
   try {
-    const length = syscall({ call: "readv", object: name }, () => readv(fd, vectorOf(bytes), 1));
+    const length = syscall({ call: "readv", object: name }, () => readv(number, vectorOf(bytes), 1));
     return decodeFrames(bytes.subarray(0, length));
   } catch (error) {
     if (error instanceof SyscallError && ["EAGAIN", "EINTR"].includes(error.code)) return [];

@@ -2,11 +2,11 @@ import type { Ioctl } from "../ioc.ts";
 import { addressOf } from "../library.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR } from "./abi/fcntl.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "./abi/socket.ts";
+import { Fd } from "./fd.ts";
 import { cFunction, syscall } from "./libc.ts";
 
 const socket = cFunction<[number, number, number], number>("int socket(int domain, int type, int protocol)");
 const open = cFunction<[string, number], number>("int open(const char *path, int flags, ...)");
-const close = cFunction<[number], number>("int close(int fd)");
 const ioctl = cFunction<[number, number, "void *", Buffer], number>("int ioctl(int fd, unsigned long request, ...)");
 
 /** An ioctl with its argument, ready to be made. */
@@ -35,7 +35,7 @@ export interface IoctlReply {
  *
  * @throws {SyscallError} named after the ioctl.
  */
-export function ioctlOn(fd: number, call: IoctlCall): IoctlReply {
+export function ioctlOn(fd: Fd, call: IoctlCall): IoctlReply {
   const { argument, pointee } = call;
   if (pointee === undefined) {
     invoke(fd, call, argument);
@@ -47,31 +47,47 @@ export function ioctlOn(fd: number, call: IoctlCall): IoctlReply {
   return { argument: memory.subarray(0, argument.length), pointee: memory.subarray(argument.length) };
 }
 
-function invoke(fd: number, call: IoctlCall, memory: Buffer): void {
-  syscall({ call: call.ioctl.cName, object: call.object }, () => ioctl(fd, call.ioctl.request, "void *", memory));
+function invoke({ number }: Fd, call: IoctlCall, memory: Buffer): void {
+  syscall({ call: call.ioctl.cName, object: call.object }, () => ioctl(number, call.ioctl.request, "void *", memory));
 }
 
-/** Sockets of {@link withControlSockets} by address family; undefined outside of it. */
-let shared: Map<number, number> | undefined;
+/** Sockets to make interfaces' ioctls on, one of each address family, opened when it is first used. Dispose of it after use. */
+export class ControlSockets implements Disposable {
+  readonly #sockets = new Map<number, Fd>();
+
+  /** @throws {SyscallError} */
+  of(family: number): Fd {
+    const object = `family ${family}`;
+    const fd =
+      this.#sockets.get(family) ??
+      Fd.of({ call: "socket", object }, () => socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0), `socket of ${object}`);
+    this.#sockets.set(family, fd);
+    return fd;
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#sockets.values()) fd.close();
+    this.#sockets.clear();
+  }
+}
+
+/** Those of {@link withControlSockets}; undefined outside of it. */
+let shared: ControlSockets | undefined;
 
 /**
  * Runs with one socket of each address family for all ioctls of interfaces that are made meanwhile.
  *
- * @param kept the caller's own, by address family: those made are added and stay open.
+ * @param kept the caller's own, which stay open.
  */
-export function withControlSockets<T>(work: () => T, kept?: Map<number, number>): T {
+export function withControlSockets<T>(work: () => T, kept?: ControlSockets): T {
   if (shared !== undefined) return work();
-  shared = kept ?? new Map();
+  using own = kept === undefined ? new ControlSockets() : undefined;
+  shared = kept ?? own;
   try {
     return work();
   } finally {
-    if (kept === undefined) for (const fd of shared.values()) closeDevice(fd);
     shared = undefined;
   }
-}
-
-function openSocket(family: number): number {
-  return syscall({ call: "socket", object: `family ${family}` }, () => socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 }
 
 /**
@@ -80,12 +96,10 @@ function openSocket(family: number): number {
  * @throws {SyscallError} ENXIO when there is no such interface.
  */
 export function interfaceIoctl(call: IoctlCall): IoctlReply {
-  return withControlSockets(() => {
-    const family = call.family ?? AF_INET;
-    const fd = shared?.get(family) ?? openSocket(family);
-    shared?.set(family, fd);
-    return ioctlOn(fd, call);
-  });
+  const family = call.family ?? AF_INET;
+  if (shared !== undefined) return ioctlOn(shared.of(family), call);
+  using sockets = new ControlSockets();
+  return ioctlOn(sockets.of(family), call);
 }
 
 /**
@@ -93,12 +107,7 @@ export function interfaceIoctl(call: IoctlCall): IoctlReply {
  *
  * @throws {SyscallError} ENOENT when there is no such file (for a device: its driver is not loaded).
  */
-export function openDevice(path: string, access: "read" | "write", waits?: "nonblocking"): number {
+export function openDevice(path: string, access: "read" | "write", waits?: "nonblocking"): Fd {
   const flags = (access === "read" ? O_RDONLY : O_RDWR) | O_CLOEXEC | (waits === undefined ? 0 : O_NONBLOCK);
-  return syscall({ call: "open", object: path }, () => open(path, flags));
-}
-
-/** Closes a descriptor, close(2). */
-export function closeDevice(fd: number): void {
-  syscall({ call: "close", object: String(fd) }, () => close(fd));
+  return Fd.of({ call: "open", object: path }, () => open(path, flags));
 }

@@ -13,7 +13,8 @@ import {
   DRC_PATHPTRN,
   devfsRule,
 } from "./abi/devfs.ts";
-import { closeDevice, type IoctlCall, ioctlOn, openDevice } from "./control.ts";
+import { type IoctlCall, ioctlOn, openDevice } from "./control.ts";
+import type { Fd } from "./fd.ts";
 
 /** A rule of a ruleset: shows, hides or includes another ruleset, for the nodes whose path fits the pattern. */
 export interface DevfsRule {
@@ -53,15 +54,6 @@ export function encodeDevfsRule(ruleset: number, { path, action }: DevfsRule): I
   };
 }
 
-function onDevfs<T>(path: string, use: (fd: number) => T): T {
-  const fd = openDevice(path, "read");
-  try {
-    return use(fd);
-  } finally {
-    closeDevice(fd);
-  }
-}
-
 /**
  * Numbers of the rulesets that have rules, ascending. A jail's /dev with a ruleset that is not among them shows every
  * device: check before mounting. The host's own are loaded by devfs(8) from devfs.rules(5).
@@ -69,23 +61,24 @@ function onDevfs<T>(path: string, use: (fd: number) => T): T {
  * @throws {SyscallError} EPERM in a jail.
  */
 export function devfsRulesets(): number[] {
-  return onDevfs(DEVFS, (fd) => {
-    const rulesets: number[] = [];
-    for (;;) {
-      const next = nextRuleset(fd, rulesets.at(-1) ?? 0);
-      if (next === undefined) return rulesets;
-      rulesets.push(next);
-    }
-  });
+  using fd = openDevice(DEVFS, "read");
+  const rulesets: number[] = [];
+  for (;;) {
+    const next = nextRuleset(fd, rulesets.at(-1) ?? 0);
+    if (next === undefined) return rulesets;
+    rulesets.push(next);
+  }
 }
 
 /** Has this ruleset rules? See {@link devfsRulesets}. @throws {SyscallError} EPERM in a jail. */
 export function hasDevfsRuleset(ruleset: number): boolean {
-  return ruleset > 0 && onDevfs(DEVFS, (fd) => nextRuleset(fd, ruleset - 1)) === ruleset;
+  if (ruleset <= 0) return false;
+  using fd = openDevice(DEVFS, "read");
+  return nextRuleset(fd, ruleset - 1) === ruleset;
 }
 
 /** The first ruleset with a higher number. */
-function nextRuleset(fd: number, number: number): number | undefined {
+function nextRuleset(fd: Fd, number: number): number | undefined {
   try {
     const call = { ioctl: DEVFSIO_SGETNEXT, object: `after ${number}`, argument: rulesetCell(number) };
     return ioctlOn(fd, call).argument.readUInt16LE(0);
@@ -97,15 +90,13 @@ function nextRuleset(fd: number, number: number): number | undefined {
 
 /** Adds rules at the end of a ruleset, which comes into being with the first. @throws {SyscallError} EPERM in a jail. */
 export function addDevfsRules(ruleset: number, rules: readonly DevfsRule[]): void {
-  onDevfs(DEVFS, (fd) => {
-    for (const rule of rules) ioctlOn(fd, encodeDevfsRule(ruleset, rule));
-  });
+  using fd = openDevice(DEVFS, "read");
+  for (const rule of rules) ioctlOn(fd, encodeDevfsRule(ruleset, rule));
 }
 
 /** Has a devfs mount follow a ruleset, for the nodes it has and those to come. @throws {SyscallError} */
 export function applyDevfsRuleset(path: string, ruleset: number): void {
   const argument = rulesetCell(ruleset);
-  onDevfs(path, (fd) => {
-    for (const ioctl of [DEVFSIO_SUSE, DEVFSIO_SAPPLY]) ioctlOn(fd, { ioctl, object: `${path} ${ruleset}`, argument });
-  });
+  using fd = openDevice(path, "read");
+  for (const ioctl of [DEVFSIO_SUSE, DEVFSIO_SAPPLY]) ioctlOn(fd, { ioctl, object: `${path} ${ruleset}`, argument });
 }

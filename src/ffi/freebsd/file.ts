@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { constants, fstatSync, openSync } from "node:fs";
 import { SyscallError } from "../errno.ts";
 import { cBytes, type DataPart, offsetCell, timespecs } from "../file-parts.ts";
 import {
@@ -23,6 +23,7 @@ import {
 } from "./abi/directory.ts";
 import { O_CLOEXEC, O_RDONLY } from "./abi/fcntl.ts";
 import { statfs as statfsStruct } from "./abi/mount.ts";
+import { Fd } from "./fd.ts";
 import { cFunction, syscall } from "./libc.ts";
 
 export type { DataPart } from "../file-parts.ts";
@@ -62,10 +63,8 @@ const LINK_BYTES = 1024;
 const LIST_BYTES = 65_536;
 const VALUE_BYTES = 65_536;
 
-/** An open file; disposing of it closes it. */
-export interface OpenFile extends Disposable {
-  readonly number: number;
-}
+/** An open file, whoever is to close it. */
+type Descriptor = Pick<Fd, "number">;
 
 /** What a directory has under a name. */
 export interface DirectoryEntry {
@@ -81,14 +80,12 @@ export const types = { DT_UNKNOWN, DT_FIFO, DT_CHR, DT_DIR, DT_BLK, DT_REG, DT_L
 export const namespaces = { user: EXTATTR_NAMESPACE_USER, system: EXTATTR_NAMESPACE_SYSTEM } as const;
 export type AttributeNamespace = keyof typeof namespaces;
 
-const opened = (number: number): OpenFile => ({ number, [Symbol.dispose]: () => closeSync(number) });
-
 /**
  * Opens a directory, following links. All that is in it is reached through this descriptor from then on.
  * @throws Node's error, with errno's name.
  */
-export function openDirectory(path: string): OpenFile {
-  return opened(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
+export function openDirectory(path: string): Fd {
+  return new Fd(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY), path);
 }
 
 /**
@@ -96,14 +93,14 @@ export function openDirectory(path: string): OpenFile {
  * openat(2).
  * @throws {SyscallError} EMLINK for a symbolic link.
  */
-export function openIn(directory: OpenFile, name: Buffer): OpenFile {
+export function openIn(directory: Descriptor, name: Buffer): Fd {
   const path = cBytes(name);
   const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-  return opened(syscall({ call: "openat", object: name.toString() }, () => openat(directory.number, path, flags)));
+  return Fd.of({ call: "openat", object: name.toString() }, () => openat(directory.number, path, flags));
 }
 
 /** What is in an open directory, getdirentries(2), in the order of the names' bytes. @throws {SyscallError} */
-export function entriesIn(directory: OpenFile): DirectoryEntry[] {
+export function entriesIn(directory: Descriptor): DirectoryEntry[] {
   const entries: DirectoryEntry[] = [];
   const [room, base] = [Buffer.alloc(ENTRIES_BYTES), Buffer.alloc(8)];
   for (;;) {
@@ -141,7 +138,7 @@ export interface SymbolicLink {
 }
 
 /** A symbolic link of an open directory, readlinkat(2), fstatat(2). @throws {SyscallError} EINVAL when it is none. */
-export function linkIn(directory: OpenFile, name: Buffer): SymbolicLink {
+export function linkIn(directory: Descriptor, name: Buffer): SymbolicLink {
   const [path, target, stats] = [cBytes(name), Buffer.alloc(LINK_BYTES), Buffer.alloc(statStruct.size)];
   const object = name.toString();
   const read = () => readlinkat(directory.number, path, target, target.length);

@@ -1,8 +1,8 @@
 import { SyscallError } from "../errno.ts";
-import { decodeCString, FieldError } from "../struct.ts";
+import { FieldError } from "../struct.ts";
 import { JAIL_ATTACH, JAIL_CREATE, JAIL_DYING, JAIL_UPDATE } from "./abi/jail.ts";
-import { JAIL_GET_DESC, JAIL_OWN_DESC, JAIL_USE_DESC } from "./abi/jail15.ts";
-import { type IovMemory, type IovPair, layOutIovec, lengthAt, valueAt } from "./iovec.ts";
+import { type IovMemory, type IovPair, lengthAt, valueAt } from "./iovec.ts";
+import { callJail, describeKey } from "./jail-call.ts";
 import { checkJailParams, checkJailQuery, queryOfAll } from "./jail-parameter.ts";
 import {
   decodeJailValue,
@@ -19,16 +19,12 @@ import {
 } from "./jail-params.ts";
 import { cFunction, syscall } from "./libc.ts";
 
+export { jailAttachDescriptor, jailDescriptor, jailOfDescriptor, jailRemoveDescriptor } from "./jail-descriptor.ts";
 export { type JailParameter, jailParameter, jailParameters } from "./jail-parameter.ts";
 export type { JailAction } from "./jail-params.ts";
 
-const jail_set = cFunction<[Buffer, number, number], number>("int jail_set(void *iov, unsigned int niov, int flags)");
-const jail_get = cFunction<[Buffer, number, number], number>("int jail_get(void *iov, unsigned int niov, int flags)");
 const jail_attach = cFunction<[number], number>("int jail_attach(int jid)");
 const jail_remove = cFunction<[number], number>("int jail_remove(int jid)");
-
-const jail_attach_jd = cFunction<[number], number>("int jail_attach_jd(int fd)");
-const jail_remove_jd = cFunction<[number], number>("int jail_remove_jd(int fd)");
 
 const actionFlags = { create: JAIL_CREATE, update: JAIL_UPDATE, attach: JAIL_ATTACH } as const;
 
@@ -37,24 +33,8 @@ export function jailFlags(actions: readonly JailAction[]): number {
   return actions.reduce((sum, action) => sum | actionFlags[action], 0);
 }
 
-/** Room for the kernel's message, in bytes, as large as libjail's. */
-const ERRMSG_SIZE = 1024;
-const errmsg = room("errmsg", ERRMSG_SIZE);
-const INT_SIZE = 4;
 /** How often a query is repeated when a value grew between being measured and being read. */
 const QUERY_ATTEMPTS = 4;
-
-function callJail(
-  call: "jail_set" | "jail_get",
-  object: string,
-  pairs: readonly IovPair[],
-  flags: number,
-): { jid: number; iov: IovMemory } {
-  const iov = layOutIovec([...pairs, errmsg]);
-  const invoke = call === "jail_set" ? jail_set : jail_get;
-  const kernelText = () => decodeCString(valueAt(iov, pairs.length));
-  return { jid: syscall({ call, object, kernelText }, () => invoke(iov.memory, iov.count, flags)), iov };
-}
 
 /**
  * Creates or changes a jail, jail_set(2).
@@ -181,11 +161,6 @@ function decodeValues(parameters: Parameters, iov: IovMemory): Record<string, un
   return values;
 }
 
-function describeKey(key: JailKey): string {
-  if ("name" in key) return key.name;
-  return "jid" in key ? String(key.jid) : `after ${key.lastjid}`;
-}
-
 /** The id of the jail with this name, or undefined when there is none. */
 export function jailId(name: string): number | undefined {
   return unlessAbsent(() => jailGet({ name }, {}).jid);
@@ -238,31 +213,4 @@ export function jailAttach(jid: number): void {
  */
 export function jailRemove(jid: number): void {
   syscall({ call: "jail_remove", object: String(jid) }, () => jail_remove(jid));
-}
-
-/**
- * A descriptor of a jail, from FreeBSD 15 on; it names this jail even when another one gets its id. Close it after use.
- *
- * @param options `own`: the jail is removed when the last descriptor that owns it is closed.
- * @throws {SyscallError} EINVAL on an older kernel, ENOENT when there is no such jail.
- */
-export function jailDescriptor(key: JailKey, options: { readonly own?: boolean } = {}): number {
-  const pairs = [...encodeJailParams(key), room("desc", INT_SIZE)];
-  const { iov } = callJail("jail_get", describeKey(key), pairs, options.own ? JAIL_OWN_DESC : JAIL_GET_DESC);
-  return valueAt(iov, pairs.length - 1).readInt32LE(0);
-}
-
-/** Id of the jail that a descriptor is of, from FreeBSD 15 on. @throws {SyscallError} ENOENT when it is gone. */
-export function jailOfDescriptor(fd: number): number {
-  return callJail("jail_get", `descriptor ${fd}`, encodeJailParams({ desc: fd }), JAIL_USE_DESC).jid;
-}
-
-/** {@link jailAttach} by descriptor, from FreeBSD 15 on. */
-export function jailAttachDescriptor(fd: number): void {
-  syscall({ call: "jail_attach_jd", object: String(fd) }, () => jail_attach_jd(fd));
-}
-
-/** {@link jailRemove} by descriptor, from FreeBSD 15 on. */
-export function jailRemoveDescriptor(fd: number): void {
-  syscall({ call: "jail_remove_jd", object: String(fd) }, () => jail_remove_jd(fd));
 }

@@ -1,7 +1,8 @@
 import { SyscallError } from "../../errno.ts";
 import { DIOCGETSTATUSNV, DIOCSTART, DIOCSTOP, pfiocNv } from "../abi/pf.ts";
 import { DIOCGETSTATUS, pfStatus } from "../abi/pf14.ts";
-import { closeDevice, type IoctlCall, type IoctlReply, ioctlOn, openDevice } from "../control.ts";
+import { type IoctlCall, type IoctlReply, ioctlOn, openDevice } from "../control.ts";
+import type { Fd } from "../fd.ts";
 import { type NvList, packNvlist, unpackNvlist } from "./nvlist.ts";
 
 const PF_DEVICE = "/dev/pf";
@@ -11,7 +12,7 @@ const NV_ROOM_LIMIT = 1 << 20;
 
 /** pf opened for reading and writing, pf(4). Dispose of it after use. */
 export class PfDevice implements Disposable {
-  readonly #fd: number;
+  readonly #fd: Fd;
   /** Release 15 has none of the requests any more that have a form by names; each release that lacks one has all of those. */
   #onlyByNames = false;
 
@@ -21,7 +22,7 @@ export class PfDevice implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    closeDevice(this.#fd);
+    this.#fd.close();
   }
 
   /** Makes one of pf's ioctls. @throws {SyscallError} named after it. */

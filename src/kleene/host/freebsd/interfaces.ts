@@ -1,6 +1,7 @@
 import { addRemedyHook } from "../../../ffi/errno.ts";
 import {
   bpf,
+  ControlSockets,
   ifaddr,
   ifaddrs,
   ifclone,
@@ -203,7 +204,7 @@ function shown(
 }
 
 /** Kept: a command changes interfaces several times. */
-const sockets = new Map<number, number>();
+const sockets = new ControlSockets();
 
 function attempt<T>(what: string, act: () => T): T {
   try {
