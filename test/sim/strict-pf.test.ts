@@ -9,11 +9,11 @@ import {
   DIOCRCLRTABLES,
   DIOCRINADEFINE,
   DIOCXBEGIN,
-  pfiocRule,
-  pfiocTable,
-  pfiocTrans,
-  pfiocTransE,
-  pfrTable,
+  pfioc_rule,
+  pfioc_table,
+  pfioc_trans,
+  pfioc_trans_e,
+  pfr_table,
 } from "../../src/ffi/freebsd/abi/pf.ts";
 import type { IoctlCall } from "../../src/ffi/freebsd/control.ts";
 import { pf } from "../../src/ffi/freebsd/index.ts";
@@ -27,18 +27,18 @@ const simulator = new Simulator({ release: 15, real: false });
 after(() => simulator[Symbol.dispose]());
 
 const pass: pf.PfRule = { action: "pass", quick: true, keepState: true };
-const RULE = pfiocRule.fields.rule[0];
+const RULE = pfioc_rule.fields.rule[0];
 
 /** Sends a rule with one byte changed; the main ruleset is open for it. */
 function addRule(device: pf.PfDevice, offset: number, value: number): void {
-  const data = pfiocTransE.encode({ rs_num: 1 });
+  const data = pfioc_trans_e.encode({ rs_num: 1 });
   const begin = {
     ioctl: DIOCXBEGIN,
     object: "",
-    argument: pfiocTrans.encode({ size: 1, esize: pfiocTransE.size }),
-    pointee: { at: pfiocTrans.fields.array[0], data },
+    argument: pfioc_trans.encode({ size: 1, esize: pfioc_trans_e.size }),
+    pointee: { at: pfioc_trans.fields.array[0], data },
   };
-  const ticket = pfiocTransE.decode(device.ioctl(begin).pointee).ticket;
+  const ticket = pfioc_trans_e.decode(device.ioctl(begin).pointee).ticket;
   const { argument } = encodeRuleAddition("", pass, ticket, preparePool(device, pass));
   argument[RULE + offset] = value;
   device.ioctl({ ioctl: DIOCADDRULE, object: "", argument });
@@ -79,8 +79,8 @@ test("transactions are of the rulesets that rules are in", () => {
     const begin = (rs_num: number) => ({
       ioctl: DIOCXBEGIN,
       object: "",
-      argument: pfiocTrans.encode({ size: 1, esize: pfiocTransE.size }),
-      pointee: { at: pfiocTrans.fields.array[0], data: pfiocTransE.encode({ rs_num }) },
+      argument: pfioc_trans.encode({ size: 1, esize: pfioc_trans_e.size }),
+      pointee: { at: pfioc_trans.fields.array[0], data: pfioc_trans_e.encode({ rs_num }) },
     });
     for (const number of [0, 3, 5, 7]) assert.throws(() => device.ioctl(begin(number)), { code: "EINVAL" });
   });
@@ -89,12 +89,12 @@ test("transactions are of the rulesets that rules are in", () => {
 test("tables: flags, names and anchors", () => {
   simulator.use();
   pf.withPf((device) => {
-    const add = (table: Parameters<typeof pfrTable.encode>[0]) =>
+    const add = (table: Parameters<typeof pfr_table.encode>[0]) =>
       device.ioctl({
         ioctl: DIOCRADDTABLES,
         object: "",
-        argument: pfiocTable.encode({ pfrio_esize: pfrTable.size, pfrio_size: 1 }),
-        pointee: { at: pfiocTable.fields.pfrio_buffer[0], data: pfrTable.encode(table) },
+        argument: pfioc_table.encode({ pfrio_esize: pfr_table.size, pfrio_size: 1 }),
+        pointee: { at: pfioc_table.fields.pfrio_buffer[0], data: pfr_table.encode(table) },
       });
     const PERSIST = 1;
     const CONST = 2;
@@ -105,8 +105,8 @@ test("tables: flags, names and anchors", () => {
       { pfrt_name: "t", pfrt_anchor: "_pf", pfrt_flags: PERSIST },
     ])
       assert.throws(() => add(refused), { code: "EINVAL" });
-    const send = (ioctl: IoctlCall["ioctl"], fields: Parameters<typeof pfiocTable.encode>[0]) =>
-      device.ioctl({ ioctl, object: "", argument: pfiocTable.encode(fields) });
+    const send = (ioctl: IoctlCall["ioctl"], fields: Parameters<typeof pfioc_table.encode>[0]) =>
+      device.ioctl({ ioctl, object: "", argument: pfioc_table.encode(fields) });
     const table = { pfrt_anchor: "", pfrt_name: "t" };
     assert.throws(() => send(DIOCRINADEFINE, { pfrio_table: table, pfrio_esize: 20 }), { code: "EBUSY" });
     assert.throws(() => send(DIOCRCLRTABLES, { pfrio_table: { pfrt_anchor: "none" } }), { code: "ENOENT" });

@@ -1,8 +1,8 @@
 /** What the simulated kernel refuses of interfaces, jails, mounts, limits, variables and device rulesets: what no record shows. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { DEVFSIO_RADD, DEVFSIO_SAPPLY, devfsRule } from "../../src/ffi/freebsd/abi/devfs.ts";
-import { in6Aliasreq, inAliasreq } from "../../src/ffi/freebsd/abi/interface.ts";
+import { DEVFSIO_RADD, DEVFSIO_SAPPLY, devfs_rule } from "../../src/ffi/freebsd/abi/devfs.ts";
+import { in_aliasreq, in6_aliasreq } from "../../src/ffi/freebsd/abi/interface.ts";
 import { type IoctlCall, interfaceIoctl, ioctlOn, openDevice } from "../../src/ffi/freebsd/control.ts";
 import { encodeDevfsRule } from "../../src/ffi/freebsd/devfs.ts";
 import { encodeAlias } from "../../src/ffi/freebsd/ifaddr.ts";
@@ -37,16 +37,16 @@ function altered(call: IoctlCall, offset: number, value: number): IoctlCall {
 const alias = encodeAlias({ interface: "lo1", address: "10.2.3.1" });
 const alias6 = encodeAlias({ interface: "lo1", address: "fd00::1" });
 const IFF_NOARP = 0x80;
-const [address6] = in6Aliasreq.fields.ifra_addr;
+const [address6] = in6_aliasreq.fields.ifra_addr;
 
 for (const [what, call, code] of [
   ["a flag that is not IFF_UP", encodeFlags("lo1", interfaces.interfaceFlags("lo1") | IFF_NOARP), "EINVAL"],
-  ["an IPv4 address of carp(4)", altered(alias, inAliasreq.size - 4, 1), "EPROTONOSUPPORT"],
-  ["an IPv6 address of carp(4)", altered(alias6, in6Aliasreq.size - 8, 1), "EPROTONOSUPPORT"],
+  ["an IPv4 address of carp(4)", altered(alias, in_aliasreq.size - 4, 1), "EPROTONOSUPPORT"],
+  ["an IPv6 address of carp(4)", altered(alias6, in6_aliasreq.size - 8, 1), "EPROTONOSUPPORT"],
   ["an IPv6 peer", altered(alias6, address6 + 28, 28), "EINVAL"],
   ["an IPv6 port", altered(alias6, address6 + 2, 1), "EINVAL"],
   ["an IPv6 scope", altered(alias6, address6 + 24, 1), "EINVAL"],
-  ["an IPv6 flag of the kernel's own", altered(alias6, in6Aliasreq.fields.ifra_flags[0], 0x04), "EINVAL"],
+  ["an IPv6 flag of the kernel's own", altered(alias6, in6_aliasreq.fields.ifra_flags[0], 0x04), "EINVAL"],
 ] as const)
   test(`interfaces: ${what} is ${code}`, () => assert.throws(() => interfaceIoctl(call), { code }));
 
@@ -142,9 +142,9 @@ test("variables: truth values, the security level, and one to be written alone",
 test("device rulesets: rules without their mark, of no ruleset, and of one that is not there", () => {
   using fd = openDevice("/dev", "read");
   const rule = encodeDevfsRule(9, { path: "null", action: "unhide" });
-  const with_ = (fields: Parameters<typeof devfsRule.encode>[0]): IoctlCall => {
-    const decoded = devfsRule.decode(rule.argument);
-    return { ...rule, ioctl: DEVFSIO_RADD, argument: devfsRule.encode({ ...decoded, ...fields }) };
+  const with_ = (fields: Parameters<typeof devfs_rule.encode>[0]): IoctlCall => {
+    const decoded = devfs_rule.decode(rule.argument);
+    return { ...rule, ioctl: DEVFSIO_RADD, argument: devfs_rule.encode({ ...decoded, ...fields }) };
   };
   for (const [fields, code] of [
     [{ dr_magic: 1 }, "ERPCMISMATCH"],

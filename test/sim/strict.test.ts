@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import {
-  in6Aliasreq,
-  inAliasreq,
+  in_aliasreq,
+  in6_aliasreq,
   SIOCAIFADDR,
   SIOCAIFADDR_IN6,
   SIOCDIFADDR,
@@ -14,9 +14,9 @@ import {
   DIOCRDELADDRS,
   DIOCRSETADDRS,
   DIOCXBEGIN,
-  pfiocRule,
-  pfiocTable,
-  pfiocTrans,
+  pfioc_rule,
+  pfioc_table,
+  pfioc_trans,
 } from "../../src/ffi/freebsd/abi/pf.ts";
 import { AF_INET6 } from "../../src/ffi/freebsd/abi/socket.ts";
 import { type IoctlCall, interfaceIoctl } from "../../src/ffi/freebsd/control.ts";
@@ -42,18 +42,18 @@ const alias6 = encodeAlias({ interface: "lo1", address: "fd00::1" });
 const removal = encodeAliasRemoval("lo1", "10.2.3.1");
 
 for (const [what, call] of [
-  ["an address without its length", altered(alias, inAliasreq.fields.ifra_addr[0], 0)],
-  ["an address of no family", altered(alias, inAliasreq.fields.ifra_addr[0] + 1, 0)],
+  ["an address without its length", altered(alias, in_aliasreq.fields.ifra_addr[0], 0)],
+  ["an address of no family", altered(alias, in_aliasreq.fields.ifra_addr[0] + 1, 0)],
   [
     "a mask without its length, for which the address's class would be taken",
-    altered(alias, inAliasreq.fields.ifra_mask[0], 0),
+    altered(alias, in_aliasreq.fields.ifra_mask[0], 0),
   ],
-  ["a mask with a hole", altered(alias, inAliasreq.fields.ifra_mask[0] + 4, 0x0f)],
+  ["a mask with a hole", altered(alias, in_aliasreq.fields.ifra_mask[0] + 4, 0x0f)],
   ["a removal without an address, which would take the first one", altered(removal, 16, 0)],
   ["an IPv6 address on a socket of IPv4", { ...alias6, family: 2 }],
   ["an IPv4 address on a socket of IPv6", { ...alias, family: AF_INET6 }],
-  ["an IPv6 lifetime that ends", altered(alias6, in6Aliasreq.fields.ifra_lifetime[0] + 16, 9)],
-  ["an IPv6 mask of no length", altered(alias6, in6Aliasreq.fields.ifra_prefixmask[0], 0)],
+  ["an IPv6 lifetime that ends", altered(alias6, in6_aliasreq.fields.ifra_lifetime[0] + 16, 9)],
+  ["an IPv6 mask of no length", altered(alias6, in6_aliasreq.fields.ifra_prefixmask[0], 0)],
 ] as const)
   test(`an interface's request with ${what} is EINVAL`, () => {
     assert.throws(() => interfaceIoctl(call), { code: "EINVAL" });
@@ -91,18 +91,18 @@ test("mounts: an option that the file system does not know, a missing directory"
 test("pf: wrong sizes of elements, stale tickets, and a rule outside of a transaction", () => {
   pf.withPf((device) => {
     const send = (ioctl: IoctlCall["ioctl"], argument: Buffer) => device.ioctl({ ioctl, object: "", argument });
-    assert.throws(() => send(DIOCXBEGIN, pfiocTrans.encode({ size: 1, esize: 8 })), { code: "ENODEV" });
-    assert.throws(() => send(DIOCRSETADDRS, pfiocTable.encode({ pfrio_esize: 16 })), { code: "ENODEV" });
+    assert.throws(() => send(DIOCXBEGIN, pfioc_trans.encode({ size: 1, esize: 8 })), { code: "ENODEV" });
+    assert.throws(() => send(DIOCRSETADDRS, pfioc_table.encode({ pfrio_esize: 16 })), { code: "ENODEV" });
     const table = { pfrt_anchor: "none", pfrt_name: "t" };
-    assert.throws(() => send(DIOCRSETADDRS, pfiocTable.encode({ pfrio_table: table, pfrio_esize: 20 })), {
+    assert.throws(() => send(DIOCRSETADDRS, pfioc_table.encode({ pfrio_table: table, pfrio_esize: 20 })), {
       code: "ESRCH",
     });
     const PFR_FLAG_ATOMIC = 1;
     for (const request of [DIOCRADDADDRS, DIOCRDELADDRS, DIOCRSETADDRS])
-      assert.throws(() => send(request, pfiocTable.encode({ pfrio_esize: 20, pfrio_flags: PFR_FLAG_ATOMIC })), {
+      assert.throws(() => send(request, pfioc_table.encode({ pfrio_esize: 20, pfrio_flags: PFR_FLAG_ATOMIC })), {
         code: "EINVAL",
       });
-    assert.throws(() => send(DIOCADDRULE, pfiocRule.encode({ anchor: "none" })), { code: "EINVAL" });
-    assert.throws(() => send(DIOCADDRULE, pfiocRule.encode({ ticket: 99 })), { code: "EBUSY" });
+    assert.throws(() => send(DIOCADDRULE, pfioc_rule.encode({ anchor: "none" })), { code: "EINVAL" });
+    assert.throws(() => send(DIOCADDRULE, pfioc_rule.encode({ ticket: 99 })), { code: "EBUSY" });
   });
 });

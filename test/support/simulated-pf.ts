@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { PFI_IFLAG_SKIP, pfiocIface } from "../../src/ffi/freebsd/abi/pf.ts";
+import { PFI_IFLAG_SKIP, pfioc_iface } from "../../src/ffi/freebsd/abi/pf.ts";
 import { pf } from "../../src/ffi/freebsd/index.ts";
 import { iowr } from "../../src/ffi/ioc.ts";
 import { openLibrary } from "../../src/ffi/library.ts";
@@ -27,7 +27,7 @@ export interface Verdict {
 }
 
 /** An administrator's: klee has no use for it. */
-const DIOCSETIFFLAG = { cName: "DIOCSETIFFLAG", header: "net/pfvar.h", request: iowr("D", 89, pfiocIface) };
+const DIOCSETIFFLAG = { cName: "DIOCSETIFFLAG", header: "net/pfvar.h", request: iowr("D", 89, pfioc_iface) };
 const ANSWER_SIZE = 4096;
 const UP_LOOPBACK = 0x8049;
 const UP_ETHERNET = 0x8843;
@@ -124,7 +124,7 @@ export class SimulatedPf extends Judge implements Disposable {
 
   /** What `set skip on NAME` does when pf.conf is loaded. */
   skip(name: string): void {
-    const argument = pfiocIface.encode({ pfiio_name: name, pfiio_flags: PFI_IFLAG_SKIP });
+    const argument = pfioc_iface.encode({ pfiio_name: name, pfiio_flags: PFI_IFLAG_SKIP });
     pf.withPf((device) => device.ioctl({ ioctl: DIOCSETIFFLAG, object: name, argument }));
   }
 

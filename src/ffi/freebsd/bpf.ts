@@ -11,9 +11,9 @@ import {
   BIOCSHDRCMPLT,
   BPF_ALIGNMENT,
   BPF_D_IN,
-  bpfHdr,
-  bpfInsn,
-  bpfProgram,
+  bpf_hdr,
+  bpf_insn,
+  bpf_program,
 } from "./abi/bpf.ts";
 import { ifreq } from "./abi/interface.ts";
 import { iovec } from "./abi/uio.ts";
@@ -58,7 +58,7 @@ function prepare(fd: Fd, name: string): number {
 
 /** The calls that tie a device to an interface: what is asked for comes at once, as sent, and nothing else does. */
 export function encodeBinding(name: string): IoctlCall[] {
-  const instructions = Buffer.concat(probeFilter.map((instruction) => bpfInsn.encode(instruction)));
+  const instructions = Buffer.concat(probeFilter.map((instruction) => bpf_insn.encode(instruction)));
   return [
     numberCall(BIOCIMMEDIATE, name, 1),
     { ioctl: BIOCSETIF, object: name, argument: ifreq.encode({ ifr_name: name }) },
@@ -67,8 +67,8 @@ export function encodeBinding(name: string): IoctlCall[] {
     {
       ioctl: BIOCSETF,
       object: name,
-      argument: bpfProgram.encode({ bf_len: probeFilter.length }),
-      pointee: { at: bpfProgram.fields.bf_insns[0], data: instructions },
+      argument: bpf_program.encode({ bf_len: probeFilter.length }),
+      pointee: { at: bpf_program.fields.bf_insns[0], data: instructions },
     },
   ];
 }
@@ -98,8 +98,8 @@ function receive({ number }: Fd, name: string, size: number): Buffer[] {
 /** The frames of a read: each with its header, and padded. */
 export function decodeFrames(bytes: Buffer): Buffer[] {
   const frames: Buffer[] = [];
-  for (let at = 0; at + bpfHdr.size <= bytes.length; ) {
-    const { bh_caplen, bh_hdrlen } = bpfHdr.decode(bytes, at);
+  for (let at = 0; at + bpf_hdr.size <= bytes.length; ) {
+    const { bh_caplen, bh_hdrlen } = bpf_hdr.decode(bytes, at);
     if (bh_hdrlen === 0) break;
     frames.push(bytes.subarray(at + bh_hdrlen, at + bh_hdrlen + bh_caplen));
     at += Math.ceil((bh_hdrlen + bh_caplen) / BPF_ALIGNMENT) * BPF_ALIGNMENT;

@@ -11,7 +11,7 @@ import {
   DRB_HIDE,
   DRB_UNHIDE,
   DRC_PATHPTRN,
-  devfsRule,
+  devfs_rule,
 } from "./abi/devfs.ts";
 import { type IoctlCall, ioctlOn, openDevice } from "./control.ts";
 import type { Fd } from "./fd.ts";
@@ -43,7 +43,7 @@ export function encodeDevfsRule(ruleset: number, { path, action }: DevfsRule): I
   return {
     ioctl: DEVFSIO_RADD,
     object: `ruleset ${ruleset}`,
-    argument: devfsRule.encode({
+    argument: devfs_rule.encode({
       dr_magic: DEVFS_MAGIC,
       dr_id: rulesetCell(ruleset).readUInt16LE(0) * 0x10000,
       ...(path !== undefined && { dr_icond: DRC_PATHPTRN, dr_pathptrn: path }),

@@ -4,14 +4,6 @@ import { cBytes, type DataPart, offsetCell, timespecs } from "../file-parts.ts";
 import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
-  DT_BLK,
-  DT_CHR,
-  DT_DIR,
-  DT_FIFO,
-  DT_LNK,
-  DT_REG,
-  DT_SOCK,
-  DT_UNKNOWN,
   dirent,
   EXTATTR_NAMESPACE_SYSTEM,
   EXTATTR_NAMESPACE_USER,
@@ -27,6 +19,7 @@ import { Fd } from "./fd.ts";
 import { cFunction, syscall } from "./libc.ts";
 
 export type { DataPart } from "../file-parts.ts";
+export { DT_BLK, DT_CHR, DT_DIR, DT_FIFO, DT_LNK, DT_REG, DT_SOCK, DT_UNKNOWN } from "./abi/directory.ts";
 
 const openat = cFunction<[number, Buffer, number], number>("int openat(int fd, const void *path, int flags, ...)");
 const fstatat = cFunction<[number, Buffer, Buffer, number], number>(
@@ -39,20 +32,20 @@ const getdirentries = cFunction<[number, Buffer, number, Buffer], number>(
   "intptr_t getdirentries(int fd, void *buf, size_t nbytes, void *basep)",
 );
 const lseek = cFunction<[number, number, number], number>("int64_t lseek(int fildes, int64_t offset, int whence)");
-const copyFileRange = cFunction<[number, Buffer, number, Buffer, number, number], number>(
+const copy_file_range = cFunction<[number, Buffer, number, Buffer, number, number], number>(
   "intptr_t copy_file_range(int infd, void *inoffp, int outfd, void *outoffp, size_t len, unsigned int flags)",
 );
 const fstatfs = cFunction<[number, Buffer], number>("int fstatfs(int fd, void *buf)");
 const utimensat = cFunction<[number, Buffer, Buffer, number], number>(
   "int utimensat(int fd, const void *path, const void *times, int flag)",
 );
-const extattrListFd = cFunction<[number, number, Buffer, number], number>(
+const extattr_list_fd = cFunction<[number, number, Buffer, number], number>(
   "intptr_t extattr_list_fd(int fd, int attrnamespace, void *data, size_t nbytes)",
 );
-const extattrGetFd = cFunction<[number, number, Buffer, Buffer, number], number>(
+const extattr_get_fd = cFunction<[number, number, Buffer, Buffer, number], number>(
   "intptr_t extattr_get_fd(int fd, int attrnamespace, const void *attrname, void *data, size_t nbytes)",
 );
-const extattrSetLink = cFunction<[Buffer, number, Buffer, Buffer, number], number>(
+const extattr_set_link = cFunction<[Buffer, number, Buffer, Buffer, number], number>(
   "intptr_t extattr_set_link(const void *path, int attrnamespace, const void *attrname, const void *data, size_t nbytes)",
 );
 
@@ -69,12 +62,9 @@ type Descriptor = Pick<Fd, "number">;
 /** What a directory has under a name. */
 export interface DirectoryEntry {
   readonly name: Buffer;
-  /** One of {@link types}, or DT_UNKNOWN: the file system does not tell. */
+  /** DT_* of dirent.h; DT_UNKNOWN: the file system does not tell. */
   readonly type: number;
 }
-
-/** `d_type` of dirent.h. */
-export const types = { DT_UNKNOWN, DT_FIFO, DT_CHR, DT_DIR, DT_BLK, DT_REG, DT_LNK, DT_SOCK } as const;
 
 /** The namespaces of extattr(2). */
 export const namespaces = { user: EXTATTR_NAMESPACE_USER, system: EXTATTR_NAMESPACE_SYSTEM } as const;
@@ -175,7 +165,7 @@ export function nextData(fd: number, offset: number): DataPart | undefined {
  */
 export function copyRange(from: number, to: number, offset: number, length: number): number {
   const [source, target] = [offsetCell(offset), offsetCell(offset)];
-  return syscall({ call: "copy_file_range", object: "" }, () => copyFileRange(from, source, to, target, length, 0));
+  return syscall({ call: "copy_file_range", object: "" }, () => copy_file_range(from, source, to, target, length, 0));
 }
 
 /** Name of the file system that holds an open file, fstatfs(2): `zfs`, `devfs`. @throws {SyscallError} */
@@ -188,7 +178,7 @@ export function fileSystemOf(fd: number): string {
 /** Names of an open file's extended attributes in a namespace, extattr_list_fd(2); none where its file system has none. */
 export function attributeNames(fd: number, namespace: AttributeNamespace): string[] {
   const list = Buffer.alloc(LIST_BYTES);
-  const ask = () => extattrListFd(fd, namespaces[namespace], list, list.length);
+  const ask = () => extattr_list_fd(fd, namespaces[namespace], list, list.length);
   const length = orNone(() => syscall({ call: "extattr_list_fd", object: namespace }, ask)) ?? 0;
   const names: string[] = [];
   // Each name has its length before it.
@@ -200,7 +190,7 @@ export function attributeNames(fd: number, namespace: AttributeNamespace): strin
 /** An extended attribute's value, extattr_get_fd(2); undefined when there is none. @throws {SyscallError} */
 export function attribute(fd: number, namespace: AttributeNamespace, name: string): Buffer | undefined {
   const [cName, value] = [cBytes(Buffer.from(name, "latin1")), Buffer.alloc(VALUE_BYTES)];
-  const ask = () => extattrGetFd(fd, namespaces[namespace], cName, value, value.length);
+  const ask = () => extattr_get_fd(fd, namespaces[namespace], cName, value, value.length);
   const length = orNone(() => syscall({ call: "extattr_get_fd", object: name }, ask));
   return length === undefined ? undefined : Buffer.from(value.subarray(0, length));
 }
@@ -210,7 +200,7 @@ export function setAttribute(path: Buffer, namespace: AttributeNamespace, name: 
   const [cPath, cName] = [cBytes(path), cBytes(Buffer.from(name, "latin1"))];
   // koffi passes no pointer to an empty array.
   const bytes = value.length === 0 ? Buffer.alloc(1) : value;
-  const set = () => extattrSetLink(cPath, namespaces[namespace], cName, bytes, value.length);
+  const set = () => extattr_set_link(cPath, namespaces[namespace], cName, bytes, value.length);
   syscall({ call: "extattr_set_link", object: name }, set);
 }
 

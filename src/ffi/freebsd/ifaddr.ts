@@ -2,16 +2,16 @@ import { encodeInet, encodeInet6, isIPv6, netmask } from "../inet.ts";
 import {
   IN6_IFF_NODAD,
   ifreq,
-  in6Aliasreq,
-  in6Ifreq,
-  inAliasreq,
+  in_aliasreq,
+  in6_aliasreq,
+  in6_ifreq,
   ND6_INFINITE_LIFETIME,
   SIOCAIFADDR,
   SIOCAIFADDR_IN6,
   SIOCDIFADDR,
   SIOCDIFADDR_IN6,
 } from "./abi/interface.ts";
-import { AF_INET, AF_INET6, sockaddrIn, sockaddrIn6 } from "./abi/socket.ts";
+import { AF_INET, AF_INET6, sockaddr_in, sockaddr_in6 } from "./abi/socket.ts";
 import { type IoctlCall, interfaceIoctl } from "./control.ts";
 
 /** An address of an interface. */
@@ -28,11 +28,11 @@ export interface Alias {
 }
 
 function inet(address: Buffer) {
-  return { sin_len: sockaddrIn.size, sin_family: AF_INET, sin_addr: address };
+  return { sin_len: sockaddr_in.size, sin_family: AF_INET, sin_addr: address };
 }
 
 function inet6(address: Buffer) {
-  return { sin6_len: sockaddrIn6.size, sin6_family: AF_INET6, sin6_addr: address };
+  return { sin6_len: sockaddr_in6.size, sin6_family: AF_INET6, sin6_addr: address };
 }
 
 /**
@@ -48,7 +48,7 @@ export function encodeAlias(alias: Alias): IoctlCall {
       ioctl: SIOCAIFADDR_IN6,
       object: `${name} ${address}/${prefixLength}`,
       family: AF_INET6,
-      argument: in6Aliasreq.encode({
+      argument: in6_aliasreq.encode({
         ifra_name: name,
         ifra_addr: inet6(encodeInet6(address)),
         ifra_prefixmask: inet6(netmask(prefixLength, 16)),
@@ -62,7 +62,7 @@ export function encodeAlias(alias: Alias): IoctlCall {
     ioctl: SIOCAIFADDR,
     object: `${name} ${address}/${prefixLength}`,
     family: AF_INET,
-    argument: inAliasreq.encode({
+    argument: in_aliasreq.encode({
       ifra_name: name,
       ifra_addr: inet(encodeInet(address)),
       ...(broadcast !== undefined && { ifra_broadaddr: inet(encodeInet(broadcast)) }),
@@ -80,7 +80,7 @@ export function encodeAlias(alias: Alias): IoctlCall {
 export function encodeAliasRemoval(name: string, address: string): IoctlCall {
   const object = `${name} ${address}`;
   if (isIPv6(address)) {
-    const argument = in6Ifreq.encode({ ifr_name: name, ifr_addr: inet6(encodeInet6(address)) });
+    const argument = in6_ifreq.encode({ ifr_name: name, ifr_addr: inet6(encodeInet6(address)) });
     return { ioctl: SIOCDIFADDR_IN6, object, family: AF_INET6, argument };
   }
   const argument = ifreq.encode({ ifr_name: name, ifr_addr: inet(encodeInet(address)) });

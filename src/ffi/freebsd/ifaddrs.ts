@@ -1,7 +1,7 @@
 import { formatLinkAddress } from "../ethernet.ts";
 import { formatAddress, prefixLengthOf } from "../inet.ts";
 import { IFF_LOOPBACK, IFF_POINTOPOINT, IFF_UP, IFNAMSIZ, ifaddrs } from "./abi/interface.ts";
-import { AF_INET, AF_INET6, AF_LINK, sockaddr, sockaddrDl, sockaddrIn, sockaddrIn6 } from "./abi/socket.ts";
+import { AF_INET, AF_INET6, AF_LINK, sockaddr, sockaddr_dl, sockaddr_in, sockaddr_in6 } from "./abi/socket.ts";
 import { cFunction, readCString, readMemory, syscall } from "./libc.ts";
 
 const getifaddrs = cFunction<[Buffer], number>("int getifaddrs(void *ifap)");
@@ -77,7 +77,7 @@ function padded(address: Buffer | undefined, size: number): Buffer {
 }
 
 function decodeLink(address: Buffer | undefined): Pick<NetworkInterface, "index" | "linkAddress"> {
-  const { sdl_index, sdl_nlen, sdl_alen, sdl_data } = sockaddrDl.decode(padded(address, sockaddrDl.size));
+  const { sdl_index, sdl_nlen, sdl_alen, sdl_data } = sockaddr_dl.decode(padded(address, sockaddr_dl.size));
   const link = sdl_data.subarray(sdl_nlen, sdl_nlen + sdl_alen);
   return {
     index: sdl_index,
@@ -86,23 +86,23 @@ function decodeLink(address: Buffer | undefined): Pick<NetworkInterface, "index"
 }
 
 function decodeInet({ address, netmask, destination }: RawInterfaceAddress): InterfaceAddress {
-  const text = (from: Buffer | undefined) => formatAddress(sockaddrIn.decode(padded(from, sockaddrIn.size)).sin_addr);
+  const text = (from: Buffer | undefined) => formatAddress(sockaddr_in.decode(padded(from, sockaddr_in.size)).sin_addr);
   return {
     family: "inet",
     address: text(address),
-    prefixLength: prefixLengthOf(sockaddrIn.decode(padded(netmask, sockaddrIn.size)).sin_addr),
+    prefixLength: prefixLengthOf(sockaddr_in.decode(padded(netmask, sockaddr_in.size)).sin_addr),
     destination: familyOf(destination) === AF_INET ? text(destination) : undefined,
     scopeId: 0,
   };
 }
 
 function decodeInet6({ address, netmask, destination }: RawInterfaceAddress): InterfaceAddress {
-  const read = (from: Buffer | undefined) => unscope(sockaddrIn6.decode(padded(from, sockaddrIn6.size)));
+  const read = (from: Buffer | undefined) => unscope(sockaddr_in6.decode(padded(from, sockaddr_in6.size)));
   const { bytes, scopeId } = read(address);
   return {
     family: "inet6",
     address: formatAddress(bytes),
-    prefixLength: prefixLengthOf(sockaddrIn6.decode(padded(netmask, sockaddrIn6.size)).sin6_addr),
+    prefixLength: prefixLengthOf(sockaddr_in6.decode(padded(netmask, sockaddr_in6.size)).sin6_addr),
     destination: familyOf(destination) === AF_INET6 ? formatAddress(read(destination).bytes) : undefined,
     scopeId,
   };

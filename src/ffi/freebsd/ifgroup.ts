@@ -1,12 +1,12 @@
 import { SyscallError } from "../errno.ts";
 import { FieldError } from "../struct.ts";
-import { ifgReq, ifgroupreq, SIOCAIFGROUP, SIOCDIFGROUP, SIOCGIFGMEMB, SIOCGIFGROUP } from "./abi/interface.ts";
+import { ifg_req, ifgroupreq, SIOCAIFGROUP, SIOCDIFGROUP, SIOCGIFGMEMB, SIOCGIFGROUP } from "./abi/interface.ts";
 import { type IoctlCall, interfaceIoctl } from "./control.ts";
 
 /** How often a list is read again when it grew between being measured and being read. */
 const LIST_ATTEMPTS = 4;
 /** Room for so many names at first, in bytes; what is left of it stays empty. */
-const FIRST_ROOM = 256 * ifgReq.size;
+const FIRST_ROOM = 256 * ifg_req.size;
 
 /** The call that puts an interface into a group. @throws {FieldError} when a name does not fit 15 bytes. */
 export function encodeGroupAddition(name: string, group: string): IoctlCall {
@@ -37,8 +37,8 @@ export function encodeGroupQuery(list: "groups" | "members", name: string, size:
 /** Reads the names out of a list of `struct ifg_req`. */
 export function decodeGroupList(list: Buffer): string[] {
   return Array.from(
-    { length: Math.floor(list.length / ifgReq.size) },
-    (_, index) => ifgReq.decode(list, index * ifgReq.size).ifgrq_group,
+    { length: Math.floor(list.length / ifg_req.size) },
+    (_, index) => ifg_req.decode(list, index * ifg_req.size).ifgrq_group,
   ).filter((name) => name !== "");
 }
 

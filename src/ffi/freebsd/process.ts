@@ -5,7 +5,7 @@ import {
   KERN_PROC_ARGS,
   KERN_PROC_PID,
   KERN_PROC_PROC,
-  kinfoProc,
+  kinfo_proc,
   SSTOP,
   SZOMB,
   timeval,
@@ -37,7 +37,7 @@ export interface Process {
 }
 
 /** Room for the processes of most hosts, in bytes. */
-const ROOM = 256 * kinfoProc.size;
+const ROOM = 256 * kinfo_proc.size;
 
 const getpagesize = cFunction<[], number>("int getpagesize(void)");
 
@@ -49,10 +49,10 @@ export function pageSize(): number {
 /** Reads an array of `struct kinfo_proc`. @throws {FieldError} when the kernel's is of another size. */
 export function decodeProcesses(bytes: Buffer): Process[] {
   const processes: Process[] = [];
-  for (let at = 0; at + kinfoProc.size <= bytes.length; at += kinfoProc.size) {
-    const found = kinfoProc.decode(bytes, at);
-    if (found.ki_structsize !== kinfoProc.size)
-      throw new FieldError(`struct kinfo_proc has ${found.ki_structsize} bytes here, not ${kinfoProc.size}`);
+  for (let at = 0; at + kinfo_proc.size <= bytes.length; at += kinfo_proc.size) {
+    const found = kinfo_proc.decode(bytes, at);
+    if (found.ki_structsize !== kinfo_proc.size)
+      throw new FieldError(`struct kinfo_proc has ${found.ki_structsize} bytes here, not ${kinfo_proc.size}`);
     processes.push({
       pid: found.ki_pid,
       ppid: found.ki_ppid,

@@ -10,9 +10,9 @@ import {
   RTF_REJECT,
   RTF_UP,
   RTM_VERSION,
-  rtMsghdr,
+  rt_msghdr,
 } from "./abi/route.ts";
-import { AF_INET, AF_INET6, AF_LINK, sockaddrDl, sockaddrIn, sockaddrIn6 } from "./abi/socket.ts";
+import { AF_INET, AF_INET6, AF_LINK, sockaddr_dl, sockaddr_in, sockaddr_in6 } from "./abi/socket.ts";
 import { CTL_NET, NET_RT_DUMP, NET_RT_FLAGS } from "./abi/sysctl.ts";
 import { listInterfaces } from "./ifaddrs.ts";
 import { type Mib, sysctlBytesAt } from "./sysctl.ts";
@@ -61,7 +61,7 @@ export function neighboursMib(family: RouteFamily): Mib {
 /** The sockaddrs after a message's head, by their RTA_* bit. */
 function sockaddrs(message: Buffer, addrs: number): Map<number, Buffer> {
   const found = new Map<number, Buffer>();
-  let at: number = rtMsghdr.size;
+  let at: number = rt_msghdr.size;
   for (let bit = 1; bit <= addrs && at < message.length; bit <<= 1) {
     if ((addrs & bit) === 0) continue;
     const length = message[at] ?? 0;
@@ -73,19 +73,19 @@ function sockaddrs(message: Buffer, addrs: number): Map<number, Buffer> {
 
 /** The address in a sockaddr, whose trailing zeros may be cut off. */
 function addressBytes(family: RouteFamily, sockaddr: Buffer): Buffer {
-  const type = family === "inet" ? sockaddrIn : sockaddrIn6;
+  const type = family === "inet" ? sockaddr_in : sockaddr_in6;
   const whole = Buffer.alloc(type.size);
   sockaddr.copy(whole);
-  return family === "inet" ? sockaddrIn.decode(whole).sin_addr : sockaddrIn6.decode(whole).sin6_addr;
+  return family === "inet" ? sockaddr_in.decode(whole).sin_addr : sockaddr_in6.decode(whole).sin6_addr;
 }
 
 /** The messages of an answer, each with its sockaddrs by their RTA_* bit. */
 function* messages(answer: Buffer): Generator<{
-  readonly head: ReturnType<typeof rtMsghdr.decode>;
+  readonly head: ReturnType<typeof rt_msghdr.decode>;
   readonly addresses: Map<number, Buffer>;
 }> {
-  for (let at = 0; at + rtMsghdr.size <= answer.length; ) {
-    const head = rtMsghdr.decode(answer, at);
+  for (let at = 0; at + rt_msghdr.size <= answer.length; ) {
+    const head = rt_msghdr.decode(answer, at);
     if (head.rtm_msglen === 0) return;
     const addresses = sockaddrs(answer.subarray(at, at + head.rtm_msglen), head.rtm_addrs);
     at += head.rtm_msglen;
@@ -121,11 +121,11 @@ export function decodeNeighbours(answer: Buffer, family: RouteFamily): Neighbour
   return [...messages(answer)].flatMap(({ head, addresses }) => {
     const [address, link] = [addresses.get(RTA_DST), addresses.get(RTA_GATEWAY)];
     if (address === undefined || link === undefined || link[1] !== AF_LINK) return [];
-    const whole = Buffer.alloc(Math.max(sockaddrDl.size, link.length));
+    const whole = Buffer.alloc(Math.max(sockaddr_dl.size, link.length));
     link.copy(whole);
-    const { sdl_nlen, sdl_alen, sdl_index } = sockaddrDl.decode(whole);
+    const { sdl_nlen, sdl_alen, sdl_index } = sockaddr_dl.decode(whole);
     if (sdl_alen === 0) return [];
-    const start = sockaddrDl.fields.sdl_data[0] + sdl_nlen;
+    const start = sockaddr_dl.fields.sdl_data[0] + sdl_nlen;
     const linkAddress = formatLinkAddress(whole.subarray(start, start + sdl_alen));
     return [{ address: textOf(family, address), interfaceIndex: head.rtm_index || sdl_index, linkAddress }];
   });

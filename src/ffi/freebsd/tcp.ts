@@ -1,6 +1,6 @@
 import { SyscallError } from "../errno.ts";
 import { FieldError } from "../struct.ts";
-import { AF_INET, AF_INET6, sockaddrIn, sockaddrIn6 } from "./abi/socket.ts";
+import { AF_INET, AF_INET6, sockaddr_in, sockaddr_in6 } from "./abi/socket.ts";
 import { setSysctlBytes } from "./sysctl.ts";
 
 /** An end of a connection. */
@@ -17,12 +17,12 @@ const DROP = "net.inet.tcp.drop";
 function encodeEnd({ address, port }: TcpEnd): Buffer {
   const storage = Buffer.alloc(STORAGE_SIZE);
   if (address.length === 4)
-    sockaddrIn
-      .encode({ sin_len: sockaddrIn.size, sin_family: AF_INET, sin_port: port, sin_addr: address })
+    sockaddr_in
+      .encode({ sin_len: sockaddr_in.size, sin_family: AF_INET, sin_port: port, sin_addr: address })
       .copy(storage);
   else if (address.length === 16)
-    sockaddrIn6
-      .encode({ sin6_len: sockaddrIn6.size, sin6_family: AF_INET6, sin6_port: port, sin6_addr: address })
+    sockaddr_in6
+      .encode({ sin6_len: sockaddr_in6.size, sin6_family: AF_INET6, sin6_port: port, sin6_addr: address })
       .copy(storage);
   else throw new FieldError(`an address has 4 or 16 bytes, not ${address.length}`);
   return storage;

@@ -1,7 +1,7 @@
 /** As calls.test.ts, for sysctl, mounts, limits, modules, routes, device rulesets and datasets. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rtMsghdr } from "../../../src/ffi/freebsd/abi/route.ts";
+import { rt_msghdr } from "../../../src/ffi/freebsd/abi/route.ts";
 import { devfs, kld, mount, rctl, route, sysctl, zfs } from "../../../src/ffi/freebsd/index.ts";
 import { readMemory } from "../../../src/ffi/freebsd/libc.ts";
 import { useStandIn } from "./stand-in.ts";
@@ -29,8 +29,8 @@ function routeMessage(flags: number, index: number, addrs: number, sockaddrs: re
     const bytes = Buffer.from(hex, "hex");
     return Buffer.concat([bytes, Buffer.alloc((8 - (bytes.length % 8)) % 8)]);
   });
-  const length = rtMsghdr.size + Buffer.concat(tail).length;
-  const head = rtMsghdr.encode({
+  const length = rt_msghdr.size + Buffer.concat(tail).length;
+  const head = rt_msghdr.encode({
     rtm_msglen: length,
     rtm_version: 5,
     rtm_type: 4,

@@ -36,9 +36,13 @@ export async function readDeclarations(): Promise<AbiModule[]> {
     const ioctls: Ioctl[] = [];
     const constants: Record<string, number | bigint> = {};
     for (const [key, value] of Object.entries(exported)) {
-      if (isStruct(value)) structs.push(value);
-      else if (isIoctl(value)) ioctls.push(value);
-      else if (typeof value === "number" || typeof value === "bigint") constants[key] = value;
+      if (isStruct(value)) {
+        if (value.cName !== `struct ${key}`) throw new Error(`abi/${name} exports ${value.cName} as ${key}`);
+        structs.push(value);
+      } else if (isIoctl(value)) {
+        if (value.cName !== key) throw new Error(`abi/${name} exports ${value.cName} as ${key}`);
+        ioctls.push(value);
+      } else if (typeof value === "number" || typeof value === "bigint") constants[key] = value;
       else if (key === "errnoTable")
         for (const [number, [code]] of Object.entries(value as object)) constants[code] = Number(number);
       else if (!["headers", "since", "until"].includes(key))

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errnoTable } from "../../../src/ffi/freebsd/abi/errno.ts";
 import { O_RDWR } from "../../../src/ffi/freebsd/abi/fcntl.ts";
-import { DIOCXBEGIN, DIOCXCOMMIT, pfiocRule } from "../../../src/ffi/freebsd/abi/pf.ts";
-import { pfStatus } from "../../../src/ffi/freebsd/abi/pf14.ts";
+import { DIOCXBEGIN, DIOCXCOMMIT, pfioc_rule } from "../../../src/ffi/freebsd/abi/pf.ts";
+import { pf_status } from "../../../src/ffi/freebsd/abi/pf14.ts";
 import type { IoctlCall } from "../../../src/ffi/freebsd/control.ts";
 import { encodeStart, encodeStatusQuery, encodeStop } from "../../../src/ffi/freebsd/pf/device.ts";
 import type { PfRule, PfRuleset } from "../../../src/ffi/freebsd/pf/rule.ts";
@@ -148,8 +148,8 @@ const expectations: readonly Expectation[] = [
   read("kleene", "filter", { number: 1, anchorCall: "", rule: passAll }),
   count("kleene", "nat", 1),
   read("kleene", "nat", { number: 0, anchorCall: "", rule: natRead }),
-  ioctl(encodeRulesQuery("nosuch", "filter"), "EINVAL", (out) => assert.equal(out.length, pfiocRule.size)),
-  ioctl(encodeStatusQuery(), undefined, (out) => assert.equal(pfStatus.decode(out).running, 1)),
+  ioctl(encodeRulesQuery("nosuch", "filter"), "EINVAL", (out) => assert.equal(out.length, pfioc_rule.size)),
+  ioctl(encodeStatusQuery(), undefined, (out) => assert.equal(pf_status.decode(out).running, 1)),
   ioctl(encodeStop()),
   ioctl(encodeStop(), "ENOENT"),
 ];

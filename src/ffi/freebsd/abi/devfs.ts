@@ -16,7 +16,7 @@ export const DRB_HIDE = 0x1;
 export const DRB_UNHIDE = 0x2;
 
 /** A rule; `dr_id` is the ruleset's number in its upper and the rule's in its lower half. */
-export const devfsRule = struct("struct devfs_rule", "fs/devfs/devfs.h", 236, {
+export const devfs_rule = struct("struct devfs_rule", "fs/devfs/devfs.h", 236, {
   dr_magic: [0, u32],
   dr_id: [4, u32],
   dr_icond: [8, i32],
@@ -30,8 +30,8 @@ export const devfsRule = struct("struct devfs_rule", "fs/devfs/devfs.h", 236, {
   dr_incset: [234, u16],
 });
 
-export const DEVFSIO_RADD = ioctl("DEVFSIO_RADD", "fs/devfs/devfs.h", iowr("D", 0, devfsRule));
-export const DEVFSIO_RGETNEXT = ioctl("DEVFSIO_RGETNEXT", "fs/devfs/devfs.h", iowr("D", 4, devfsRule));
+export const DEVFSIO_RADD = ioctl("DEVFSIO_RADD", "fs/devfs/devfs.h", iowr("D", 0, devfs_rule));
+export const DEVFSIO_RGETNEXT = ioctl("DEVFSIO_RGETNEXT", "fs/devfs/devfs.h", iowr("D", 4, devfs_rule));
 /** What applies to the file system that the descriptor is of. */
 export const DEVFSIO_SUSE = ioctl("DEVFSIO_SUSE", "fs/devfs/devfs.h", iow("D", 10, { size: 2 }));
 export const DEVFSIO_SAPPLY = ioctl("DEVFSIO_SAPPLY", "fs/devfs/devfs.h", iow("D", 11, { size: 2 }));

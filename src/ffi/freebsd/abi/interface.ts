@@ -1,6 +1,6 @@
 import { ioctl, iow, iowr } from "../../ioc.ts";
 import { cString, i32, i64, pointer, struct, u16, u32, u64 } from "../../struct.ts";
-import { sockaddrIn, sockaddrIn6 } from "./socket.ts";
+import { sockaddr_in, sockaddr_in6 } from "./socket.ts";
 
 /** Headers that a C probe of this module includes, in order. */
 export const headers = [
@@ -30,7 +30,7 @@ export const BRDGADD = 0;
 export const BRDGDEL = 1;
 
 /** Buffer with its length, of descriptions. */
-export const ifreqBuffer = struct("struct ifreq_buffer", "net/if.h", 16, {
+export const ifreq_buffer = struct("struct ifreq_buffer", "net/if.h", 16, {
   length: [0, u64],
   buffer: [8, pointer],
 });
@@ -38,42 +38,42 @@ export const ifreqBuffer = struct("struct ifreq_buffer", "net/if.h", 16, {
 /** Interface request. All fields from offset 16 are one union; the sockaddr of `ifr_addr` is a sockaddr_in here. */
 export const ifreq = struct("struct ifreq", "net/if.h", 32, {
   ifr_name: [0, cString(IFNAMSIZ)],
-  ifr_addr: [16, sockaddrIn],
-  ifr_buffer: [16, ifreqBuffer],
+  ifr_addr: [16, sockaddr_in],
+  ifr_buffer: [16, ifreq_buffer],
   ifr_flags: [16, u16],
   ifr_flagshigh: [18, u16],
   ifr_jid: [16, i32],
   ifr_data: [16, pointer],
 });
 
-export const inAliasreq = struct("struct in_aliasreq", "netinet/in_var.h", 68, {
+export const in_aliasreq = struct("struct in_aliasreq", "netinet/in_var.h", 68, {
   ifra_name: [0, cString(IFNAMSIZ)],
-  ifra_addr: [16, sockaddrIn],
-  ifra_broadaddr: [32, sockaddrIn],
-  ifra_mask: [48, sockaddrIn],
+  ifra_addr: [16, sockaddr_in],
+  ifra_broadaddr: [32, sockaddr_in],
+  ifra_mask: [48, sockaddr_in],
   ifra_vhid: [64, i32],
 });
 
-export const in6Addrlifetime = struct("struct in6_addrlifetime", "netinet6/in6_var.h", 24, {
+export const in6_addrlifetime = struct("struct in6_addrlifetime", "netinet6/in6_var.h", 24, {
   ia6t_expire: [0, i64],
   ia6t_preferred: [8, i64],
   ia6t_vltime: [16, u32],
   ia6t_pltime: [20, u32],
 });
 
-export const in6Aliasreq = struct("struct in6_aliasreq", "netinet6/in6_var.h", 136, {
+export const in6_aliasreq = struct("struct in6_aliasreq", "netinet6/in6_var.h", 136, {
   ifra_name: [0, cString(IFNAMSIZ)],
-  ifra_addr: [16, sockaddrIn6],
-  ifra_dstaddr: [44, sockaddrIn6],
-  ifra_prefixmask: [72, sockaddrIn6],
+  ifra_addr: [16, sockaddr_in6],
+  ifra_dstaddr: [44, sockaddr_in6],
+  ifra_prefixmask: [72, sockaddr_in6],
   ifra_flags: [100, u32],
-  ifra_lifetime: [104, in6Addrlifetime],
+  ifra_lifetime: [104, in6_addrlifetime],
   ifra_vhid: [128, i32],
 });
 
-export const in6Ifreq = struct("struct in6_ifreq", "netinet6/in6_var.h", 288, {
+export const in6_ifreq = struct("struct in6_ifreq", "netinet6/in6_var.h", 288, {
   ifr_name: [0, cString(IFNAMSIZ)],
-  ifr_addr: [16, sockaddrIn6],
+  ifr_addr: [16, sockaddr_in6],
 });
 
 /** Group request. `ifgr_group` and `ifgr_groups` are one union; for SIOCGIFGMEMB `ifgr_name` is the group. */
@@ -85,7 +85,7 @@ export const ifgroupreq = struct("struct ifgroupreq", "net/if.h", 40, {
 });
 
 /** An element of `ifgr_groups`: a group's name, or a member's; one union. */
-export const ifgReq = struct("struct ifg_req", "net/if.h", 16, {
+export const ifg_req = struct("struct ifg_req", "net/if.h", 16, {
   ifgrq_group: [0, cString(IFNAMSIZ)],
   ifgrq_member: [0, cString(IFNAMSIZ)],
 });
@@ -121,7 +121,7 @@ export const SIOCDIFADDR = ioctl("SIOCDIFADDR", "sys/sockio.h", iow("i", 25, ifr
 export const SIOCSIFNAME = ioctl("SIOCSIFNAME", "sys/sockio.h", iow("i", 40, ifreq));
 export const SIOCSIFDESCR = ioctl("SIOCSIFDESCR", "sys/sockio.h", iow("i", 41, ifreq));
 export const SIOCGIFDESCR = ioctl("SIOCGIFDESCR", "sys/sockio.h", iowr("i", 42, ifreq));
-export const SIOCAIFADDR = ioctl("SIOCAIFADDR", "sys/sockio.h", iow("i", 43, inAliasreq));
+export const SIOCAIFADDR = ioctl("SIOCAIFADDR", "sys/sockio.h", iow("i", 43, in_aliasreq));
 export const SIOCSIFVNET = ioctl("SIOCSIFVNET", "sys/sockio.h", iowr("i", 90, ifreq));
 export const SIOCSIFRVNET = ioctl("SIOCSIFRVNET", "sys/sockio.h", iowr("i", 91, ifreq));
 export const SIOCIFDESTROY = ioctl("SIOCIFDESTROY", "sys/sockio.h", iow("i", 121, ifreq));
@@ -131,5 +131,5 @@ export const SIOCAIFGROUP = ioctl("SIOCAIFGROUP", "sys/sockio.h", iow("i", 135, 
 export const SIOCGIFGROUP = ioctl("SIOCGIFGROUP", "sys/sockio.h", iowr("i", 136, ifgroupreq));
 export const SIOCDIFGROUP = ioctl("SIOCDIFGROUP", "sys/sockio.h", iow("i", 137, ifgroupreq));
 export const SIOCGIFGMEMB = ioctl("SIOCGIFGMEMB", "sys/sockio.h", iowr("i", 138, ifgroupreq));
-export const SIOCDIFADDR_IN6 = ioctl("SIOCDIFADDR_IN6", "netinet6/in6_var.h", iow("i", 25, in6Ifreq));
-export const SIOCAIFADDR_IN6 = ioctl("SIOCAIFADDR_IN6", "netinet6/in6_var.h", iow("i", 27, in6Aliasreq));
+export const SIOCDIFADDR_IN6 = ioctl("SIOCDIFADDR_IN6", "netinet6/in6_var.h", iow("i", 25, in6_ifreq));
+export const SIOCAIFADDR_IN6 = ioctl("SIOCAIFADDR_IN6", "netinet6/in6_var.h", iow("i", 27, in6_aliasreq));

@@ -86,7 +86,7 @@ const path = cString(MAXPATHLEN);
 const address = bytes(16);
 
 /** An address with its mask, the addresses of an interface, or a table; `v` is one union. */
-export const pfAddrWrap = struct("struct pf_addr_wrap", "netpfil/pf/pf.h", 48, {
+export const pf_addr_wrap = struct("struct pf_addr_wrap", "netpfil/pf/pf.h", 48, {
   "v.a.addr": [0, address],
   "v.a.mask": [16, address],
   "v.ifname": [0, name],
@@ -97,33 +97,33 @@ export const pfAddrWrap = struct("struct pf_addr_wrap", "netpfil/pf/pf.h", 48, {
 });
 
 /** An address with ports, in network byte order. */
-export const pfRuleAddr = struct("struct pf_rule_addr", "netpfil/pf/pf.h", 56, {
-  addr: [0, pfAddrWrap],
+export const pf_rule_addr = struct("struct pf_rule_addr", "netpfil/pf/pf.h", 56, {
+  addr: [0, pf_addr_wrap],
   port: [48, arrayOf(u16be, 2)],
   neg: [52, u8],
   port_op: [53, u8],
 });
 
 /** What a translation turns addresses and ports into; the addresses themselves are sent on their own. */
-export const pfPool = struct("struct pf_pool", "netpfil/pf/pf.h", 72, {
+export const pf_pool = struct("struct pf_pool", "netpfil/pf/pf.h", 72, {
   tblidx: [56, i32],
   proxy_port: [60, arrayOf(u16, 2)],
   opts: [64, u8],
 });
 
-export const pfPooladdr = struct("struct pf_pooladdr", "netpfil/pf/pf.h", 88, {
-  addr: [0, pfAddrWrap],
+export const pf_pooladdr = struct("struct pf_pooladdr", "netpfil/pf/pf.h", 88, {
+  addr: [0, pf_addr_wrap],
   ifname: [64, name],
 });
 
-export const pfRule = struct("struct pf_rule", "netpfil/pf/pf.h", 976, {
-  src: [0, pfRuleAddr],
-  dst: [56, pfRuleAddr],
+export const pf_rule = struct("struct pf_rule", "netpfil/pf/pf.h", 976, {
+  src: [0, pf_rule_addr],
+  dst: [56, pf_rule_addr],
   label: [176, cString(PF_RULE_LABEL_SIZE)],
   ifname: [240, name],
   tagname: [384, cString(PF_TAG_NAME_SIZE)],
   match_tagname: [448, cString(PF_TAG_NAME_SIZE)],
-  rpool: [560, pfPool],
+  rpool: [560, pf_pool],
   evaluations: [632, u64],
   packets: [640, arrayOf(u64, 2)],
   bytes: [656, arrayOf(u64, 2)],
@@ -149,17 +149,17 @@ export const pfRule = struct("struct pf_rule", "netpfil/pf/pf.h", 976, {
 });
 
 /** A rule on its way in or out. Which ruleset of the anchor is meant is told by `rule.action`, not by `action`. */
-export const pfiocRule = struct("struct pfioc_rule", "net/pfvar.h", 3040, {
+export const pfioc_rule = struct("struct pfioc_rule", "net/pfvar.h", 3040, {
   action: [0, u32],
   ticket: [4, u32],
   pool_ticket: [8, u32],
   nr: [12, u32],
   anchor: [16, path],
   anchor_call: [1040, path],
-  rule: [2064, pfRule],
+  rule: [2064, pf_rule],
 });
 
-export const pfiocPooladdr = struct("struct pfioc_pooladdr", "net/pfvar.h", 1136, {
+export const pfioc_pooladdr = struct("struct pfioc_pooladdr", "net/pfvar.h", 1136, {
   action: [0, u32],
   ticket: [4, u32],
   nr: [8, u32],
@@ -168,30 +168,30 @@ export const pfiocPooladdr = struct("struct pfioc_pooladdr", "net/pfvar.h", 1136
   r_last: [17, u8],
   af: [18, u8],
   anchor: [19, path],
-  addr: [1048, pfPooladdr],
+  addr: [1048, pf_pooladdr],
 });
 
 /** One ruleset of a transaction. */
-export const pfiocTransE = struct("struct pfioc_trans_e", "net/pfvar.h", 1032, {
+export const pfioc_trans_e = struct("struct pfioc_trans_e", "net/pfvar.h", 1032, {
   rs_num: [0, i32],
   anchor: [4, path],
   ticket: [1028, u32],
 });
 
-export const pfiocTrans = struct("struct pfioc_trans", "net/pfvar.h", 16, {
+export const pfioc_trans = struct("struct pfioc_trans", "net/pfvar.h", 16, {
   size: [0, i32],
   esize: [4, i32],
   array: [8, pointer],
 });
 
 /** A child of an anchor, by its place among them. */
-export const pfiocRuleset = struct("struct pfioc_ruleset", "net/pfvar.h", 1092, {
+export const pfioc_ruleset = struct("struct pfioc_ruleset", "net/pfvar.h", 1092, {
   nr: [0, u32],
   path: [4, path],
   name: [1028, cString(PF_ANCHOR_NAME_SIZE)],
 });
 
-export const pfrAddr = struct("struct pfr_addr", "net/pfvar.h", 20, {
+export const pfr_addr = struct("struct pfr_addr", "net/pfvar.h", 20, {
   pfra_u: [0, address],
   pfra_af: [16, u8],
   pfra_net: [17, u8],
@@ -199,15 +199,15 @@ export const pfrAddr = struct("struct pfr_addr", "net/pfvar.h", 20, {
   pfra_fback: [19, u8],
 });
 
-export const pfrTable = struct("struct pfr_table", "net/pfvar.h", 1064, {
+export const pfr_table = struct("struct pfr_table", "net/pfvar.h", 1064, {
   pfrt_anchor: [0, path],
   pfrt_name: [1024, cString(PF_TABLE_NAME_SIZE)],
   pfrt_flags: [1056, u32],
   pfrt_fback: [1060, u8],
 });
 
-export const pfiocTable = struct("struct pfioc_table", "net/pfvar.h", 1104, {
-  pfrio_table: [0, pfrTable],
+export const pfioc_table = struct("struct pfioc_table", "net/pfvar.h", 1104, {
+  pfrio_table: [0, pfr_table],
   pfrio_buffer: [1064, pointer],
   pfrio_esize: [1072, i32],
   pfrio_size: [1076, i32],
@@ -220,13 +220,13 @@ export const pfiocTable = struct("struct pfioc_table", "net/pfvar.h", 1104, {
 });
 
 /** Buffer of packed name-value pairs: what was sent in `len` bytes, what may be answered in `size`. */
-export const pfiocNv = struct("struct pfioc_nv", "net/pfvar.h", 24, {
+export const pfioc_nv = struct("struct pfioc_nv", "net/pfvar.h", 24, {
   data: [0, pointer],
   len: [8, u64],
   size: [16, u64],
 });
 
-export const pfiocIface = struct("struct pfioc_iface", "net/pfvar.h", 40, {
+export const pfioc_iface = struct("struct pfioc_iface", "net/pfvar.h", 40, {
   pfiio_name: [0, name],
   pfiio_buffer: [16, pointer],
   pfiio_esize: [24, i32],
@@ -236,7 +236,7 @@ export const pfiocIface = struct("struct pfioc_iface", "net/pfvar.h", 40, {
 });
 
 /** What pf knows of an interface, or of a group of them; as far as klee reads it. */
-export const pfiKif = struct("struct pfi_kif", "net/pfvar.h", 216, {
+export const pfi_kif = struct("struct pfi_kif", "net/pfvar.h", 216, {
   pfik_name: [0, name],
   pfik_flags: [172, u32],
 });
@@ -246,26 +246,26 @@ const pf = (cName: string, number: number, type: { readonly size: number }) =>
 
 export const DIOCSTART = ioctl("DIOCSTART", "net/pfvar.h", io("D", 1));
 export const DIOCSTOP = ioctl("DIOCSTOP", "net/pfvar.h", io("D", 2));
-export const DIOCADDRULE = pf("DIOCADDRULE", 4, pfiocRule);
-export const DIOCGETRULES = pf("DIOCGETRULES", 6, pfiocRule);
-export const DIOCGETRULENV = pf("DIOCGETRULENV", 7, pfiocNv);
-export const DIOCGETSTATUSNV = pf("DIOCGETSTATUSNV", 21, pfiocNv);
-export const DIOCCHANGERULE = pf("DIOCCHANGERULE", 26, pfiocRule);
-export const DIOCKILLSTATESNV = pf("DIOCKILLSTATESNV", 41, pfiocNv);
-export const DIOCBEGINADDRS = pf("DIOCBEGINADDRS", 51, pfiocPooladdr);
-export const DIOCADDADDR = pf("DIOCADDADDR", 52, pfiocPooladdr);
-export const DIOCGETRULESETS = pf("DIOCGETRULESETS", 58, pfiocRuleset);
-export const DIOCGETRULESET = pf("DIOCGETRULESET", 59, pfiocRuleset);
-export const DIOCRCLRTABLES = pf("DIOCRCLRTABLES", 60, pfiocTable);
-export const DIOCRADDTABLES = pf("DIOCRADDTABLES", 61, pfiocTable);
-export const DIOCRGETTABLES = pf("DIOCRGETTABLES", 63, pfiocTable);
-export const DIOCRADDADDRS = pf("DIOCRADDADDRS", 67, pfiocTable);
-export const DIOCRDELADDRS = pf("DIOCRDELADDRS", 68, pfiocTable);
-export const DIOCRSETADDRS = pf("DIOCRSETADDRS", 69, pfiocTable);
-export const DIOCRGETADDRS = pf("DIOCRGETADDRS", 70, pfiocTable);
-export const DIOCRINADEFINE = pf("DIOCRINADEFINE", 77, pfiocTable);
-export const DIOCXBEGIN = pf("DIOCXBEGIN", 81, pfiocTrans);
-export const DIOCXCOMMIT = pf("DIOCXCOMMIT", 82, pfiocTrans);
-export const DIOCXROLLBACK = pf("DIOCXROLLBACK", 83, pfiocTrans);
-export const DIOCIGETIFACES = pf("DIOCIGETIFACES", 87, pfiocIface);
-export const DIOCCLRIFFLAG = pf("DIOCCLRIFFLAG", 90, pfiocIface);
+export const DIOCADDRULE = pf("DIOCADDRULE", 4, pfioc_rule);
+export const DIOCGETRULES = pf("DIOCGETRULES", 6, pfioc_rule);
+export const DIOCGETRULENV = pf("DIOCGETRULENV", 7, pfioc_nv);
+export const DIOCGETSTATUSNV = pf("DIOCGETSTATUSNV", 21, pfioc_nv);
+export const DIOCCHANGERULE = pf("DIOCCHANGERULE", 26, pfioc_rule);
+export const DIOCKILLSTATESNV = pf("DIOCKILLSTATESNV", 41, pfioc_nv);
+export const DIOCBEGINADDRS = pf("DIOCBEGINADDRS", 51, pfioc_pooladdr);
+export const DIOCADDADDR = pf("DIOCADDADDR", 52, pfioc_pooladdr);
+export const DIOCGETRULESETS = pf("DIOCGETRULESETS", 58, pfioc_ruleset);
+export const DIOCGETRULESET = pf("DIOCGETRULESET", 59, pfioc_ruleset);
+export const DIOCRCLRTABLES = pf("DIOCRCLRTABLES", 60, pfioc_table);
+export const DIOCRADDTABLES = pf("DIOCRADDTABLES", 61, pfioc_table);
+export const DIOCRGETTABLES = pf("DIOCRGETTABLES", 63, pfioc_table);
+export const DIOCRADDADDRS = pf("DIOCRADDADDRS", 67, pfioc_table);
+export const DIOCRDELADDRS = pf("DIOCRDELADDRS", 68, pfioc_table);
+export const DIOCRSETADDRS = pf("DIOCRSETADDRS", 69, pfioc_table);
+export const DIOCRGETADDRS = pf("DIOCRGETADDRS", 70, pfioc_table);
+export const DIOCRINADEFINE = pf("DIOCRINADEFINE", 77, pfioc_table);
+export const DIOCXBEGIN = pf("DIOCXBEGIN", 81, pfioc_trans);
+export const DIOCXCOMMIT = pf("DIOCXCOMMIT", 82, pfioc_trans);
+export const DIOCXROLLBACK = pf("DIOCXROLLBACK", 83, pfioc_trans);
+export const DIOCIGETIFACES = pf("DIOCIGETIFACES", 87, pfioc_iface);
+export const DIOCCLRIFFLAG = pf("DIOCCLRIFFLAG", 90, pfioc_iface);

@@ -19,7 +19,7 @@ export const COMMLEN = 19;
 export const timeval = struct("struct timeval", "sys/_timeval.h", 16, { tv_sec: [0, i64], tv_usec: [8, i64] });
 
 /** What the kernel tells of a process. */
-export const kinfoProc = struct("struct kinfo_proc", "sys/user.h", 1088, {
+export const kinfo_proc = struct("struct kinfo_proc", "sys/user.h", 1088, {
   ki_structsize: [0, i32],
   ki_pid: [72, i32],
   ki_ppid: [76, i32],

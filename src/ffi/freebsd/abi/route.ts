@@ -17,7 +17,7 @@ export const RTF_LLINFO = 0x400;
 export const RTF_BLACKHOLE = 0x1000;
 
 /** A routing message; the sockaddrs that `rtm_addrs` names follow it. */
-export const rtMsghdr = struct("struct rt_msghdr", "net/route.h", 152, {
+export const rt_msghdr = struct("struct rt_msghdr", "net/route.h", 152, {
   rtm_msglen: [0, u16],
   rtm_version: [2, u8],
   rtm_type: [3, u8],

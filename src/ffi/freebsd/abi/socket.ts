@@ -17,7 +17,7 @@ export const sockaddr = struct("struct sockaddr", "sys/socket.h", 16, {
   sa_data: [2, bytes(14)],
 });
 
-export const sockaddrIn = struct("struct sockaddr_in", "netinet/in.h", 16, {
+export const sockaddr_in = struct("struct sockaddr_in", "netinet/in.h", 16, {
   sin_len: [0, u8],
   sin_family: [1, u8],
   sin_port: [2, u16be],
@@ -25,7 +25,7 @@ export const sockaddrIn = struct("struct sockaddr_in", "netinet/in.h", 16, {
   sin_zero: [8, bytes(8)],
 });
 
-export const sockaddrIn6 = struct("struct sockaddr_in6", "netinet/in.h", 28, {
+export const sockaddr_in6 = struct("struct sockaddr_in6", "netinet/in.h", 28, {
   sin6_len: [0, u8],
   sin6_family: [1, u8],
   sin6_port: [2, u16be],
@@ -35,7 +35,7 @@ export const sockaddrIn6 = struct("struct sockaddr_in6", "netinet/in.h", 28, {
 });
 
 /** Link-level address: interface index, name and hardware address. */
-export const sockaddrDl = struct("struct sockaddr_dl", "net/if_dl.h", 54, {
+export const sockaddr_dl = struct("struct sockaddr_dl", "net/if_dl.h", 54, {
   sdl_len: [0, u8],
   sdl_family: [1, u8],
   sdl_index: [2, u16],

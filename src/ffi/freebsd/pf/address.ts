@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
 import { AddressError, encodeInet, encodeInet6, formatAddress, netmask, prefixLengthOf } from "../../inet.ts";
 import { zeroed } from "../../struct.ts";
-import { PF_ADDR_ADDRMASK, PF_ADDR_DYNIFTL, PF_ADDR_TABLE, pfAddrWrap, pfrAddr } from "../abi/pf.ts";
+import { PF_ADDR_ADDRMASK, PF_ADDR_DYNIFTL, PF_ADDR_TABLE, pf_addr_wrap, pfr_addr } from "../abi/pf.ts";
 import { AF_INET, AF_INET6 } from "../abi/socket.ts";
 
 /** What a rule compares an address with. */
@@ -79,7 +79,7 @@ export function encodeAddress(address: PfAddress | undefined, family: 4 | 6 | un
 
 /** Reads a `struct pf_addr_wrap`; undefined matches every address. */
 export function decodeAddress(bytes: Buffer, offset: number, af: number): PfAddress | undefined {
-  const wrap = pfAddrWrap.decode(bytes, offset);
+  const wrap = pf_addr_wrap.decode(bytes, offset);
   if (wrap.type === PF_ADDR_TABLE) return { table: wrap["v.tblname"] };
   if (wrap.type === PF_ADDR_DYNIFTL) return { interface: wrap["v.ifname"] };
   const prefixLength = prefixLengthOf(wrap["v.a.mask"]);
@@ -90,11 +90,11 @@ export function decodeAddress(bytes: Buffer, offset: number, af: number): PfAddr
 /** An element of a table. @throws {AddressError} */
 export function encodeTableAddress(text: string): Buffer {
   const { family, bytes, prefixLength } = parseNetwork(text);
-  return pfrAddr.encode({ pfra_u: bytes, pfra_af: afs[family], pfra_net: prefixLength });
+  return pfr_addr.encode({ pfra_u: bytes, pfra_af: afs[family], pfra_net: prefixLength });
 }
 
 /** Reads an element of a table. */
 export function decodeTableAddress(bytes: Buffer, offset: number): string {
-  const { pfra_u, pfra_af, pfra_net } = pfrAddr.decode(bytes, offset);
+  const { pfra_u, pfra_af, pfra_net } = pfr_addr.decode(bytes, offset);
   return formatNetwork({ family: pfra_af === AF_INET6 ? 6 : 4, bytes: pfra_u, prefixLength: pfra_net });
 }

@@ -1,6 +1,6 @@
 import { SyscallError } from "../../errno.ts";
-import { DIOCGETSTATUSNV, DIOCSTART, DIOCSTOP, pfiocNv } from "../abi/pf.ts";
-import { DIOCGETSTATUS, pfStatus } from "../abi/pf14.ts";
+import { DIOCGETSTATUSNV, DIOCSTART, DIOCSTOP, pfioc_nv } from "../abi/pf.ts";
+import { DIOCGETSTATUS, pf_status } from "../abi/pf14.ts";
 import { type IoctlCall, type IoctlReply, ioctlOn, openDevice } from "../control.ts";
 import type { Fd } from "../fd.ts";
 import { type NvList, packNvlist, unpackNvlist } from "./nvlist.ts";
@@ -64,8 +64,8 @@ export function encodeNvCall(ioctl: IoctlCall["ioctl"], object: string, request:
   return {
     ioctl,
     object,
-    argument: pfiocNv.encode({ len: BigInt(packed.length), size: BigInt(data.length) }),
-    pointee: { at: pfiocNv.fields.data[0], data },
+    argument: pfioc_nv.encode({ len: BigInt(packed.length), size: BigInt(data.length) }),
+    pointee: { at: pfioc_nv.fields.data[0], data },
   };
 }
 
@@ -74,7 +74,7 @@ export function nvRequest(pf: PfDevice, ioctl: IoctlCall["ioctl"], object: strin
   for (let room = NV_ROOM; ; room *= 2) {
     try {
       const { argument, pointee } = pf.ioctl(encodeNvCall(ioctl, object, request, room));
-      return unpackNvlist(pointee.subarray(0, Number(pfiocNv.decode(argument).len)));
+      return unpackNvlist(pointee.subarray(0, Number(pfioc_nv.decode(argument).len)));
     } catch (error) {
       const short = error instanceof SyscallError && error.code === "ENOSPC";
       if (!short || room >= NV_ROOM_LIMIT) throw error;
@@ -84,14 +84,14 @@ export function nvRequest(pf: PfDevice, ioctl: IoctlCall["ioctl"], object: strin
 
 /** The call that asks pf for its state, up to FreeBSD 14. */
 export function encodeStatusQuery(): IoctlCall {
-  return { ioctl: DIOCGETSTATUS, object: "", argument: pfStatus.encode({}) };
+  return { ioctl: DIOCGETSTATUS, object: "", argument: pf_status.encode({}) };
 }
 
 /** Is pf filtering? */
 export function isRunning(pf: PfDevice): boolean {
   return pf.ioctlUntil15(
     encodeStatusQuery(),
-    ({ argument }) => pfStatus.decode(argument).running !== 0,
+    ({ argument }) => pf_status.decode(argument).running !== 0,
     () => nvRequest(pf, DIOCGETSTATUSNV, "", {}).running === true,
   );
 }

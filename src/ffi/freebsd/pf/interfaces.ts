@@ -1,4 +1,4 @@
-import { DIOCCLRIFFLAG, DIOCIGETIFACES, PFI_IFLAG_SKIP, pfiKif, pfiocIface } from "../abi/pf.ts";
+import { DIOCCLRIFFLAG, DIOCIGETIFACES, PFI_IFLAG_SKIP, pfi_kif, pfioc_iface } from "../abi/pf.ts";
 import type { IoctlCall } from "../control.ts";
 import type { PfDevice } from "./device.ts";
 
@@ -11,8 +11,8 @@ export function encodeInterfacesQuery(name: string, room: number): IoctlCall {
   return {
     ioctl: DIOCIGETIFACES,
     object: name,
-    argument: pfiocIface.encode({ pfiio_name: name, pfiio_esize: pfiKif.size, pfiio_size: room }),
-    pointee: { at: pfiocIface.fields.pfiio_buffer[0], data: Buffer.alloc(room * pfiKif.size) },
+    argument: pfioc_iface.encode({ pfiio_name: name, pfiio_esize: pfi_kif.size, pfiio_size: room }),
+    pointee: { at: pfioc_iface.fields.pfiio_buffer[0], data: Buffer.alloc(room * pfi_kif.size) },
   };
 }
 
@@ -20,9 +20,9 @@ export function encodeInterfacesQuery(name: string, room: number): IoctlCall {
 export function skippedInterfaces(pf: PfDevice, name: string): string[] {
   for (let attempt = 1, room = FIRST_ROOM; ; attempt++) {
     const { argument, pointee } = pf.ioctl(encodeInterfacesQuery(name, room));
-    const count = pfiocIface.decode(argument).pfiio_size;
+    const count = pfioc_iface.decode(argument).pfiio_size;
     if (count <= room || attempt === READ_ATTEMPTS) {
-      return Array.from({ length: Math.min(count, room) }, (_, index) => pfiKif.decode(pointee, index * pfiKif.size))
+      return Array.from({ length: Math.min(count, room) }, (_, index) => pfi_kif.decode(pointee, index * pfi_kif.size))
         .filter(({ pfik_flags }) => (pfik_flags & PFI_IFLAG_SKIP) !== 0)
         .map(({ pfik_name }) => pfik_name);
     }
@@ -32,6 +32,6 @@ export function skippedInterfaces(pf: PfDevice, name: string): string[] {
 
 /** Has pf filter an interface, or all of a group, that `set skip on` exempted. */
 export function filterInterfaces(pf: PfDevice, name: string): void {
-  const argument = pfiocIface.encode({ pfiio_name: name, pfiio_flags: PFI_IFLAG_SKIP });
+  const argument = pfioc_iface.encode({ pfiio_name: name, pfiio_flags: PFI_IFLAG_SKIP });
   pf.ioctl({ ioctl: DIOCCLRIFFLAG, object: name, argument });
 }

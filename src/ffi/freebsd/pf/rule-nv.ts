@@ -1,5 +1,5 @@
 /** Rules in the name-value form of DIOCGETRULENV, sys/netpfil/pf/pf_nv.c. */
-import { pfRule } from "../abi/pf.ts";
+import { pf_rule } from "../abi/pf.ts";
 import type { NvList, NvValue } from "./nvlist.ts";
 import { decodeRule, type PfRule } from "./rule.ts";
 
@@ -36,7 +36,7 @@ function end(value: NvValue | undefined) {
 export function decodeNvRule(answer: NvList): { readonly anchorCall: string; readonly rule: PfRule | undefined } {
   const rule = list(answer.rule);
   const byte = (name: string): number => (rule[name] === true ? 1 : number(rule[name])) & 0xff;
-  const bytes = pfRule.encode({
+  const bytes = pf_rule.encode({
     src: end(rule.src),
     dst: end(rule.dst),
     label: text(rule.label),

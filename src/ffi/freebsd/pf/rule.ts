@@ -24,8 +24,8 @@ import {
   PF_STATE_NORMAL,
   PFRULE_RETURN,
   PFRULE_RETURNICMP,
-  pfRule,
-  pfRuleAddr,
+  pf_rule,
+  pf_rule_addr,
 } from "../abi/pf.ts";
 import { AF_INET6 } from "../abi/socket.ts";
 import { afOf, decodeAddress, encodeAddress, type PfAddress } from "./address.ts";
@@ -187,7 +187,7 @@ export function ruleFields(rule: PfRule) {
 }
 
 function decodeEnd(bytes: Buffer, offset: number, af: number): PfEnd {
-  const { neg, port, port_op } = pfRuleAddr.decode(bytes, offset);
+  const { neg, port, port_op } = pf_rule_addr.decode(bytes, offset);
   const address = decodeAddress(bytes, offset, af);
   const [first = 0, last = 0] = port;
   return {
@@ -206,11 +206,11 @@ function decodeEnd(bytes: Buffer, offset: number, af: number): PfEnd {
  * @returns undefined for an action that this module does not make (scrub, binat, match).
  */
 export function decodeRule(bytes: Buffer, offset: number): PfRule | undefined {
-  const rule = pfRule.decode(bytes, offset);
+  const rule = pf_rule.decode(bytes, offset);
   const action = (Object.keys(actions) as PfAction[]).find((key) => actions[key] === rule.action);
   if (action === undefined) return undefined;
-  const source = decodeEnd(bytes, offset + pfRule.fields.src[0], rule.af);
-  const destination = decodeEnd(bytes, offset + pfRule.fields.dst[0], rule.af);
+  const source = decodeEnd(bytes, offset + pf_rule.fields.src[0], rule.af);
+  const destination = decodeEnd(bytes, offset + pf_rule.fields.dst[0], rule.af);
   return {
     action,
     ...(rule.direction === PF_IN && { direction: "in" }),

@@ -9,8 +9,8 @@ import {
   PF_CHANGE_ADD_TAIL,
   PF_CHANGE_GET_TICKET,
   PF_CHANGE_REMOVE,
-  pfiocRule,
-  pfiocRuleset,
+  pfioc_rule,
+  pfioc_ruleset,
 } from "../abi/pf.ts";
 import { DIOCGETRULE } from "../abi/pf14.ts";
 import type { IoctlCall } from "../control.ts";
@@ -34,13 +34,13 @@ export function encodeRulesQuery(anchor: string, ruleset: PfRuleset): IoctlCall 
   return {
     ioctl: DIOCGETRULES,
     object: `${anchor || "main"} ${ruleset}`,
-    argument: pfiocRule.encode({ anchor, rule: { action: rulesetAction(ruleset) } }),
+    argument: pfioc_rule.encode({ anchor, rule: { action: rulesetAction(ruleset) } }),
   };
 }
 
 /** Number of rules, and the ticket with which to ask for them. */
 export function decodeRulesQuery(argument: Buffer): { readonly count: number; readonly ticket: number } {
-  const { nr, ticket } = pfiocRule.decode(argument);
+  const { nr, ticket } = pfioc_rule.decode(argument);
   return { count: nr, ticket };
 }
 
@@ -49,14 +49,14 @@ export function encodeRuleQuery(anchor: string, ruleset: PfRuleset, ticket: numb
   return {
     ioctl: DIOCGETRULE,
     object: `${anchor || "main"} ${ruleset} ${number}`,
-    argument: pfiocRule.encode({ ticket, nr: number, anchor, rule: { action: rulesetAction(ruleset) } }),
+    argument: pfioc_rule.encode({ ticket, nr: number, anchor, rule: { action: rulesetAction(ruleset) } }),
   };
 }
 
 /** Reads the answer. */
 export function decodeRuleQuery(argument: Buffer): LoadedRule {
-  const { nr, anchor_call } = pfiocRule.decode(argument);
-  return { number: nr, anchorCall: anchor_call, rule: decodeRule(argument, pfiocRule.fields.rule[0]) };
+  const { nr, anchor_call } = pfioc_rule.decode(argument);
+  return { number: nr, anchorCall: anchor_call, rule: decodeRule(argument, pfioc_rule.fields.rule[0]) };
 }
 
 function readRule(pf: PfDevice, anchor: string, ruleset: PfRuleset, ticket: number, number: number): LoadedRule {
@@ -103,8 +103,8 @@ export function readRules(pf: PfDevice, anchor: string, ruleset: PfRuleset): Loa
 export function childAnchors(pf: PfDevice, path: string): string[] {
   return retryBusy(() => {
     const ask = (ioctl: typeof DIOCGETRULESET, nr: number) =>
-      pfiocRuleset.decode(
-        pf.ioctl({ ioctl, object: path || "main", argument: pfiocRuleset.encode({ nr, path }) }).argument,
+      pfioc_ruleset.decode(
+        pf.ioctl({ ioctl, object: path || "main", argument: pfioc_ruleset.encode({ nr, path }) }).argument,
       );
     try {
       const { nr: count } = ask(DIOCGETRULESETS, 0);
@@ -123,9 +123,9 @@ const allRulesets: readonly PfRuleset[] = ["nat", "rdr", "filter"];
 const DISTURBED = ["EBUSY", "EINVAL"];
 
 function changeTicket(pf: PfDevice, ruleset: PfRuleset): number {
-  const argument = pfiocRule.encode({ action: PF_CHANGE_GET_TICKET, rule: { action: rulesetAction(ruleset) } });
+  const argument = pfioc_rule.encode({ action: PF_CHANGE_GET_TICKET, rule: { action: rulesetAction(ruleset) } });
   const reply = pf.ioctl({ ioctl: DIOCCHANGERULE, object: `main ${ruleset}`, argument });
-  return pfiocRule.decode(reply.argument).ticket;
+  return pfioc_rule.decode(reply.argument).ticket;
 }
 
 /** The call that adds a rule to the main ruleset, in front of all others or after them. */
@@ -138,7 +138,7 @@ export function encodeMainAddition(
   return {
     ioctl: DIOCCHANGERULE,
     object: `main ${rule.anchorCall ?? rule.action}`,
-    argument: pfiocRule.encode({
+    argument: pfioc_rule.encode({
       action: place === "first" ? PF_CHANGE_ADD_HEAD : PF_CHANGE_ADD_TAIL,
       ticket,
       pool_ticket: poolTicket,
@@ -211,7 +211,7 @@ export function removeCalls(pf: PfDevice, anchor: string): void {
       const ticket = changeTicket(pf, ruleset);
       const found = findCall(pf, ruleset, anchor);
       if (found === undefined) return;
-      const argument = pfiocRule.encode({
+      const argument = pfioc_rule.encode({
         action: PF_CHANGE_REMOVE,
         ticket,
         nr: found.number,

@@ -1,6 +1,6 @@
 import { netmask } from "../../inet.ts";
 import { DIOCKILLSTATESNV, IPPROTO_TCP, PF_IN, PF_OP_NONE, PF_OP_RRG } from "../abi/pf.ts";
-import { DIOCGETSTATES, DIOCKILLSTATES, pfiocStateKill, pfiocStates, pfsyncState } from "../abi/pf14.ts";
+import { DIOCGETSTATES, DIOCKILLSTATES, pfioc_state_kill, pfioc_states, pfsync_state_1301 } from "../abi/pf14.ts";
 import { AF_INET6 } from "../abi/socket.ts";
 import type { IoctlCall } from "../control.ts";
 import { afOf, formatNetwork, type PfNetwork, parseNetwork } from "./address.ts";
@@ -57,15 +57,15 @@ export function encodeStatesQuery(size: number): IoctlCall {
   return {
     ioctl: DIOCGETSTATES,
     object: "",
-    argument: pfiocStates.encode({ ps_len: size }),
-    ...(size > 0 && { pointee: { at: pfiocStates.fields.ps_buf[0], data: Buffer.alloc(size) } }),
+    argument: pfioc_states.encode({ ps_len: size }),
+    ...(size > 0 && { pointee: { at: pfioc_states.fields.ps_buf[0], data: Buffer.alloc(size) } }),
   };
 }
 
 /** Reads a list of `struct pfsync_state_1301`. */
 export function decodeStates(list: Buffer): PfState[] {
-  return Array.from({ length: Math.floor(list.length / pfsyncState.size) }, (_, index) => {
-    const state = pfsyncState.decode(list, index * pfsyncState.size);
+  return Array.from({ length: Math.floor(list.length / pfsync_state_1301.size) }, (_, index) => {
+    const state = pfsync_state_1301.decode(list, index * pfsync_state_1301.size);
     const family = state.af === AF_INET6 ? 6 : 4;
     const end = (side: number, number: 0 | 1): PfStateEnd => ({
       address: (state.key[side]?.addr[number] ?? Buffer.alloc(0)).subarray(0, sizes[family]),
@@ -93,11 +93,11 @@ export function decodeStates(list: Buffer): PfState[] {
 
 /** The connections that pf remembers. @throws {SyscallError} ENODEV on 15 without COMPAT_FREEBSD14. */
 export function states(pf: PfDevice): PfState[] {
-  const needed = pfiocStates.decode(pf.ioctl(encodeStatesQuery(0)).argument).ps_len;
+  const needed = pfioc_states.decode(pf.ioctl(encodeStatesQuery(0)).argument).ps_len;
   if (needed === 0) return [];
-  const count = Math.ceil((needed / pfsyncState.size) * (1 + SLACK));
-  const { argument, pointee } = pf.ioctl(encodeStatesQuery(count * pfsyncState.size));
-  return decodeStates(pointee.subarray(0, pfiocStates.decode(argument).ps_len));
+  const count = Math.ceil((needed / pfsync_state_1301.size) * (1 + SLACK));
+  const { argument, pointee } = pf.ioctl(encodeStatesQuery(count * pfsync_state_1301.size));
+  return decodeStates(pointee.subarray(0, pfioc_states.decode(argument).ps_len));
 }
 
 /** Connections by an end that they have on the wire: an address or network, of TCP or UDP and with these ports alone. */
@@ -151,7 +151,7 @@ export function stateKillList(wanted: Wanted): NvList {
 
 /** The call that ends a connection, up to FreeBSD 14. */
 export function encodeStateKill({ id, creator }: Pick<PfState, "id" | "creator">): IoctlCall {
-  const argument = pfiocStateKill.encode({ psk_pfcmp: { id, creatorid: creator } });
+  const argument = pfioc_state_kill.encode({ psk_pfcmp: { id, creatorid: creator } });
   return { ioctl: DIOCKILLSTATES, object: `state ${id.toString(16)}`, argument };
 }
 

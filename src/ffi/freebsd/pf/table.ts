@@ -12,9 +12,9 @@ import {
   PFR_FLAG_ADDRSTOO,
   PFR_TFLAG_ACTIVE,
   PFR_TFLAG_PERSIST,
-  pfiocTable,
-  pfrAddr,
-  pfrTable,
+  pfioc_table,
+  pfr_addr,
+  pfr_table,
 } from "../abi/pf.ts";
 import type { IoctlCall } from "../control.ts";
 import { decodeTableAddress, encodeTableAddress } from "./address.ts";
@@ -41,14 +41,14 @@ function encodeTableRequest(request: TableRequest): IoctlCall {
   return {
     ioctl,
     object: `${anchor} <${table}>`,
-    argument: pfiocTable.encode({
+    argument: pfioc_table.encode({
       pfrio_table: { pfrt_anchor: anchor, pfrt_name: table, pfrt_flags: request.tableFlags ?? 0 },
       pfrio_esize: esize,
       pfrio_size: esize === 0 ? 0 : buffer.length / esize,
       pfrio_flags: request.flags ?? 0,
       pfrio_ticket: request.ticket ?? 0,
     }),
-    ...(buffer.length > 0 && { pointee: { at: pfiocTable.fields.pfrio_buffer[0], data: buffer } }),
+    ...(buffer.length > 0 && { pointee: { at: pfioc_table.fields.pfrio_buffer[0], data: buffer } }),
   };
 }
 
@@ -66,7 +66,7 @@ export function encodeTableDefinition(
     anchor,
     table,
     buffer: elements(addresses),
-    esize: pfrAddr.size,
+    esize: pfr_addr.size,
     flags: PFR_FLAG_ADDRSTOO,
     // Without it the table would go with its last rule.
     tableFlags: PFR_TFLAG_PERSIST,
@@ -88,14 +88,14 @@ export function encodeTableChange(
     anchor,
     table,
     buffer: elements(addresses),
-    esize: pfrAddr.size,
+    esize: pfr_addr.size,
   });
 }
 
 /** The call that makes an empty table, which stays without rules that use it. */
 export function encodeTableCreation(anchor: string, table: string): IoctlCall {
-  const buffer = pfrTable.encode({ pfrt_anchor: anchor, pfrt_name: table, pfrt_flags: PFR_TFLAG_PERSIST });
-  return encodeTableRequest({ ioctl: DIOCRADDTABLES, anchor: "", table: "", buffer, esize: pfrTable.size });
+  const buffer = pfr_table.encode({ pfrt_anchor: anchor, pfrt_name: table, pfrt_flags: PFR_TFLAG_PERSIST });
+  return encodeTableRequest({ ioctl: DIOCRADDTABLES, anchor: "", table: "", buffer, esize: pfr_table.size });
 }
 
 /** Makes an empty table; one that is there stays as it is. @throws {SyscallError} */
@@ -122,7 +122,7 @@ function readList(pf: PfDevice, ioctl: Ioctl, anchor: string, table: string, siz
   for (let attempt = 1, room = 0; ; attempt++) {
     const buffer = Buffer.alloc(room * size);
     const { argument, pointee } = pf.ioctl(encodeTableRequest({ ioctl, anchor, table, buffer, esize: size }));
-    const count = pfiocTable.decode(argument).pfrio_size;
+    const count = pfioc_table.decode(argument).pfrio_size;
     if (count <= room || attempt === READ_ATTEMPTS) {
       return Array.from({ length: Math.min(count, room) }, (_, index) =>
         pointee.subarray(index * size, (index + 1) * size),
@@ -134,14 +134,14 @@ function readList(pf: PfDevice, ioctl: Ioctl, anchor: string, table: string, siz
 
 /** Addresses and networks in a table. @throws {SyscallError} ESRCH when there is no table. */
 export function tableAddresses(pf: PfDevice, anchor: string, table: string): string[] {
-  return readList(pf, DIOCRGETADDRS, anchor, table, pfrAddr.size).map((bytes) => decodeTableAddress(bytes, 0));
+  return readList(pf, DIOCRGETADDRS, anchor, table, pfr_addr.size).map((bytes) => decodeTableAddress(bytes, 0));
 }
 
 /** Names of the tables of an anchor; of none where there is no such anchor. What rules name and nobody made is none. */
 export function tableNames(pf: PfDevice, anchor: string): string[] {
   try {
-    return readList(pf, DIOCRGETTABLES, anchor, "", pfrTable.size)
-      .map((bytes) => pfrTable.decode(bytes))
+    return readList(pf, DIOCRGETTABLES, anchor, "", pfr_table.size)
+      .map((bytes) => pfr_table.decode(bytes))
       .filter(({ pfrt_flags }) => (pfrt_flags & PFR_TFLAG_ACTIVE) !== 0)
       .map(({ pfrt_name }) => pfrt_name);
   } catch (error) {

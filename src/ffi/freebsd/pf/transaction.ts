@@ -10,10 +10,10 @@ import {
   DIOCXCOMMIT,
   DIOCXROLLBACK,
   PF_RULESET_TABLE,
-  pfiocPooladdr,
-  pfiocRule,
-  pfiocTrans,
-  pfiocTransE,
+  pfioc_pooladdr,
+  pfioc_rule,
+  pfioc_trans,
+  pfioc_trans_e,
 } from "../abi/pf.ts";
 import type { IoctlCall } from "../control.ts";
 import { cFunction } from "../libc.ts";
@@ -59,20 +59,20 @@ export function transactionParts(anchors: readonly PfAnchor[]): TransactionPart[
 /** The call that begins, commits or rolls back. */
 export function encodeTransaction(ioctl: Ioctl, parts: readonly TransactionPart[]): IoctlCall {
   if (parts.length > MAX_PARTS) throw new FieldError(`a pf transaction has at most ${MAX_PARTS} rulesets`);
-  const data = zeroed(parts.length * pfiocTransE.size);
+  const data = zeroed(parts.length * pfioc_trans_e.size);
   const names = new Set<string>();
   let end = 0;
   for (const { anchor, ruleset, ticket } of parts) {
     const rs_num = ruleset === "table" ? PF_RULESET_TABLE : rulesetNumber(ruleset);
-    pfiocTransE.write(data, end, { rs_num, anchor, ticket }, pfiocTransE.cName);
-    end += pfiocTransE.size;
+    pfioc_trans_e.write(data, end, { rs_num, anchor, ticket }, pfioc_trans_e.cName);
+    end += pfioc_trans_e.size;
     names.add(anchor || "main");
   }
   return {
     ioctl,
     object: [...names].join(" "),
-    argument: pfiocTrans.encode({ size: parts.length, esize: pfiocTransE.size }),
-    pointee: { at: pfiocTrans.fields.array[0], data },
+    argument: pfioc_trans.encode({ size: parts.length, esize: pfioc_trans_e.size }),
+    pointee: { at: pfioc_trans.fields.array[0], data },
   };
 }
 
@@ -81,18 +81,18 @@ export function decodeTickets(parts: readonly TransactionPart[], array: Buffer):
   return parts.map(({ anchor, ruleset }, index) => ({
     anchor,
     ruleset,
-    ticket: pfiocTransE.decodeField("ticket", array, index * pfiocTransE.size),
+    ticket: pfioc_trans_e.decodeField("ticket", array, index * pfioc_trans_e.size),
   }));
 }
 
 /** The call that empties pf's pool buffer and gives its ticket. */
 export function encodePoolBeginning(): IoctlCall {
-  return { ioctl: DIOCBEGINADDRS, object: "", argument: pfiocPooladdr.encode({}) };
+  return { ioctl: DIOCBEGINADDRS, object: "", argument: pfioc_pooladdr.encode({}) };
 }
 
 /** The ticket in the answer. */
 export function decodePoolTicket(argument: Buffer): number {
-  return pfiocPooladdr.decodeField("ticket", argument);
+  return pfioc_pooladdr.decodeField("ticket", argument);
 }
 
 /** The call that adds the address of a rule's target to the pool buffer. */
@@ -100,7 +100,7 @@ export function encodePoolAddress(rule: PfRule, ticket: number): IoctlCall | und
   if (rule.target === undefined) return undefined;
   const { family, target } = rule;
   if (family === undefined) throw new FieldError(`a ${rule.action} rule with a target says its family`);
-  const argument = pfiocPooladdr.encode({
+  const argument = pfioc_pooladdr.encode({
     ticket,
     af: afOf(family),
     addr: { addr: encodeAddress(target.address, family) },
@@ -114,7 +114,7 @@ export function encodeRuleAddition(anchor: string, rule: PfRule, ticket: number,
   return {
     ioctl: DIOCADDRULE,
     object: `${anchor || "main"} ${rule.label ?? rule.action}`,
-    argument: pfiocRule.encode({
+    argument: pfioc_rule.encode({
       action: fields.action,
       ticket,
       pool_ticket: poolTicket,

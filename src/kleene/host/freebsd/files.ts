@@ -30,13 +30,13 @@ export const freebsdFiles: Files = {
 
 /** By `d_type`. */
 const kinds: Readonly<Record<number, FileKind>> = {
-  [file.types.DT_FIFO]: "FIFO",
-  [file.types.DT_CHR]: "device",
-  [file.types.DT_BLK]: "device",
-  [file.types.DT_DIR]: "directory",
-  [file.types.DT_REG]: "file",
-  [file.types.DT_LNK]: "link",
-  [file.types.DT_SOCK]: "socket",
+  [file.DT_FIFO]: "FIFO",
+  [file.DT_CHR]: "device",
+  [file.DT_BLK]: "device",
+  [file.DT_DIR]: "directory",
+  [file.DT_REG]: "file",
+  [file.DT_LNK]: "link",
+  [file.DT_SOCK]: "socket",
 };
 
 /** How often a name is looked at that is a link for one call and none for the next: somebody exchanges it. */
