@@ -16,7 +16,9 @@ const packages = [
   "libnftables1",
   "ca-certificates g++ make python3",
   "bind9-host busybox-static dnsmasq-base iproute2 iputils-ping net-tools netcat-openbsd nftables",
-  ...(forTests ? ["git strace gcc libc6-dev util-linux xz-utils libarchive-tools libcap2-bin"] : []),
+  ...(forTests
+    ? ["git strace gcc libc6-dev util-linux xz-utils libarchive-tools libcap2-bin", "graphviz libxml2-utils mandoc"]
+    : []),
   ...(forPackage ? ["python3-pip"] : []),
 ].flatMap((line) => line.split(" "));
 

@@ -20,6 +20,7 @@ import type {
   ReadEvents,
   ReadLog,
   StartContainer,
+  Topology,
   UpdateContainer,
 } from "../kleene/model.ts";
 
@@ -43,6 +44,8 @@ export interface Networks {
   disconnect(ref: string, container: string): Promise<void>;
   /** @param ref undefined: of all networks. */
   rules(ref: string | undefined): Promise<NetworkRules>;
+  /** @param refs none: of all networks. */
+  topology(refs: readonly string[]): Promise<Topology>;
 }
 
 export interface Containers {

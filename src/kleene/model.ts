@@ -121,11 +121,28 @@ export interface NetworkInspection {
   readonly network_endpoints: readonly Endpoint[];
 }
 
+/** A container as the picture of its networks shows it. */
+export interface TopologyContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly public_ports: readonly PublishedPort[];
+  readonly status: ContainerStatus;
+}
+
+/** Networks, by name, with their endpoints, by address, and the containers that these belong to. */
+export interface Topology {
+  readonly networks: readonly NetworkInspection[];
+  readonly containers: readonly TopologyContainer[];
+}
+
 export interface ContainerInspection {
   readonly container: Container;
   readonly container_endpoints: readonly Endpoint[];
   readonly container_mountpoints: readonly Mountpoint[];
 }
+
+/** Is it at work? Restarting: its command has ended, and klee is about to start it again. */
+export type ContainerStatus = "running" | "restarting" | "stopped";
 
 /** One row of `klee container ls`. */
 export interface ContainerListing {
@@ -135,7 +152,7 @@ export interface ContainerListing {
   readonly image: string;
   readonly command: readonly string[];
   readonly created: string;
-  readonly status: "running" | "restarting" | "stopped";
+  readonly status: ContainerStatus;
   /** Jail id; on Linux the pid of the container's init. Undefined when stopped. */
   readonly jid: number | undefined;
 }

@@ -12,7 +12,10 @@ export type Need =
   | "cc"
   | "ip"
   | "bsdtar"
-  | "setcap";
+  | "setcap"
+  | "dot"
+  | "xmllint"
+  | "mandoc";
 
 const programs: Partial<Record<Need, readonly string[]>> = {
   strace: ["/usr/bin/strace"],
@@ -21,6 +24,9 @@ const programs: Partial<Record<Need, readonly string[]>> = {
   cc: ["/usr/bin/cc", "/usr/local/bin/cc"],
   bsdtar: ["/usr/bin/bsdtar"],
   setcap: ["/usr/sbin/setcap", "/sbin/setcap"],
+  dot: ["/usr/bin/dot"],
+  xmllint: ["/usr/bin/xmllint"],
+  mandoc: ["/usr/bin/mandoc"],
   ip: ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"],
 };
 

@@ -4,6 +4,7 @@ import { formatJson } from "../io/json.ts";
 import type { Session } from "../session.ts";
 import { type Listing, printListing } from "./listing.ts";
 import { connect, disconnect, rules } from "./network-connections.ts";
+import { graph } from "./network-graph.ts";
 import { addListingOptions, collect, type ListingOptions, parseBool } from "./options.ts";
 import { removesMany } from "./prune.ts";
 import { forEach } from "./several.ts";
@@ -40,6 +41,7 @@ export const networkCommands: CommandTable = {
     connect,
     disconnect,
     rules,
+    graph,
   }),
   isn: shortcut(inspect),
   lsn: shortcut(list),

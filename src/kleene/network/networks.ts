@@ -10,6 +10,7 @@ import type {
   NetworkInspection,
   NetworkRules,
   NetworkType,
+  Topology,
 } from "../model.ts";
 import { removeUnused } from "../prune.ts";
 import { text } from "../store/store.ts";
@@ -32,6 +33,7 @@ import { ANYWHERE, policyOfNetwork } from "./policy.ts";
 import { allNetworks, insertNetwork, networkOf, policyNetwork } from "./rows.ts";
 import type { Subnet } from "./subnet.ts";
 import { addressToNumber, storedRange } from "./subnet.ts";
+import { topologyOf } from "./topology.ts";
 
 /** Networks: an interface of klee's own, one subnet per family, and the rules between their containers and the rest. */
 export class Networks {
@@ -106,6 +108,15 @@ export class Networks {
   /** All networks, by name. */
   async list(): Promise<Network[]> {
     return (await allNetworks(this.#context.store)).map((network) => this.#shown(network));
+  }
+
+  /**
+   * The picture of networks and of what lies in them.
+   * @param references none: all networks.
+   */
+  async topology(references: readonly string[]): Promise<Topology> {
+    const { networks, containers } = await topologyOf(this.#context, references);
+    return { networks: networks.map((one) => ({ ...one, network: this.#shown(one.network) })), containers };
   }
 
   /** Where no interface was named, the one that packets leave by at the moment. */

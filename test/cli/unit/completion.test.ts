@@ -21,9 +21,11 @@ async function offered(line: string): Promise<string[]> {
 
 const lines: readonly (readonly [line: string, words: readonly string[]])[] = [
   ["net", ["network"]],
-  ["network ", ["create", "inspect", "ls", "rm", "prune", "connect", "disconnect", "rules"]],
+  ["network ", ["create", "inspect", "ls", "rm", "prune", "connect", "disconnect", "rules", "graph"]],
   ["system ", ["check", "reconcile", "cleanup", "events"]],
   ["network inspect ", ["testnet"]],
+  ["network graph ", ["testnet"]],
+  ["network graph --format ", ["tree", "dot", "svg", "mermaid"]],
   ["container exec h", ["hungry_knuth"]],
   ["exec hungry_knuth ", []],
   ["exec hungry_knuth -", []],
