@@ -123,9 +123,10 @@ pub struct Process {
 #[derive(Debug, Deserialize, PartialEq, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {
-    Ipnet,
+    /// Addresses of its own alone.
+    Addresses,
     Host,
-    Disabled,
+    None,
 }
 
 #[derive(Debug, Deserialize, Clone, Copy)]
@@ -166,7 +167,7 @@ mod tests {
     use super::*;
 
     const EXEC: &str = r#"{"mode":"exec","container":"c","run":null,
-        "linux":{"cgroup_root":"/c","cgroup":"/c/k","groups":[],"raw_sockets":false,"network":"ipnet","jail":null},
+        "linux":{"cgroup_root":"/c","cgroup":"/c/k","groups":[],"raw_sockets":false,"network":"addresses","jail":null},
         "process":{"argv":["a"],"env":[],"user":"root","terminal":{"rows":2,"columns":3},"shown":[true,false]}}"#;
 
     #[test]
@@ -174,7 +175,7 @@ mod tests {
         let spec: Spec = serde_json::from_str(EXEC).unwrap();
         assert_eq!(spec.mode, Mode::Exec);
         assert!(spec.run.is_none());
-        assert_eq!(spec.linux.unwrap().network, Network::Ipnet);
+        assert_eq!(spec.linux.unwrap().network, Network::Addresses);
         assert_eq!(spec.process.terminal.unwrap().columns, 3);
     }
 
@@ -182,7 +183,7 @@ mod tests {
     fn what_is_not_understood_is_refused() {
         let unknown = EXEC.replacen("\"mode\"", "\"surprise\":1,\"mode\"", 1);
         assert!(serde_json::from_str::<Spec>(&unknown).unwrap_err().to_string().contains("surprise"));
-        assert!(serde_json::from_str::<Spec>(&EXEC.replace("ipnet", "vnet")).is_err());
+        assert!(serde_json::from_str::<Spec>(&EXEC.replace("addresses", "vnet")).is_err());
         assert!(serde_json::from_str::<Command>(r#"{"command":"stop"}"#).is_err());
         assert_eq!(
             serde_json::from_str::<Command>(r#"{"command":"signal","number":15}"#).unwrap(),

@@ -75,7 +75,7 @@ export interface LinuxJail {
   /** Directories of version 1 hierarchies that each process but pid 1 belongs to as well. */
   readonly groups: readonly string[];
   readonly raw_sockets: boolean;
-  readonly network: "ipnet" | "host" | "disabled";
+  readonly network: "addresses" | "host" | "none";
   /** Mode `run` only: what makes the container. */
   readonly jail: {
     /** Layers of an overlay, the topmost of `lower` first; `upper` may lie inside a lower one. */

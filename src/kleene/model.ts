@@ -1,7 +1,8 @@
+import type { NetworkDriver } from "./network/drivers/table.ts";
 import type { Policy } from "./network/policy.ts";
 
 /** How a container sees the network: its own addresses, the host's, or none. */
-export type NetworkDriver = "ipnet" | "host" | "disabled";
+export type { NetworkDriver };
 
 /**
  * When klee starts a container by itself: never; after each boot of the host; after its command failed, for ever or only

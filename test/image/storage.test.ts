@@ -59,7 +59,7 @@ test("a container's layer is made and removed, twice without complaint", needs("
   assert.equal(mode(`${dataset}/upper`), "755");
   process.umask(0o077);
   try {
-    writeResolver(`${dataset}/upper`, storage.resolver(root, id, "ipnet"));
+    writeResolver(`${dataset}/upper`, storage.resolver(root, id, "addresses"));
   } finally {
     process.umask(before);
   }
@@ -158,7 +158,7 @@ test("name servers on the host's loopback addresses are left out", () => {
     "",
   ].join("\n");
   assert.deepEqual(containerResolver(text, "host"), { text, nameservers: 7 }, "on the host's network they are its own");
-  assert.deepEqual(containerResolver(text, "ipnet"), {
+  assert.deepEqual(containerResolver(text, "addresses"), {
     text: "# made by hand\nnameserver 192.0.2.53\nnameserver 2001:db8::1\nnameserver ::10\nsearch nameserver.example\noptions edns0\n",
     nameservers: 3,
   });
@@ -176,7 +176,7 @@ test("the first resolver file with a name server left is taken; else the first; 
     [["nothing"], undefined, 0],
   ] as const) {
     const paths = files.map((name) => `${path}/${name}`);
-    assert.deepEqual(new LinuxStorage(paths).resolver(path, "c0", "ipnet"), {
+    assert.deepEqual(new LinuxStorage(paths).resolver(path, "c0", "addresses"), {
       text,
       nameservers,
       record: `${path}/containers/c0/resolv.conf`,

@@ -85,7 +85,7 @@ test("a container without addresses has no sockets, of one family it has both", 
   withContainers(async (containers) => {
     const only4 = await containers.start({ ipv4: ["10.2.3.1"] });
     const only6 = await containers.start({ ipv6: ["fd00:2:3::1"] });
-    const none = await containers.start({ driver: "disabled", rawSockets: true });
+    const none = await containers.start({ access: "none", rawSockets: true });
     for (const [type, icmp, icmp6] of [
       [STREAM, 0, 0],
       [DGRAM, 0, 0],
@@ -127,8 +127,8 @@ test("raw sockets are refused unless allowed, ping sockets and other protocols a
 
 test("the host's network is not confined, but raw sockets have to be allowed", root, () =>
   withContainers(async (containers) => {
-    const plain = await containers.start({ driver: "host" });
-    const raw = await containers.start({ driver: "host", rawSockets: true });
+    const plain = await containers.start({ access: "host" });
+    const raw = await containers.start({ access: "host", rawSockets: true });
     for (const address of ["0.0.0.0", "127.0.0.1", "127.0.0.53", "192.0.2.1"])
       await plain.server(INET, STREAM, address, 4010).then((fd) => plain.must("close", fd));
     await plain.server(INET6, STREAM, "::", 4001);

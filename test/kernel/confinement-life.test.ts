@@ -20,7 +20,7 @@ import { INET, Probe, STREAM } from "./probe.ts";
 const root = needs("root", "cgroup2", "cc", "ip");
 if (root.skip === false) enterNetwork("10.2.3.1/32", "10.2.3.2/32");
 
-const spec = { driver: "ipnet", ipv4: ["10.2.3.1"], ipv6: ["fd00:2:3::1"], rawSockets: false } as const;
+const spec = { access: "addresses", ipv4: ["10.2.3.1"], ipv6: ["fd00:2:3::1"], rawSockets: false } as const;
 const ID = "f455de07ac84";
 
 function count(map: Fd, keySize: number): number {
@@ -95,7 +95,7 @@ test("of a container whose addresses changed while it ran nobody knows whether i
   withContainers(async (containers) => {
     const { confinement } = containers;
     const changed = await containers.start({ ipv4: ["10.2.3.1"] });
-    confinement.update(changed.id, { driver: "ipnet", ipv4: ["10.2.3.2"], ipv6: [], rawSockets: false });
+    confinement.update(changed.id, { access: "addresses", ipv4: ["10.2.3.2"], ipv6: [], rawSockets: false });
     assert.equal(await confinement.remove(changed.id), true);
   }),
 );

@@ -50,7 +50,7 @@ test("sockets are limited to the container's ports; those that end, or are accep
     confinement.limitPorts(c.id, 7);
     assert.equal((await openAll(c, kinds)).length, 2);
     // A change of addresses keeps count and limit.
-    confinement.update(c.id, { driver: "ipnet", ...A, rawSockets: true });
+    confinement.update(c.id, { access: "addresses", ...A, rawSockets: true });
     assert.equal(await c.ask("socket", INET, STREAM, 0), "ENOBUFS");
     confinement.limitPorts(c.id, 5);
     assert.equal(await c.ask("socket", INET, STREAM, 0), "ENOBUFS");
@@ -113,7 +113,7 @@ test("nobody in a container chooses the ports of sockets without an address", ro
   withContainers(async (containers) => {
     const IP_LOCAL_PORT_RANGE = [0, 51, (5000 << 16) | 5000] as const;
     const c = await containers.start(A);
-    const free = await containers.start({ driver: "host" });
+    const free = await containers.start({ access: "host" });
     for (const [family, type] of kinds)
       assert.equal(await c.ask("set", await c.socket(family, type), ...IP_LOCAL_PORT_RANGE), "ENOPROTOOPT");
     await free.must("set", await free.socket(INET, STREAM), ...IP_LOCAL_PORT_RANGE);
@@ -140,7 +140,7 @@ test("without a way out no group can be joined, of whatever family and by whatev
     const fd = await c.socket(INET, DGRAM);
     await c.must("join", fd, "224.0.0.251", "127.0.0.1");
     // It has no way out from now on.
-    containers.confinement.update(c.id, { driver: "ipnet", ...B, rawSockets: true, internal: true });
+    containers.confinement.update(c.id, { access: "addresses", ...B, rawSockets: true, internal: true });
     assert.equal(await c.ask("join", fd, "224.0.0.252", "127.0.0.1"), "ENODEV");
   }),
 );

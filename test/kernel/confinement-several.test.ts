@@ -145,7 +145,7 @@ test("addresses of a running container change, and its wildcard listener goes wi
     const listener = await c.server(INET, STREAM, "0.0.0.0", 6007);
     await reached(host, "10.2.3.1", 6007, c, listener);
     assert.equal(await host.tries(INET, STREAM, "10.2.3.2", 6007), "ECONNREFUSED");
-    const spec = { driver: "ipnet", ipv6: [], rawSockets: false } as const;
+    const spec = { access: "addresses", ipv6: [], rawSockets: false } as const;
     containers.confinement.update(c.id, { ...spec, ipv4: ["10.2.3.1", "10.2.3.2"] });
     await reached(host, "10.2.3.2", 6007, c, listener);
     containers.confinement.update(c.id, { ...spec, ipv4: ["10.2.3.2", "10.2.3.3"] });

@@ -22,7 +22,7 @@ function checkRegistered(): void {
 console.log("ready");
 await lines.next();
 for (let round = 0; round < Number(rounds); round++) {
-  confinement.create(id, { driver: "ipnet", ipv4: [`10.2.3.${last}`], ipv6: [], rawSockets: false });
+  confinement.create(id, { access: "addresses", ipv4: [`10.2.3.${last}`], ipv6: [], rawSockets: false });
   confinement.holdFds();
   checkRegistered();
   if (round === 0) console.log("created");

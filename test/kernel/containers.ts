@@ -33,7 +33,7 @@ export class Containers {
 
   create(spec: Partial<ConfinementSpec>): string {
     const id = `c0ffee${String(count++).padStart(6, "0")}`;
-    this.confinement.create(id, { driver: "ipnet", ipv4: [], ipv6: [], rawSockets: false, ...spec });
+    this.confinement.create(id, { access: "addresses", ipv4: [], ipv6: [], rawSockets: false, ...spec });
     this.#ids.push(id);
     this.confinement.holdFds();
     return id;

@@ -98,7 +98,7 @@ export class Jail {
       env: ["PATH=/bin"],
       user: "root",
       raw_sockets: false,
-      network: "ipnet",
+      network: "addresses",
       terminal: null,
       shown: [false, false],
       ...changes.process,

@@ -38,7 +38,7 @@ fn judged(network: Network, call: c_long, arguments: &[u64]) -> u32 {
 #[test]
 fn ordinary_calls_pass() {
     for call in [libc::SYS_read, libc::SYS_execve, libc::SYS_ptrace, libc::SYS_name_to_handle_at, libc::SYS_mseal] {
-        assert_eq!(judged(Network::Ipnet, call, &[]), ALLOW, "{call}");
+        assert_eq!(judged(Network::Addresses, call, &[]), ALLOW, "{call}");
     }
 }
 
@@ -72,13 +72,13 @@ fn all_others_pass() {
     ];
     let named: Vec<c_long> = [ABSENT, FORBIDDEN, FORBIDDEN_HERE, &looked_at].concat();
     for call in (0..FIRST_UNKNOWN as c_long).filter(|call| !named.contains(call)) {
-        assert_eq!(judged(Network::Ipnet, call, &[]), ALLOW, "{call}");
+        assert_eq!(judged(Network::Addresses, call, &[]), ALLOW, "{call}");
     }
 }
 
 #[test]
 fn threads_and_forks_pass_and_namespaces_do_not() {
-    let clone = |flags: c_int| judged(Network::Ipnet, libc::SYS_clone, &[flags as u32 as u64]);
+    let clone = |flags: c_int| judged(Network::Addresses, libc::SYS_clone, &[flags as u32 as u64]);
     assert_eq!(clone(libc::SIGCHLD), ALLOW);
     assert_eq!(clone(libc::CLONE_VM | libc::CLONE_THREAD | libc::CLONE_SIGHAND), ALLOW);
     for namespace in
@@ -103,20 +103,20 @@ fn sockets_by_domain() {
     }
     // The kernel looks at the low half only, and so must the filter.
     let high = 1u64 << 32 | libc::AF_PACKET as u64;
-    assert_eq!(judged(Network::Ipnet, libc::SYS_socket, &[high]), errno(libc::EAFNOSUPPORT));
-    assert_eq!(judged(Network::Ipnet, libc::SYS_socketpair, &[libc::AF_PACKET as u64]), errno(libc::EAFNOSUPPORT));
+    assert_eq!(judged(Network::Addresses, libc::SYS_socket, &[high]), errno(libc::EAFNOSUPPORT));
+    assert_eq!(judged(Network::Addresses, libc::SYS_socketpair, &[libc::AF_PACKET as u64]), errno(libc::EAFNOSUPPORT));
 }
 
 #[test]
 fn socket_options_that_leave_the_address() {
     for (level, option) in ROUTING_OPTIONS {
         let arguments = [3, level as u64, option as u64];
-        assert_eq!(judged(Network::Ipnet, libc::SYS_setsockopt, &arguments), errno(libc::EPERM));
-        assert_eq!(judged(Network::Disabled, libc::SYS_setsockopt, &arguments), errno(libc::EPERM));
+        assert_eq!(judged(Network::Addresses, libc::SYS_setsockopt, &arguments), errno(libc::EPERM));
+        assert_eq!(judged(Network::None, libc::SYS_setsockopt, &arguments), errno(libc::EPERM));
         assert_eq!(judged(Network::Host, libc::SYS_setsockopt, &arguments), ALLOW);
     }
     let reuse = [3, libc::SOL_SOCKET as u64, libc::SO_REUSEADDR as u64];
-    assert_eq!(judged(Network::Ipnet, libc::SYS_setsockopt, &reuse), ALLOW);
+    assert_eq!(judged(Network::Addresses, libc::SYS_setsockopt, &reuse), ALLOW);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn the_kernel_takes_it() {
         let child = libc::fork();
         if child == 0 {
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-            if install(&filter(Network::Ipnet)).is_err() {
+            if install(&filter(Network::Addresses)).is_err() {
                 libc::_exit(1);
             }
             let refused = |result: c_long, number: c_int| result == -1 && *libc::__errno_location() == number;
@@ -156,7 +156,7 @@ fn the_kernel_takes_it() {
 #[test]
 fn personalities_that_weaken_the_protection_of_memory_are_refused() {
     for allowed in [0, 8, 0xffff_ffff] {
-        assert_eq!(judged(Network::Ipnet, libc::SYS_personality, &[allowed]), ALLOW, "{allowed:#x}");
+        assert_eq!(judged(Network::Addresses, libc::SYS_personality, &[allowed]), ALLOW, "{allowed:#x}");
     }
     for refused in [0x004_0000, 0x040_0000, 0x010_0000, 6] {
         assert_eq!(judged(Network::Host, libc::SYS_personality, &[refused]), errno(libc::EPERM), "{refused:#x}");

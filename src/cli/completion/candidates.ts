@@ -1,4 +1,5 @@
 import type { Command, Option } from "commander";
+import { driverNames } from "../../kleene/network/drivers/table.ts";
 import type { Klee } from "../domain.ts";
 
 /** One word that may stand at the cursor. */
@@ -134,7 +135,7 @@ async function values(
     case "bool":
       return ["true", "false"].map(plain);
     case "driver":
-      return ["ipnet", "host", "disabled"].map(plain);
+      return driverNames.map(plain);
     case "policy":
       return ["no", "on-startup", "on-failure", "always"].map(plain);
     case "type":

@@ -1,4 +1,4 @@
-import type { InterfaceMaker, JailAddresses, JailParameters } from "../host/host.ts";
+import type { Host, InterfaceMaker, JailAddresses, JailParameters } from "../host/host.ts";
 import type { Endpoint, Network, PublishedPort } from "../model.ts";
 import { endpointOf } from "../network/endpoints.ts";
 import type { PolicyContainer, PublishedOn } from "../network/policy.ts";
@@ -49,6 +49,11 @@ export function policyContainer(
 /** The addresses that an endpoint adds to its network's interface. */
 export function aliasesOf({ ip_address, ip_address6 }: Endpoint): string[] {
   return [...(ip_address === "" ? [] : [`${ip_address}/32`]), ...(ip_address6 === "" ? [] : [`${ip_address6}/128`])];
+}
+
+/** Gives a container's addresses in a network to the network's interface. */
+export function addAliasesOf({ interfaces }: Host, { endpoint, network }: Attachment): void {
+  interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
 }
 
 /** Who made a network's interface. */

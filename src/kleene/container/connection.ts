@@ -4,6 +4,7 @@ import { KleeError } from "../errors.ts";
 import { newId, resolve } from "../identity.ts";
 import type { Patience } from "../locks.ts";
 import type { ConnectContainer } from "../model.ts";
+import { drivers } from "../network/drivers/table.ts";
 import { checkWanted, connect, disconnect } from "../network/endpoints.ts";
 import { containerPolicy, type Policy } from "../network/policy.ts";
 import { publishedBy } from "../network/published.ts";
@@ -14,11 +15,10 @@ import { removeAliasesOf } from "../system/interfaces.ts";
 import { type ChangeRules, withRules } from "../system/rules.ts";
 import {
   type Attachment,
+  addAliasesOf,
   addressesOf,
-  aliasesOf,
   allAddresses,
   attachmentsOf,
-  makerOf,
   policyContainer,
 } from "./attachments.ts";
 import { withContainer } from "./lock.ts";
@@ -39,7 +39,7 @@ export async function connectContainer(
   checkWanted(addresses);
   const { id } = networkOf(await resolve(store, "network", networkReference));
   await withResolved(context, containerReference, async (container) => {
-    if (container.driver !== "ipnet")
+    if (!drivers[container.driver].connects)
       throw new KleeError(
         "CONFLICT",
         `containers with the '${container.driver}' network-driver cannot connect to networks`,
@@ -65,9 +65,7 @@ export async function connectContainer(
         await settleEndpoint(context, endpointId, network, addresses);
         const after = await attachmentsOf(store, container.id);
         if (!isRunning(context, container)) return;
-        for (const { endpoint, network } of after)
-          if (endpoint.id === endpointId)
-            host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+        for (const attachment of after) if (attachment.endpoint.id === endpointId) addAliasesOf(host, attachment);
         await withRules(context, (change) => exchange(context, container, change, before, after));
       },
     );
@@ -140,13 +138,14 @@ async function exchange(
 ): Promise<void> {
   const { jails } = context.host;
   const { id, driver } = container;
+  const { access } = drivers[driver];
   const parameters = jails.parseParameters(container.jailParam, id);
   const ports = await publishedBy(context.store, id);
   const policy = (attachments: readonly Attachment[]): Policy =>
     containerPolicy(policyContainer(container, attachments, ports, parameters));
   const rules = (): Promise<void> => change({ remove: policy(before), add: policy(after) });
   if (after.length > before.length) await rules();
-  await jails.changeAddresses({ id, driver, addresses: addressesOf(after), parameters });
+  await jails.changeAddresses({ id, access, addresses: addressesOf(after), parameters });
   if (after.length <= before.length) await rules();
 }
 

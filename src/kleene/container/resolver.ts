@@ -1,4 +1,4 @@
-import type { NetworkDriver } from "../model.ts";
+import type { NetworkAccess } from "../host/host.ts";
 
 /** Addresses that mean another machine in a container than on the host: 127.0.0.0/8 and ::1. */
 const LOOPBACK = /^(127\.|::1(%|$))/;
@@ -10,13 +10,13 @@ const LOOPBACK = /^(127\.|::1(%|$))/;
  */
 export function containerResolver(
   text: string,
-  driver: NetworkDriver,
+  access: NetworkAccess,
 ): { readonly text: string; readonly nameservers: number } {
   let nameservers = 0;
   const lines = text.split("\n").filter((line) => {
     const address = /^nameserver\s+(\S+)/.exec(line)?.[1];
     if (address === undefined) return true;
-    if (driver !== "host" && LOOPBACK.test(address)) return false;
+    if (access !== "host" && LOOPBACK.test(address)) return false;
     nameservers++;
     return true;
   });

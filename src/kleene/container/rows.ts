@@ -1,5 +1,6 @@
 import { KleeError } from "../errors.ts";
 import type { CreateContainer, Limits, Mountpoint, NetworkDriver, RestartPolicy } from "../model.ts";
+import { DEFAULT_DRIVERS, DRIVER_CHOICE, driverNames, drivers, isDriver } from "../network/drivers/table.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { flag, list, StoreConflict, text } from "../store/store.ts";
 import { storedLimits } from "./limits.ts";
@@ -150,21 +151,20 @@ export function storedContainer(row: Row): StoredContainer {
 
 const isOutput = (output: string): output is RunOutput => outputs.some((one) => one === output);
 
-const isDriver = (driver: string): driver is NetworkDriver => ["ipnet", "host", "disabled"].includes(driver);
-
-/** The driver a request asks for: `ipnet` when it only names a network, `host` when it names neither. */
+/** The driver that a request asks for, or the default for whether it names a network. */
 export function driverOf(request: CreateContainer): NetworkDriver {
-  const driver = request.driver ?? (request.network === undefined ? "host" : "ipnet");
+  const driver = request.driver ?? DEFAULT_DRIVERS[request.network === undefined ? "withoutNetwork" : "withNetwork"];
   if (driver === "vnet")
-    throw new KleeError("UNSUPPORTED", "the 'vnet' network driver is not available; use ipnet, host or disabled");
+    throw new KleeError("UNSUPPORTED", `the 'vnet' network driver is not available; use ${DRIVER_CHOICE}`);
   if (!isDriver(driver))
     throw new KleeError(
       "INVALID",
-      `unknown network driver ${JSON.stringify(driver)}; available: ipnet, host, disabled`,
+      `unknown network driver ${JSON.stringify(driver)}; available: ${driverNames.join(", ")}`,
     );
-  if (request.network !== undefined && driver !== "ipnet")
+  const { connects } = drivers[driver];
+  if (request.network !== undefined && !connects)
     throw new KleeError("INVALID", `containers with the '${driver}' network-driver cannot connect to networks`);
-  if (driver !== "ipnet" && (request.publish ?? []).length > 0)
+  if (!connects && (request.publish ?? []).length > 0)
     throw new KleeError("INVALID", `cannot publish ports of a container using the '${driver}' network driver`);
   if (request.network === undefined && (request.ip !== undefined || request.ip6 !== undefined))
     throw new KleeError("INVALID", "an address needs a network: give -n NETWORK with --ip or --ip6");

@@ -5,6 +5,7 @@ import type { CommandSpec, JailParameters, JailProcess, JailSpec } from "../host
 import { newId } from "../identity.ts";
 import { imageById } from "../image/images.ts";
 import type { ExecInContainer, Execution, ExecutionOptions, ExecutionResult } from "../model.ts";
+import { drivers } from "../network/drivers/table.ts";
 import { followGateway, followsGateway } from "../network/followed.ts";
 import { containerPolicy, type PublishedOn } from "../network/policy.ts";
 import { shadowed } from "../network/ports.ts";
@@ -13,7 +14,7 @@ import { refuseTaken } from "../network/settle.ts";
 import { atOnce } from "../store/store.ts";
 import { repairInterfaces } from "../system/interfaces.ts";
 import { addRules } from "../system/rules.ts";
-import { type Attachment, addressesOf, aliasesOf, attachmentsOf, makerOf, policyContainer } from "./attachments.ts";
+import { type Attachment, addAliasesOf, addressesOf, attachmentsOf, policyContainer } from "./attachments.ts";
 import { consolePath } from "./console.ts";
 import { takeDownAfter } from "./end.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
@@ -44,6 +45,7 @@ export async function startContainer(
 ): Promise<Execution> {
   const { host, root } = context;
   const { id } = container;
+  const { access, connects } = drivers[container.driver];
   // A run that was cut off may have left something in the kernel.
   if (container.execution !== undefined || host.jails.exists(id)) await takeDown(context, container);
   const parameters = host.jails.parseParameters(container.jailParam, id);
@@ -71,12 +73,12 @@ export async function startContainer(
       for (const warning of await shadowed(context.store, host, ports)) options.onWarning?.(warning);
       if (attachments.length > 0)
         await addRules(context, containerPolicy(policyContainer(container, attachments, ports, parameters)));
-      const resolver = host.storage.resolver(root, id, container.driver);
+      const resolver = host.storage.resolver(root, id, access);
       const isInternal = attachments.every(({ network }) => network.internal);
-      if (container.driver === "ipnet" && resolver.nameservers === 0 && !isInternal) options.onWarning?.(NO_NAMESERVER);
+      if (connects && resolver.nameservers === 0 && !isInternal) options.onWarning?.(NO_NAMESERVER);
       const spec: JailSpec = {
         id,
-        driver: container.driver,
+        access,
         addresses: addressesOf(attachments),
         parameters,
         limits: container.limits,
@@ -113,22 +115,21 @@ async function placeAddresses(
   ports: readonly PublishedOn[],
 ): Promise<{ readonly attachments: readonly Attachment[]; readonly ports: readonly PublishedOn[] }> {
   try {
-    await addAliasesOf(context, attachments);
+    await placeFree(context, attachments);
     return { attachments, ports };
   } catch (error) {
     if (!(error instanceof KleeError && (error.code === "NOT_FOUND" || error.code === "CONFLICT"))) throw error;
     if (!(await repairInterfaces(context))) throw error;
     const after = await attachmentsOf(context.store, id);
-    await addAliasesOf(context, after);
+    await placeFree(context, after);
     return { attachments: after, ports: await publishedBy(context.store, id) };
   }
 }
 
-async function addAliasesOf({ host }: Context, attachments: readonly Attachment[]): Promise<void> {
+async function placeFree({ host }: Context, attachments: readonly Attachment[]): Promise<void> {
   for (const { endpoint, network } of attachments)
     await refuseTaken(host, network, [endpoint.ip_address, endpoint.ip_address6]);
-  for (const { endpoint, network } of attachments)
-    host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+  for (const attachment of attachments) addAliasesOf(host, attachment);
 }
 
 function outputOf({ log, input, stdio }: ExecutionOptions): RunOutput {
@@ -181,7 +182,7 @@ function commandSpec(
     env: environmentOf(parameters, [container.env, command.env ?? []]),
     user: command.user || parameters.jailUser || container.user || "root",
     rawSockets: parameters.rawSockets,
-    driver: container.driver,
+    access: drivers[container.driver].access,
     stdio: options.stdio,
   };
 }

@@ -3,6 +3,7 @@ import { carryOut } from "../context.ts";
 import { KleeError, messageOf } from "../errors.ts";
 import type { JailParameters } from "../host/host.ts";
 import type { Stdio } from "../model.ts";
+import { drivers } from "../network/drivers/table.ts";
 import { operationsOn } from "../store/operations.ts";
 import { environmentOf } from "./environment.ts";
 import { jailCommand } from "./jail-command.ts";
@@ -56,7 +57,7 @@ async function runStopCommand(context: Context, container: StoredContainer, para
     env: environmentOf(parameters, [container.env]),
     user: "root",
     rawSockets: parameters.rawSockets,
-    driver: container.driver,
+    access: drivers[container.driver].access,
     stdio: DISCARD,
   };
   let timer: NodeJS.Timeout | undefined;

@@ -1,13 +1,4 @@
-import type {
-  ContainerProcess,
-  ContainerUsage,
-  ImageMethod,
-  Limits,
-  Mountpoint,
-  NetworkDriver,
-  Stdio,
-  WindowSize,
-} from "../model.ts";
+import type { ContainerProcess, ContainerUsage, ImageMethod, Limits, Mountpoint, Stdio, WindowSize } from "../model.ts";
 import type { Policy, PolicyChange } from "../network/policy.ts";
 
 /**
@@ -233,10 +224,13 @@ export interface ResolverFile {
   readonly record: string;
 }
 
+/** What a container has of the host's network: addresses of its own alone, all that the host has, or nothing. */
+export type NetworkAccess = "addresses" | "host" | "none";
+
 /** All that is needed to make a container's jail. */
 export interface JailSpec {
   readonly id: string;
-  readonly driver: NetworkDriver;
+  readonly access: NetworkAccess;
   readonly addresses: JailAddresses;
   readonly parameters: JailParameters;
   readonly limits: Limits;
@@ -266,7 +260,7 @@ export interface CommandSpec {
   /** Name or number, `:group` optional, looked up in the container. */
   readonly user: string;
   readonly rawSockets: boolean;
-  readonly driver: NetworkDriver;
+  readonly access: NetworkAccess;
   readonly stdio: Stdio;
 }
 
@@ -362,7 +356,7 @@ export interface Jails {
    */
   attach(socket: string): HostConsole;
   /** Gives a running jail these addresses in place of those it has; the first one of a family is its primary one. */
-  changeAddresses(spec: Pick<JailSpec, "id" | "driver" | "addresses" | "parameters">): Promise<void>;
+  changeAddresses(spec: Pick<JailSpec, "id" | "access" | "addresses" | "parameters">): Promise<void>;
   /** The processes of a jail, by pid; none when it does not run. */
   processes(id: string): ContainerProcess[];
   /** What a jail uses; undefined when it does not run. */
@@ -401,8 +395,8 @@ export interface Storage {
   /** Makes a container's own files, of an image with the given dataset. */
   createContainer(root: string, containerId: string, imageDataset: string): Promise<void>;
   removeContainer(root: string, containerId: string): Promise<void>;
-  /** Name servers for a container of a driver, as the host has them now. */
-  resolver(root: string, containerId: string, driver: NetworkDriver): ResolverFile;
+  /** Name servers for a container with such access, as the host has them now. */
+  resolver(root: string, containerId: string, access: NetworkAccess): ResolverFile;
   /** The root file system of a container whose image has the given dataset. */
   rootOf(root: string, containerId: string, imageDataset: string): RootFilesystem;
 }

@@ -1,7 +1,6 @@
 import { chmodSync, existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { containerResolver } from "../container/resolver.ts";
-import type { NetworkDriver } from "../model.ts";
-import type { ResolverFile } from "./host.ts";
+import type { NetworkAccess, ResolverFile } from "./host.ts";
 import { makeDirectory } from "./store-directories.ts";
 
 /**
@@ -11,12 +10,12 @@ import { makeDirectory } from "./store-directories.ts";
  */
 export function resolverText(
   paths: readonly string[],
-  driver: NetworkDriver,
+  access: NetworkAccess,
 ): Pick<ResolverFile, "text" | "nameservers"> {
   let fallback: string | undefined;
   for (const path of paths) {
     if (!existsSync(path)) continue;
-    const { text, nameservers } = containerResolver(readFileSync(path, "utf8"), driver);
+    const { text, nameservers } = containerResolver(readFileSync(path, "utf8"), access);
     if (nameservers > 0) return { text, nameservers };
     fallback ??= text;
   }

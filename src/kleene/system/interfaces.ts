@@ -1,4 +1,4 @@
-import { type Attachment, aliasesOf, attachmentsOf, makerOf } from "../container/attachments.ts";
+import { type Attachment, addAliasesOf, aliasesOf, attachmentsOf, makerOf } from "../container/attachments.ts";
 import { withContainer } from "../container/lock.ts";
 import { containerById, type StoredContainer } from "../container/rows.ts";
 import type { Context } from "../context.ts";
@@ -122,8 +122,7 @@ export async function restoreAliases(context: Context): Promise<void> {
   for (const id of host.jails.running().keys()) {
     const restore = async (): Promise<void> => {
       if (!host.jails.isRunning(id)) return;
-      for (const { endpoint, network } of await attachmentsOf(store, id))
-        host.interfaces.addAliases(network.interface, aliasesOf(endpoint), makerOf(network));
+      for (const attachment of await attachmentsOf(store, id)) addAliasesOf(host, attachment);
     };
     await locked(context, id, restore, BRIEF).catch(unlessHeld);
   }

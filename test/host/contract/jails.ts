@@ -70,7 +70,7 @@ export function jailsContract({ host, root, rootFilesystem, folder }: World): vo
 
   const spec = (parameters: readonly string[] = []): JailSpec => ({
     id,
-    driver: "host",
+    access: "host",
     addresses: { internal: false, ipv4: [], ipv6: [] },
     parameters: jails.parseParameters(parameters, id),
     limits: { cpus: null, memory: null, pids: null, ports: null },
@@ -89,7 +89,7 @@ export function jailsContract({ host, root, rootFilesystem, folder }: World): vo
     env: ["PATH=/bin:/usr/bin:/sbin:/usr/sbin"],
     user: "root",
     rawSockets: false,
-    driver: "host",
+    access: "host",
     stdio: { stdin: "null", stdout: output, stderr: "null" },
   });
 

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { CreateContainer } from "../../../kleene/model.ts";
+import { DEFAULT_DRIVERS, DRIVER_CHOICE } from "../../../kleene/network/drivers/table.ts";
 import { type Connection, follow, messagesTo } from "../../attachment.ts";
 import { UsageError } from "../../exit-status.ts";
 import type { Session } from "../../session.ts";
@@ -94,7 +95,10 @@ function addCreateOptions(command: Command): Command {
     .option("--ports <number>", "ports of the host that it may have, sockets at once (default: 8192)")
     .option("-P, --persist", "spare the container from prune")
     .option("--restart <policy>", `${RESTART_POLICIES} (default: no)`)
-    .option("-l, --driver <driver>", "ipnet, host or disabled (default: host, with -n ipnet)")
+    .option(
+      "-l, --driver <driver>",
+      `${DRIVER_CHOICE} (default: ${DEFAULT_DRIVERS.withoutNetwork}, with -n ${DEFAULT_DRIVERS.withNetwork})`,
+    )
     .option("-n, --network <network>", "network to connect to")
     .option("--ip <address>", "IPv4 address (default: the first free one; '' for none)")
     .option("--ip6 <address>", "IPv6 address (default: the first free one; '' for none)")

@@ -3,7 +3,7 @@ import type { SupervisorSpec } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { isId } from "../../identity.ts";
 import type { ContainerProcess, Limits, Mountpoint } from "../../model.ts";
-import type { CommandSpec, HostConsole, JailAddresses, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
+import type { CommandSpec, HostConsole, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
 import { parseParameters } from "../parameters.ts";
 import { sendSignal } from "../signal.ts";
 import { openConsole, startSupervised, supervisorProcess, supervisorRun } from "../supervised.ts";
@@ -119,8 +119,8 @@ export class FreebsdJails implements Jails {
     return this.#jidsOf(id).length > 0 || mountpointsBelow(this.#mountpointOf(id)).length > 0;
   }
 
-  async changeAddresses({ id, driver, addresses }: Parameters<Jails["changeAddresses"]>[0]): Promise<void> {
-    if (driver !== "ipnet") return;
+  async changeAddresses({ id, access, addresses }: Parameters<Jails["changeAddresses"]>[0]): Promise<void> {
+    if (access !== "addresses") return;
     try {
       const jid = jail.jailId(id);
       if (jid !== undefined) jail.jailSetAddresses(jid, { ip4: addresses.ipv4, ip6: addresses.ipv6 });
@@ -205,20 +205,14 @@ export class FreebsdJails implements Jails {
   }
 }
 
-/** What the network driver means for a jail; an ipnet one's addresses can be changed later, be there none now. */
-function networkParameters({
-  driver,
-  addresses,
-}: {
-  readonly driver: JailSpec["driver"];
-  readonly addresses: JailAddresses;
-}): JailParams {
-  switch (driver) {
-    case "ipnet":
+/** A jail's share of the host's network; addresses of its own can be changed later, be there none now. */
+function networkParameters({ access, addresses }: Pick<JailSpec, "access" | "addresses">): JailParams {
+  switch (access) {
+    case "addresses":
       return { "ip4.addr": addresses.ipv4, "ip6.addr": addresses.ipv6 };
     case "host":
       return { ip4: { sys: "inherit" }, ip6: { sys: "inherit" } };
-    case "disabled":
+    case "none":
       return { ip4: { sys: "disable" }, ip6: { sys: "disable" } };
   }
 }

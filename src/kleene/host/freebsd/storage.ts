@@ -3,8 +3,7 @@ import { mount, zfs } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
 import type { Making } from "../../image/metadata.ts";
-import type { NetworkDriver } from "../../model.ts";
-import type { ImageSource, ResolverFile, RootFilesystem, Storage } from "../host.ts";
+import type { ImageSource, NetworkAccess, ResolverFile, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
 import {
   build,
@@ -105,8 +104,8 @@ export class FreebsdStorage implements Storage {
     await removeObject(root, "containers", containerId, this.#nameOf(root, "container", containerId));
   }
 
-  resolver(root: string, containerId: string, driver: NetworkDriver): ResolverFile {
-    const found = resolverText(RESOLVER_FILES, driver);
+  resolver(root: string, containerId: string, access: NetworkAccess): ResolverFile {
+    const found = resolverText(RESOLVER_FILES, access);
     const record = `${place(root, "containers", containerId)}/resolv.conf`;
     // local_unbound(8) listens on 127.0.0.1; it says itself whom it asks.
     const text = found.nameservers > 0 ? undefined : forwardersOf(UNBOUND_FORWARDERS);

@@ -18,6 +18,6 @@ export function forwardersOf(path: string): Pick<ResolverFile, "text" | "nameser
         /^\s*forward-addr:\s*([0-9a-fA-F:.]+)(?:@(\d+))?(?:#\S*)?\s*$/.exec(line) ?? [];
       return port === "53" && (isIPv4(address) || isIPv6(address)) ? [`nameserver ${address}`] : [];
     });
-  const found = containerResolver(`${[...new Set(lines)].join("\n")}\n`, "ipnet");
+  const found = containerResolver(`${[...new Set(lines)].join("\n")}\n`, "addresses");
   return found.nameservers > 0 ? found : undefined;
 }

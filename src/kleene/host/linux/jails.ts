@@ -71,8 +71,8 @@ export class LinuxJails implements Jails {
     this.checkMounts(spec.mounts, parameters);
     // Outside the undoing below: what fails here because the container runs must not end it.
     try {
-      const { driver, addresses } = spec;
-      this.#confinement.create(id, { driver, ...addresses, rawSockets: parameters.rawSockets, ports });
+      const { access, addresses } = spec;
+      this.#confinement.create(id, { access, ...addresses, rawSockets: parameters.rawSockets, ports });
     } catch (error) {
       throw hostFailure(`cannot start container ${id}`, error);
     }
@@ -81,7 +81,7 @@ export class LinuxJails implements Jails {
       writeResolver(root.upper, spec.resolver);
       mkdirSync(dirname(this.#supervisors), { recursive: true, mode: 0o700 });
       using life = shareByte(this.#supervisors, byteOf(id));
-      const heldFds = [life.number, ...(spec.driver === "ipnet" ? this.#confinement.holdFds() : [])];
+      const heldFds = [life.number, ...(spec.access === "addresses" ? this.#confinement.holdFds() : [])];
       const jail = {
         root: { lower: root.lower, upper: root.upper, work: root.work, mountpoint: root.mountpoint },
         hostname: parameters.hostname,
@@ -163,9 +163,9 @@ export class LinuxJails implements Jails {
       );
   }
 
-  async changeAddresses({ id, driver, addresses, parameters }: Parameters<Jails["changeAddresses"]>[0]): Promise<void> {
+  async changeAddresses({ id, access, addresses, parameters }: Parameters<Jails["changeAddresses"]>[0]): Promise<void> {
     try {
-      this.#confinement.update(id, { driver, ...addresses, rawSockets: parameters.rawSockets });
+      this.#confinement.update(id, { access, ...addresses, rawSockets: parameters.rawSockets });
     } catch (error) {
       throw hostFailure(`cannot change the addresses of container ${id}`, error);
     }
@@ -228,7 +228,7 @@ export class LinuxJails implements Jails {
         cgroup_root: this.#confinement.cgroupRoot,
         cgroup: this.#confinement.pathOf(id),
         raw_sockets: command.rawSockets,
-        network: command.driver,
+        network: command.access,
         ...jail,
       },
     };

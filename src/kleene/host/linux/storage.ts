@@ -3,8 +3,7 @@ import { mount } from "../../../ffi/linux/index.ts";
 import { KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
 import type { Making } from "../../image/metadata.ts";
-import type { NetworkDriver } from "../../model.ts";
-import type { ImageSource, ResolverFile, RootFilesystem, Storage } from "../host.ts";
+import type { ImageSource, NetworkAccess, ResolverFile, RootFilesystem, Storage } from "../host.ts";
 import { resolverText } from "../resolver-file.ts";
 import {
   build,
@@ -100,9 +99,9 @@ export class LinuxStorage implements Storage {
     removeBoth(root, "containers", containerId);
   }
 
-  resolver(root: string, containerId: string, driver: NetworkDriver): ResolverFile {
+  resolver(root: string, containerId: string, access: NetworkAccess): ResolverFile {
     const record = `${this.containerDataset(root, containerId)}/resolv.conf`;
-    return { ...resolverText(this.#resolverFiles, driver), record };
+    return { ...resolverText(this.#resolverFiles, access), record };
   }
 
   rootOf(root: string, containerId: string, imageDataset: string): RootFilesystem {

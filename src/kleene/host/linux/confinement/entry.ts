@@ -1,10 +1,10 @@
 import { encodeAddress } from "../../../../ffi/inet.ts";
-import type { NetworkDriver } from "../../../model.ts";
+import type { NetworkAccess } from "../../host.ts";
 import { markOf } from "./mark.ts";
 
 /** What the programs must know of one container. The first address of a family is its primary one. */
 export interface ConfinementSpec {
-  readonly driver: NetworkDriver;
+  readonly access: NetworkAccess;
   readonly ipv4: readonly string[];
   readonly ipv6: readonly string[];
   readonly rawSockets: boolean;
@@ -76,7 +76,7 @@ export interface Surroundings {
 
 /** A container's entry. A container without addresses of a family cannot make sockets of it. */
 export function encodeEntry(id: string, spec: ConfinementSpec, { namespace, ipv6Only }: Surroundings): Buffer {
-  const confined = spec.driver === "ipnet";
+  const confined = spec.access === "addresses";
   const ipv4 = confined ? spec.ipv4.map(encodeAddress) : [];
   const ipv6 = confined ? spec.ipv6.map(encodeAddress) : [];
   const encoded = Buffer.alloc(entry.size);
@@ -89,7 +89,7 @@ export function encodeEntry(id: string, spec: ConfinementSpec, { namespace, ipv6
   encoded.writeBigUInt64LE(namespace, entry.namespace);
   encoded.writeUInt32LE(
     (spec.rawSockets ? Flag.raw : 0) |
-      (spec.driver === "host" ? Flag.host : 0) |
+      (spec.access === "host" ? Flag.host : 0) |
       (ipv4.length > 0 ? Flag.ipv4 : 0) |
       (ipv6.length > 0 ? Flag.ipv6 : 0) |
       (spec.internal ? Flag.internal : 0) |
