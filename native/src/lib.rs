@@ -11,6 +11,7 @@ mod addon {
     mod console;
     mod executable;
     mod keys;
+    mod readable;
     mod relay;
     mod spawn;
     mod streams;

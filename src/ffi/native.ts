@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fstatSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type ErrnoTable, SyscallError } from "./errno.ts";
+import type { OwnedFd } from "./fd.ts";
 import { errnoTable as freebsdErrors } from "./freebsd/abi/errno.ts";
 import { LibraryError, lazy } from "./library.ts";
 import { errnoTable as linuxErrors } from "./linux/abi/errno.ts";
@@ -232,6 +233,7 @@ interface Addon {
   openConsole(stream: number): { errno: number; stream: number; master: number };
   setWindowSize(fd: number, rows: number, columns: number): number;
   waitCgroupEmpty(path: string, timeoutMs: number, done: (errno: number, empty: boolean) => void): void;
+  waitReadable(fd: number, timeoutMs: number, done: (errno: number, readable: boolean) => void): void;
 }
 
 /** In place of a descriptor, for the addon: nothing to copy; and an output for which a null device will do. */
@@ -497,6 +499,28 @@ export function waitCgroupEmpty(path: string, timeoutMs: number): Promise<boolea
       traceCall(call, path, errno === 0 ? Number(empty) : (ownErrors[errno]?.[0] ?? errno), startedAt);
       if (errno === 0) resolve(empty);
       else reject(new SyscallError({ call, object: path, errno, table: ownErrors }));
+    });
+  });
+}
+
+/**
+ * Waits until a descriptor is readable, as a queue of events or a process's descriptor is when there is something to
+ * tell; poll(2) on a thread of its own. Keeps Node alive meanwhile, also if the descriptor is closed.
+ *
+ * @param timeoutMs how long, in milliseconds; infinity: without an end.
+ * @returns false when there is nothing to read after that time.
+ * @throws {SyscallError} EBADF.
+ */
+export function waitReadable(
+  { number, object }: Pick<OwnedFd, "number" | "object">,
+  timeoutMs: number,
+): Promise<boolean> {
+  const startedAt = traceStart();
+  return new Promise((resolve, reject) => {
+    addon().waitReadable(number, timeoutMs, (errno, readable) => {
+      traceCall("poll", object, errno === 0 ? Number(readable) : (ownErrors[errno]?.[0] ?? errno), startedAt);
+      if (errno === 0) resolve(readable);
+      else reject(new SyscallError({ call: "poll", object, errno, table: ownErrors }));
     });
   });
 }

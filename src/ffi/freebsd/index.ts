@@ -54,6 +54,7 @@ export type {
   JailValues,
 } from "./jail-params.ts";
 export * as kld from "./kld.ts";
+export * as kqueue from "./kqueue.ts";
 export { type BoundFunction, boundFunctions, type LibraryName } from "./libc.ts";
 export * as mount from "./mount.ts";
 export * as pf from "./pf/index.ts";

@@ -7,3 +7,5 @@ export const O_RDWR = 0x2;
 export const O_NONBLOCK = 0x4;
 /** Close the descriptor on execve(2). */
 export const O_CLOEXEC = 0x100000;
+export const F_SETFD = 2;
+export const FD_CLOEXEC = 1;

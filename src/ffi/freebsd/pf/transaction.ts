@@ -173,7 +173,8 @@ function addRule(pf: PfDevice, anchor: string, rule: PfRule, ticket: number): vo
  * Replaces rulesets and tables of any number of anchors at once: all or nothing. Anchors that do not exist come into
  * being. Where another program changes pf at the same time, all begins again.
  *
- * @throws {SyscallError} of the call that failed, nothing being changed; EBUSY when others never stop.
+ * @throws {SyscallError} of the call that failed, nothing being changed; EBUSY when others do not stop for ten seconds,
+ * for which the calling thread waits.
  * @throws {FieldError} when a rule or address cannot be encoded, or is in the wrong ruleset.
  */
 export function replaceAnchors(pf: PfDevice, anchors: readonly PfAnchor[]): void {
