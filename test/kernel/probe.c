@@ -6,10 +6,12 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { TIMEOUT_MS = 400, WORDS = 12 };
@@ -163,6 +165,15 @@ int main(int argc, char **argv) {
             fflush(stdout);
             if (fork() > 0) pause();
             printf("ok %d", getpid());
+        } else if (!strcmp(op, "unix")) { /* listen, connect or send; type; a name, with @ for NUL: a socket of its own */
+            struct sockaddr_un un = {.sun_family = AF_UNIX};
+            strncpy(un.sun_path, w[3], sizeof un.sun_path - 1);
+            if (*un.sun_path == '@') *un.sun_path = 0;
+            socklen_t size = offsetof(struct sockaddr_un, sun_path) + strlen(w[3]);
+            int own = socket(AF_UNIX, atoi(w[2]), 0);
+            if (!strcmp(w[1], "connect")) answer(connect(own, (void *)&un, size));
+            else if (!strcmp(w[1], "send")) answer(sendto(own, "x", 1, 0, (void *)&un, size));
+            else answer(bind(own, (void *)&un, size) || (atoi(w[2]) != SOCK_DGRAM && listen(own, 100)) ? -1 : 0);
         } else if (!strcmp(op, "close")) {
             answer(close(fd));
         } else {

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { release } from "node:os";
 
 /** Something a privileged test needs of the machine. */
 export type Need =
@@ -15,7 +16,8 @@ export type Need =
   | "setcap"
   | "dot"
   | "xmllint"
-  | "mandoc";
+  | "mandoc"
+  | "unix hooks";
 
 const programs: Partial<Record<Need, readonly string[]>> = {
   strace: ["/usr/bin/strace"],
@@ -29,6 +31,12 @@ const programs: Partial<Record<Need, readonly string[]>> = {
   mandoc: ["/usr/bin/mandoc"],
   ip: ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"],
 };
+
+/** Can BPF programs of a cgroup see the addresses that unix sockets are to reach? */
+export function hasUnixHooks(): boolean {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  return (major > 6 || (major === 6 && minor >= 7)) && existsSync("/sys/kernel/btf/vmlinux");
+}
 
 function missing(need: Need): string | undefined {
   switch (need) {
@@ -44,6 +52,8 @@ function missing(need: Need): string | undefined {
         ? undefined
         : "no libnftables.so.1";
     }
+    case "unix hooks":
+      return hasUnixHooks() ? undefined : "no Linux 6.7 with CONFIG_DEBUG_INFO_BTF";
     default:
       return programs[need]?.some((path) => existsSync(path)) ? undefined : `no ${need}`;
   }

@@ -53,6 +53,7 @@ export const constants = {
   BPF_LINK_TYPE_NETNS: 5,
   BPF_OBJ_NAME_LEN: 16,
   BPF_PSEUDO_MAP_FD: 1,
+  BPF_PSEUDO_KFUNC_CALL: 2,
 
   BPF_FUNC_map_lookup_elem: 1,
   BPF_FUNC_ktime_get_ns: 5,
@@ -68,6 +69,12 @@ export const constants = {
   BPF_FUNC_set_retval: 187,
   BPF_SK_STORAGE_GET_F_CREATE: 1,
   BPF_SOCK_OPS_TCP_LISTEN_CB: 11,
+} as const;
+
+/** Of kernels newer than the headers of some machines: Linux 6.7, enum bpf_attach_type. */
+export const newer = {
+  BPF_CGROUP_UNIX_CONNECT: 49,
+  BPF_CGROUP_UNIX_SENDMSG: 50,
 } as const;
 
 // union bpf_attr: one view for each command, as long as the command reads it. The names are C's.

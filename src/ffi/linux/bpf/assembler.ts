@@ -12,6 +12,7 @@ const op = {
   subtract64: 0x1f,
   and64Immediate: 0x57,
   or64: 0x4f,
+  load8: 0x71,
   load32: 0x61,
   load64: 0x79,
   store32: 0x63,
@@ -95,6 +96,10 @@ export class Assembler {
     return this.#emit(op.or64, dst, src, 0, 0);
   }
 
+  load8(dst: Register, src: Register, offset: number): this {
+    return this.#emit(op.load8, dst, src, offset, 0);
+  }
+
   load32(dst: Register, src: Register, offset: number): this {
     return this.#emit(op.load32, dst, src, offset, 0);
   }
@@ -162,6 +167,11 @@ export class Assembler {
 
   call(helper: number): this {
     return this.#emit(op.call, 0, 0, 0, helper);
+  }
+
+  /** Calls a function of the kernel's that is no helper, by its id among the {@link KernelTypes}. */
+  callKernel(id: number): this {
+    return this.#emit(op.call, 0, constants.BPF_PSEUDO_KFUNC_CALL, 0, id);
   }
 
   exit(): this {

@@ -1,4 +1,4 @@
-import { constants as c } from "../abi/bpf.ts";
+import { constants as c, newer } from "../abi/bpf.ts";
 
 /** Where programs are attached: to a cgroup, or (`lookup`) to a network namespace. With the program type of each. */
 export const hooks = {
@@ -13,6 +13,10 @@ export const hooks = {
   /** sendmsg(2) on a UDP socket that is not connected, or with control messages. */
   send4: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: c.BPF_CGROUP_UDP4_SENDMSG },
   send6: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: c.BPF_CGROUP_UDP6_SENDMSG },
+  /** connect(2) of a unix socket. Linux 6.7. */
+  connectUn: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: newer.BPF_CGROUP_UNIX_CONNECT },
+  /** sendmsg(2) of a unix socket to an address. Linux 6.7. */
+  sendUn: { type: c.BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attachType: newer.BPF_CGROUP_UNIX_SENDMSG },
   setOption: { type: c.BPF_PROG_TYPE_CGROUP_SOCKOPT, attachType: c.BPF_CGROUP_SETSOCKOPT },
   /** A packet is about to be given to a socket. */
   ingress: { type: c.BPF_PROG_TYPE_CGROUP_SKB, attachType: c.BPF_CGROUP_INET_INGRESS },

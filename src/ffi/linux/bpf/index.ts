@@ -2,6 +2,7 @@
 export { Assembler, type Register } from "./assembler.ts";
 export { contexts } from "./context.ts";
 export { EVENT_LISTEN, type Hook, helperFlags, helpers } from "./hook.ts";
+export { KernelTypes } from "./kernel-types.ts";
 export { createLink, linkIds, namespaceLinkInfo, openLink } from "./link.ts";
 export {
   addElement,

@@ -33,7 +33,8 @@ export class LinuxHost implements Host {
   /** @param root the store's directory when it is not the default one: such a store has a firewall table of its own. */
   constructor(root: string | undefined) {
     this.#firewall = lazy(() => new LinuxFirewall(tableOf(root ?? DEFAULT_ROOT)));
-    this.jails = new LinuxJails(new Confinement(), `${root ?? DEFAULT_ROOT}/locks/supervisors`);
+    const store = root ?? DEFAULT_ROOT;
+    this.jails = new LinuxJails(new Confinement({ cache: `${store}/kernel.json` }), `${store}/locks/supervisors`);
   }
 
   get interfaces(): LinuxInterfaces {

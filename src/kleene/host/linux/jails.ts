@@ -8,7 +8,7 @@ import { waitCgroupEmpty } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { ContainerProcess, Limits, Mountpoint } from "../../model.ts";
 import type { CommandSpec, HostConsole, JailParameters, JailProcess, JailSpec, Jails } from "../host.ts";
-import { parseParameters } from "../parameters.ts";
+import { type HostParameters, parseParameters } from "../parameters.ts";
 import { writeResolver } from "../resolver-file.ts";
 import { sendSignal } from "../signal.ts";
 import { openConsole, startSupervised, supervisorProcess, supervisorRun } from "../supervised.ts";
@@ -19,6 +19,16 @@ import { processOf } from "./processes.ts";
 
 /** Of /dev, what a terminal needs. */
 const OWN_DEVICES = ["/dev/pts", "/dev/ptmx"];
+
+/** What no jail has: FreeBSD has no unix sockets without a file. */
+const ABSTRACT_SOCKETS = "allow.abstract_sockets";
+
+const linuxParameters: HostParameters = (name) => (name === ABSTRACT_SOCKETS ? "boolean" : undefined);
+
+const allowed = ({ rawSockets, others }: JailParameters) => ({
+  rawSockets,
+  abstractSockets: others[ABSTRACT_SOCKETS] === true,
+});
 
 const isBelow = (path: string, directory: string): boolean => path === directory || path.startsWith(`${directory}/`);
 
@@ -36,7 +46,7 @@ export class LinuxJails implements Jails {
   }
 
   parseParameters(parameters: readonly string[], defaultHostname: string): JailParameters {
-    return parseParameters(parameters, defaultHostname, "Linux", () => undefined);
+    return parseParameters(parameters, defaultHostname, "Linux", linuxParameters);
   }
 
   checkMounts(mounts: readonly Mountpoint[], { mountDevfs }: JailParameters): void {
@@ -72,7 +82,7 @@ export class LinuxJails implements Jails {
     // Outside the undoing below: what fails here because the container runs must not end it.
     try {
       const { access, addresses } = spec;
-      this.#confinement.create(id, { access, ...addresses, rawSockets: parameters.rawSockets, ports });
+      this.#confinement.create(id, { access, ...addresses, ...allowed(parameters), ports });
     } catch (error) {
       throw hostFailure(`cannot start container ${id}`, error);
     }
@@ -165,7 +175,7 @@ export class LinuxJails implements Jails {
 
   async changeAddresses({ id, access, addresses, parameters }: Parameters<Jails["changeAddresses"]>[0]): Promise<void> {
     try {
-      this.#confinement.update(id, { access, ...addresses, rawSockets: parameters.rawSockets });
+      this.#confinement.update(id, { access, ...addresses, ...allowed(parameters) });
     } catch (error) {
       throw hostFailure(`cannot change the addresses of container ${id}`, error);
     }

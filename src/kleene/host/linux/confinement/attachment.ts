@@ -1,3 +1,4 @@
+import { SyscallError } from "../../../../ffi/errno.ts";
 import * as bpf from "../../../../ffi/linux/bpf/index.ts";
 import {
   cgroupId,
@@ -12,7 +13,8 @@ import type { Fd } from "../../../../ffi/linux/fd.ts";
 import { KleeError } from "../../../errors.ts";
 import { waitForLock } from "./lock.ts";
 import { type ConfinementMaps, closeMaps, createMaps, openMaps } from "./maps.ts";
-import { cgroupHooks, cgroupPrograms, recognise } from "./programs.ts";
+import { cgroupHooks, cgroupPrograms, recognise, unixPrograms } from "./programs.ts";
+import { findUnixAddress } from "./unix-address.ts";
 
 /** The parent cgroup, open, with klee's programs on it, and their maps. */
 export class Attachment implements Disposable {
@@ -40,15 +42,16 @@ export class Attachment implements Disposable {
  * not there. Whoever makes them holds the directory's lock, so any number of processes end up with one set.
  *
  * @param level depth of a container's cgroup below the root of the hierarchy.
+ * @param cache see {@link findUnixAddress}.
  * @throws {KleeError} CONFLICT when containers of another version of klee run.
  */
-export function attach(parent: string, level: number): Attachment {
+export function attach(parent: string, level: number, cache?: string): Attachment {
   for (;;) {
     makeCgroup(parent);
     const cgroup = openCgroup(parent);
     if (cgroup === undefined) continue;
     try {
-      const attachment = attachTo(cgroup, parent, level);
+      const attachment = attachTo(cgroup, parent, level, cache);
       if (attachment !== undefined) return attachment;
       cgroup.close();
     } catch (error) {
@@ -74,7 +77,7 @@ export function findAttachment(parent: string): Attachment | undefined {
 }
 
 /** Undefined when the cgroup has gone meanwhile. */
-function attachTo(cgroup: Fd, parent: string, level: number): Attachment | undefined {
+function attachTo(cgroup: Fd, parent: string, level: number, cache?: string): Attachment | undefined {
   const found = attachedMaps(cgroup);
   if (found !== undefined) return new Attachment(cgroup, found);
   // Of a description of its own, since the lock belongs to the description and the cgroup stays open.
@@ -90,7 +93,7 @@ function attachTo(cgroup: Fd, parent: string, level: number): Attachment | undef
     throw new KleeError("CONFLICT", `containers of another version of klee run in ${parent}: stop them first`);
   }
   try {
-    return new Attachment(cgroup, attachAll(cgroup, level));
+    return new Attachment(cgroup, attachAll(cgroup, level, cache));
   } catch (error) {
     removeCgroup(parent);
     throw error;
@@ -142,9 +145,10 @@ function programsOf(cgroup: Fd, hook: bpf.Hook): bpf.ProgramInfo[] {
   });
 }
 
-function attachAll(cgroup: Fd, level: number): ConfinementMaps {
+function attachAll(cgroup: Fd, level: number, cache?: string): ConfinementMaps {
   const maps = createMaps();
   try {
+    attachUnix(cgroup, maps, level, cache);
     for (const definition of cgroupPrograms(maps, level)) {
       using program = bpf.loadProgram(definition);
       bpf.attachProgram(cgroup, program, definition.hook);
@@ -152,6 +156,26 @@ function attachAll(cgroup: Fd, level: number): ConfinementMaps {
     return maps;
   } catch (error) {
     closeMaps(maps);
+    throw error;
+  }
+}
+
+/** An older kernel refuses such programs: unix sockets without a file are reached there. */
+function attachUnix(cgroup: Fd, maps: ConfinementMaps, level: number, cache?: string): void {
+  const address = findUnixAddress(cache);
+  if (address === undefined) return;
+  for (const definition of unixPrograms(maps, level, address)) {
+    using program = loadIfKnown(definition) ?? null;
+    if (program === null) return;
+    bpf.attachProgram(cgroup, program, definition.hook);
+  }
+}
+
+function loadIfKnown(definition: bpf.ProgramDefinition): Fd | undefined {
+  try {
+    return bpf.loadProgram(definition);
+  } catch (error) {
+    if (error instanceof SyscallError && (error.code === "EINVAL" || error.code === "EACCES")) return undefined;
     throw error;
   }
 }

@@ -15,6 +15,7 @@ const refusals = {
   noRawSockets: 1, // EPERM
   noPingSockets: 13, // EACCES
   noMemory: 12, // ENOMEM
+  nobodyListens: 111, // ECONNREFUSED
 } as const;
 
 export type Refusal = keyof typeof refusals;
@@ -89,6 +90,11 @@ export class ConfinedProgram extends Assembler {
   /** To the label when a flag of the container is not set. Spoils r1. */
   unlessFlag(flag: number, label: string): this {
     return this.load32(1, 7, entry.flags).and(1, flag).ifEqual(1, 0, label);
+  }
+
+  /** To the label when a flag of the container is set. Spoils r1. */
+  ifFlag(flag: number, label: string): this {
+    return this.load32(1, 7, entry.flags).and(1, flag).ifNotEqual(1, 0, label);
   }
 
   refuse(refusal: Refusal): this {

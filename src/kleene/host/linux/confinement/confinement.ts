@@ -36,13 +36,15 @@ const leaves = ["init", "payload"] as const;
  */
 export class Confinement implements Disposable {
   readonly #parentName: string;
+  readonly #cache: string | undefined;
   #root: string | undefined;
   #attachment: Attachment | undefined;
   #link: Fd | undefined;
 
-  /** @param options parent: name of the parent cgroup, below the root of the hierarchy. */
-  constructor(options: { readonly parent?: string } = {}) {
+  /** @param options parent: name of the parent cgroup, below the root of the hierarchy; cache: see {@link attach}. */
+  constructor(options: { readonly parent?: string; readonly cache?: string } = {}) {
     this.#parentName = options.parent ?? "klee";
+    this.#cache = options.cache;
   }
 
   /** @throws {KleeError} PERMISSION or UNSUPPORTED, with the remedy, when this host cannot confine containers. */
@@ -218,7 +220,7 @@ export class Confinement implements Disposable {
     const known = this.#known();
     if (known !== undefined) return known;
     this.close();
-    this.#attachment = attach(this.#parent, this.#parentName.split("/").length + 1);
+    this.#attachment = attach(this.#parent, this.#parentName.split("/").length + 1, this.#cache);
     return this.#attachment;
   }
 

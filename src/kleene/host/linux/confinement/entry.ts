@@ -8,6 +8,8 @@ export interface ConfinementSpec {
   readonly ipv4: readonly string[];
   readonly ipv6: readonly string[];
   readonly rawSockets: boolean;
+  /** May it reach unix sockets without a file, the host's and others' among them? */
+  readonly abstractSockets?: boolean | undefined;
   /** Has it no way out of its networks? */
   readonly internal?: boolean | undefined;
   /** Ports of the host that it may have; undefined: as many as before, {@link PORTS_DEFAULT} when it is new. */
@@ -34,6 +36,8 @@ export const Flag = {
   ipv6OnlyByDefault: 16,
   /** No way out of its networks. */
   internal: 32,
+  /** Unix sockets without a file may be reached. */
+  abstractSockets: 64,
 } as const;
 
 /** Where things are in a container's entry, in bytes; the lists are for klee, not for the programs. */
@@ -92,6 +96,7 @@ export function encodeEntry(id: string, spec: ConfinementSpec, { namespace, ipv6
       (spec.access === "host" ? Flag.host : 0) |
       (ipv4.length > 0 ? Flag.ipv4 : 0) |
       (ipv6.length > 0 ? Flag.ipv6 : 0) |
+      (spec.abstractSockets ? Flag.abstractSockets : 0) |
       (spec.internal ? Flag.internal : 0) |
       (ipv6Only ? Flag.ipv6OnlyByDefault : 0),
     entry.flags,

@@ -1,0 +1,48 @@
+// <linux/btf.h>
+import { struct, u8, u16, u32 } from "../../struct.ts";
+
+export const constants = {
+  BTF_MAGIC: 0xeb9f,
+  BTF_KIND_INT: 1,
+  BTF_KIND_ARRAY: 3,
+  BTF_KIND_STRUCT: 4,
+  BTF_KIND_UNION: 5,
+  BTF_KIND_ENUM: 6,
+  BTF_KIND_TYPEDEF: 8,
+  BTF_KIND_VOLATILE: 9,
+  BTF_KIND_CONST: 10,
+  BTF_KIND_RESTRICT: 11,
+  BTF_KIND_FUNC: 12,
+  BTF_KIND_FUNC_PROTO: 13,
+  BTF_KIND_VAR: 14,
+  BTF_KIND_DATASEC: 15,
+  BTF_KIND_DECL_TAG: 17,
+  BTF_KIND_TYPE_TAG: 18,
+  BTF_KIND_ENUM64: 19,
+} as const;
+
+const header = "linux/btf.h";
+
+/** Lengths and offsets in bytes, the offsets from the end of this header. */
+export const btf_header = struct("struct btf_header", header, 24, {
+  magic: [0, u16],
+  version: [2, u8],
+  hdr_len: [4, u32],
+  type_off: [8, u32],
+  type_len: [12, u32],
+  str_off: [16, u32],
+  str_len: [20, u32],
+});
+
+/** `size` is also `type`: what it is made of, of pointers, typedefs and functions. */
+export const btf_type = struct("struct btf_type", header, 12, {
+  name_off: [0, u32],
+  info: [4, u32],
+  size: [8, u32],
+});
+
+export const btf_member = struct("struct btf_member", header, 12, {
+  name_off: [0, u32],
+  type: [4, u32],
+  offset: [8, u32],
+});
