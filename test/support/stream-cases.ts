@@ -202,7 +202,7 @@ export function streamCases(host: StreamHost, gate: Gate, { names }: { readonly 
   });
 
   check("a reader that is slow makes the container wait, and loses nothing", async () => {
-    const child = start(["run", "--rm", "box", "sh", "-c", "seq 1 200000; echo done >&2"], ["ignore", "pipe", "pipe"]);
+    const child = start(["run", "--rm", "box", "sh", "-c", "seq 1 500000; echo done >&2"], ["ignore", "pipe", "pipe"]);
     let said = "";
     child.stderr?.on("data", (chunk: Buffer) => {
       said += chunk;
@@ -213,7 +213,7 @@ export function streamCases(host: StreamHost, gate: Gate, { names }: { readonly 
     let read = "";
     for await (const chunk of child.stdout ?? []) read += chunk;
     assert.equal(await ended, 0);
-    assert.equal(read, Array.from({ length: 200000 }, (_, index) => `${index + 1}\n`).join(""));
+    assert.equal(read, Array.from({ length: 500000 }, (_, index) => `${index + 1}\n`).join(""));
   });
 
   check("klee is killed: the container goes on, and what it writes is in the log", async () => {
@@ -280,7 +280,7 @@ export function streamCases(host: StreamHost, gate: Gate, { names }: { readonly 
     const fd = openSync(fifo, "r+");
     ok("run", "-d", "--name", "taken", "box", "sleep", "1000");
     // More than klee's output takes, less than that and the command's own pipe together.
-    const line = "(sleep 1.2; exec cat 3>&1 </proc/self/fd/1 >/dev/null) & exec head -c 300000 /dev/zero";
+    const line = "(sleep 1.2; exec cat 3>&1 </proc/self/fd/1 >/dev/null) & exec head -c 1500000 /dev/zero";
     const child = start(["exec", "taken", "sh", "-c", line], ["ignore", fd, "ignore"]);
     const ended = new Promise((resolve) => child.once("exit", resolve));
     const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -10,9 +10,10 @@ use std::thread::{self, JoinHandle};
 
 /// One read, where bytes have to pass through this process.
 const CHUNK: usize = 128 * 1024;
-/// Of a pipe, in bytes, so that reader and writer need not take turns so often; Linux alone lets it be set.
+/// Of a pipe, in bytes, so that reader and writer need not take turns so often: as much as any user may have. Linux alone
+/// lets it be set.
 #[cfg(target_os = "linux")]
-const ROOM: libc::c_int = 256 * 1024;
+const ROOM: libc::c_int = 1024 * 1024;
 
 /// Both ends of what a process is to have, before it is there.
 pub struct Pipes {
@@ -110,6 +111,10 @@ impl Copy<'_> {
     fn run(self) -> io::Result<()> {
         let (from, to) = (self.from.as_raw_fd(), self.to.as_raw_fd());
         let mut splices = can_splice(from, to);
+        if splices {
+            // Whoever reads it takes more at once.
+            enlarge(self.to);
+        }
         let mut buffer = Vec::new();
         // What is left to copy once the process has ended: whoever it leaves behind may write for ever.
         let mut left = None;
