@@ -16,6 +16,7 @@ mod addon {
     mod spawn;
     mod streams;
     mod supervisor;
+    mod sys;
     mod terminal;
 }
 mod wire;

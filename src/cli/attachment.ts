@@ -7,9 +7,10 @@ import type {
   Stdio,
   WindowSize,
 } from "../kleene/model.ts";
-import type { CliContext, Streams } from "./context.ts";
+import type { CliContext } from "./context.ts";
 import { parseKeys } from "./detach-keys.ts";
 import { UsageError } from "./exit-status.ts";
+import type { Streams } from "./io/streams.ts";
 import type { Session } from "./session.ts";
 import { allForwarded, SignalForwarder, withoutHangUp } from "./signals.ts";
 import { during } from "./timeline.ts";

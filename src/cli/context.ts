@@ -1,20 +1,6 @@
-import type { WindowSize } from "../kleene/model.ts";
 import type { Klee } from "./domain.ts";
-import { systemStreams } from "./io/streams.ts";
+import { type Streams, systemStreams } from "./io/streams.ts";
 import { ended, keepsTime } from "./timeline.ts";
-
-/** The three standard descriptors, without Node's stream objects: see io/streams.ts. */
-export interface Streams {
-  /** Writes all of it. A reader that went away is no error: what is written is dropped. */
-  write(fd: 1 | 2, output: string | Buffer): void;
-  /** Has a write found that nobody reads any more? */
-  isUnread(fd: 1 | 2): boolean;
-  isTerminal(fd: 0 | 1 | 2): boolean;
-  /** One line of standard input without its line feed; undefined at the end of input. */
-  readLine(): string | undefined;
-  /** Of the controlling terminal; undefined when there is none. */
-  windowSize(): WindowSize | undefined;
-}
 
 /** Where the signals sent to klee arrive, and how it ends at one: `process`, or an emitter in tests. */
 export interface SignalSource {

@@ -1,6 +1,6 @@
 //! Waiting for the end of a cgroup's last process, on a thread of its own.
 
-use super::spawn::no_thread;
+use super::sys::no_thread;
 use crate::cgroup::Events;
 use napi::Result;
 use napi::bindgen_prelude::{FnArgs, Function};

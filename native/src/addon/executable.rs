@@ -1,8 +1,8 @@
 //! The supervisor's program, as it is given to posix_spawn(3).
 
-use super::spawn::Failed;
+use super::sys::Failed;
 #[cfg(target_os = "linux")]
-use super::spawn::{check, duplicate, text};
+use super::sys::{check, duplicate, text};
 #[cfg(target_os = "linux")]
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 

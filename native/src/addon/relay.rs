@@ -1,7 +1,7 @@
 //! Bytes both ways between the user's descriptors and the stream of a console, on a thread of its own.
 
 use super::keys::Keys;
-use super::spawn::no_thread;
+use super::sys::no_thread;
 use super::terminal::{self, RawMode};
 use napi::Result;
 use napi::bindgen_prelude::{Buffer, FnArgs, Function};

@@ -1,13 +1,11 @@
 //! Starts the supervisor's program by posix_spawn(3): Node itself is never forked.
 
 use super::executable::Executable;
-use std::ffi::{CString, c_char, c_int, c_long};
+use super::sys::{FREE, Failed, check, duplicate_above, text};
+use std::ffi::{CString, c_char, c_int};
 use std::io::{self, Error};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::null_mut;
-
-/// First descriptor of those that are nobody's standard input or output.
-const FREE: RawFd = 3;
 
 /// FreeBSD has no such flag: there the supervisor itself begins its session.
 #[cfg(target_os = "linux")]
@@ -24,14 +22,6 @@ pub struct Program<'a> {
     pub stdio: [Option<RawFd>; 3],
     /// They get the numbers from 3 on.
     pub others: &'a [RawFd],
-}
-
-/// The step that failed, and why.
-pub type Failed = (&'static str, Error);
-
-/// The system has no thread left for this process.
-pub fn no_thread(error: Error) -> napi::Error {
-    napi::Error::from_reason(format!("pthread_create: {error}; a limit of processes or threads is reached"))
 }
 
 /// Starts the program and returns its pid.
@@ -62,16 +52,6 @@ fn open_null() -> io::Result<OwnedFd> {
             check(libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC).into())? as RawFd
         ))
     }
-}
-
-pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
-    duplicate_above(FREE, fd)
-}
-
-/// EMFILE where no number from there on is free, and where the limit leaves none.
-fn duplicate_above(lowest: RawFd, fd: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: no pointers; the descriptor that it returns is ours alone.
-    unsafe { Ok(OwnedFd::from_raw_fd(check(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest).into())? as RawFd)) }
 }
 
 struct FileActions(libc::posix_spawn_file_actions_t);
@@ -133,14 +113,6 @@ fn environment() -> io::Result<Vec<CString>> {
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let own = own.filter(|(name, _)| name.starts_with("KLEE_"));
     [path].into_iter().chain(own).map(|(name, value)| text(&format!("{name}={value}"))).collect()
-}
-
-pub fn text(value: &str) -> io::Result<CString> {
-    CString::new(value).map_err(|_| Error::from_raw_os_error(libc::EINVAL))
-}
-
-pub fn check(result: c_long) -> io::Result<c_long> {
-    if result == -1 { Err(Error::last_os_error()) } else { Ok(result) }
 }
 
 /// posix_spawn and its relatives return the error.

@@ -1,7 +1,7 @@
 //! The standard streams of a process in a container, which are pipes of its own: what it writes is copied to descriptors of
 //! this process, and what is to be read is copied to it, each on a thread that ends with its pipe, or when it is told to.
 
-use super::spawn::{check, duplicate};
+use super::sys::{check, duplicate};
 use crate::wire;
 use std::io::{self, Error, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};

@@ -1,8 +1,9 @@
 //! A running supervisor: a socket to write to, and a thread that passes on what it says.
 
 use super::executable::Executable;
-use super::spawn::{Failed, Program, spawn};
+use super::spawn::{Program, spawn};
 use super::streams::{Copies, Pipes};
+use super::sys::Failed;
 use crate::wire;
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};

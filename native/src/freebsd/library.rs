@@ -1,12 +1,25 @@
 //! Functions of FreeBSD's C library by name, dlsym(3).
 
-use super::notice::Kevent;
 use crate::failure::{Failure, Outcome};
 use std::ffi::{CStr, CString, c_int, c_uint, c_void};
 
 /// The library that a spec names, or all that this program is linked with.
 #[derive(Clone, Copy)]
 pub struct Library(*mut c_void);
+
+/// struct kevent of sys/event.h, where a pointer has 64 bits.
+#[repr(C)]
+pub struct Kevent {
+    pub ident: usize,
+    pub filter: libc::c_short,
+    pub flags: libc::c_ushort,
+    pub fflags: libc::c_uint,
+    pub data: i64,
+    pub udata: usize,
+    pub ext: [u64; 4],
+}
+
+const _: () = assert!(size_of::<Kevent>() == 64);
 
 type ClassCall = unsafe extern "C" fn(*const libc::c_char, c_uint) -> c_int;
 type EventCall = unsafe extern "C" fn(c_int, *const Kevent, c_int, *mut Kevent, c_int, *const libc::timespec) -> c_int;

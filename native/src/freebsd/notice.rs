@@ -1,6 +1,6 @@
 //! Word of a jail's end, kqueue(2): from release 15 on the kernel gives it to whoever asked.
 
-use super::library::Library;
+use super::library::{Kevent, Library};
 use crate::common::sys::{check, owned};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::ptr::{null, null_mut};
@@ -11,20 +11,6 @@ const EV_ADD: libc::c_ushort = 1;
 // sys/event.h, from release 15 on
 const EVFILT_JAIL: libc::c_short = -14;
 const NOTE_JAIL_REMOVE: libc::c_uint = 0x1000_0000;
-
-/// struct kevent of sys/event.h, where a pointer has 64 bits.
-#[repr(C)]
-pub struct Kevent {
-    ident: usize,
-    filter: libc::c_short,
-    flags: libc::c_ushort,
-    fflags: libc::c_uint,
-    data: i64,
-    udata: usize,
-    ext: [u64; 4],
-}
-
-const _: () = assert!(size_of::<Kevent>() == 64);
 
 /// Its descriptor is readable once the jail is dying: jail_get(2) finds it no more, though its processes may still end.
 pub struct Notice(OwnedFd);

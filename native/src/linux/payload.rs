@@ -5,7 +5,6 @@ use super::device::replace_null_devices;
 use super::passwd::read_regular;
 use super::process::Process;
 use super::seccomp;
-use super::start::Limits;
 use super::sys::close_on_exec_from;
 use super::terminal::take_terminal;
 use crate::common::command::{Program, become_account};
@@ -18,6 +17,15 @@ use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{null, null_mut};
+
+/// What a process of the container may not do.
+#[derive(Clone, Copy)]
+pub struct Limits<'a> {
+    pub raw_sockets: bool,
+    pub network: spec::Network,
+    /// cgroups of version 1 that it is to be in.
+    pub groups: &'a [String],
+}
 
 /// Never returns: either the program runs, or the failure goes to `channel`. What needs the container waits until
 /// `channel` says that it is ready.

@@ -2,13 +2,13 @@
 
 use super::init::run_init;
 use super::layer::Layer;
-use super::payload::become_payload;
+use super::payload::{Limits, become_payload};
 use super::process::Process;
 use crate::common::client::Client;
 use crate::common::report::{Report, await_program, next_report, send};
 use crate::common::sys::{open, socket_pair};
 use crate::failure::{At, Failure, Outcome};
-use crate::spec::{Jail, Network, Process as Command};
+use crate::spec::{Jail, Process as Command};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Starts pid 1 of a new container in the cgroup. On the channel it will tell of its root file system.
@@ -45,15 +45,6 @@ pub fn end_process(process: &Process) {
     }
     // It fails only when it was reaped already.
     let _ = process.wait();
-}
-
-/// What a process of the container may not do.
-#[derive(Clone, Copy)]
-pub struct Limits<'a> {
-    pub raw_sockets: bool,
-    pub network: Network,
-    /// cgroups of version 1 that it is to be in.
-    pub groups: &'a [String],
 }
 
 /// A started payload.

@@ -4,8 +4,9 @@
 use super::cgroup::Events;
 use super::layer::Layer;
 use super::members::{hold_member, members};
+use super::payload::Limits;
 use super::process::{Exit, Process};
-use super::start::{Limits, Started, Waiting, await_init, begin_init, end_process};
+use super::start::{Started, Waiting, await_init, begin_init, end_process};
 use super::sys::{close_on_exec_from, close_range, release_code, set_not_dumpable};
 use crate::common::client::Client;
 use crate::common::console::Console;

@@ -1,8 +1,20 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import { isatty, WriteStream } from "node:tty";
 import type { WindowSize } from "../../kleene/model.ts";
-import type { Streams } from "../context.ts";
 import { during } from "../timeline.ts";
+
+/** The three standard descriptors. */
+export interface Streams {
+  /** Writes all of it. A reader that went away is no error: what is written is dropped. */
+  write(fd: 1 | 2, output: string | Buffer): void;
+  /** Has a write found that nobody reads any more? */
+  isUnread(fd: 1 | 2): boolean;
+  isTerminal(fd: 0 | 1 | 2): boolean;
+  /** One line of standard input without its line feed; undefined at the end of input. */
+  readLine(): string | undefined;
+  /** Of the controlling terminal; undefined when there is none. */
+  windowSize(): WindowSize | undefined;
+}
 
 /**
  * Standard input and output as plain descriptors. Node's own stream objects for them make pipes non-blocking, and that

@@ -146,7 +146,7 @@ export class Containers {
    * What running containers use, newest first. Those that have ended are left out.
    * @param references undefined: all that run.
    */
-  async usage(references: readonly string[] | undefined): Promise<ContainerUsage[]> {
+  async usage(references: readonly string[] | undefined): Promise<readonly ContainerUsage[]> {
     const { store, host } = this.#context;
     const rows =
       references === undefined
@@ -190,7 +190,7 @@ export class Containers {
   /**
    * Running containers and those that are to start again, or all of them, newest first.
    */
-  async list({ all }: { readonly all: boolean }): Promise<ContainerListing[]> {
+  async list({ all }: { readonly all: boolean }): Promise<readonly ContainerListing[]> {
     const { store, host } = this.#context;
     // One value: of a thousand containers, those of all columns take four times as long to come out of the addon.
     const found = await store.get(
@@ -282,7 +282,7 @@ export class Containers {
   }
 
   /** Removes every container that neither runs nor was made to persist. Returns their ids. */
-  async prune(): Promise<string[]> {
+  async prune(): Promise<readonly string[]> {
     const { store } = this.#context;
     const rows = await store.all("SELECT * FROM container WHERE NOT persist ORDER BY created");
     const restarting = (await pendingRestarts(store)).map(({ object }) => object);

@@ -1,4 +1,4 @@
-import type { NetworkAccess } from "../host/host.ts";
+import type { NetworkAccess } from "../network/drivers/driver.ts";
 
 /** Addresses that mean another machine in a container than on the host: 127.0.0.0/8 and ::1. */
 const LOOPBACK = /^(127\.|::1(%|$))/;

@@ -1,5 +1,8 @@
 import type { ContainerProcess, ContainerUsage, ImageMethod, Limits, Mountpoint, Stdio, WindowSize } from "../model.ts";
+import type { NetworkAccess } from "../network/drivers/driver.ts";
 import type { Policy, PolicyChange } from "../network/policy.ts";
+
+export type { NetworkAccess };
 
 /**
  * The port between the domain and a kernel. The words are the domain's: an implementation translates them into jails,
@@ -223,9 +226,6 @@ export interface ResolverFile {
   /** File that holds what klee gave the container last. */
   readonly record: string;
 }
-
-/** What a container has of the host's network: addresses of its own alone, all that the host has, or nothing. */
-export type NetworkAccess = "addresses" | "host" | "none";
 
 /** All that is needed to make a container's jail. */
 export interface JailSpec {

@@ -89,7 +89,7 @@ export class Images {
   }
 
   /** All images, newest first. */
-  async list(): Promise<Image[]> {
+  async list(): Promise<readonly Image[]> {
     return (await this.#context.store.all("SELECT * FROM image ORDER BY created DESC")).map(imageOf);
   }
 
@@ -129,7 +129,7 @@ export class Images {
   }
 
   /** Removes the images that no container is made from: those without a name, or all. Returns their ids. */
-  async prune({ all }: { readonly all: boolean }): Promise<string[]> {
+  async prune({ all }: { readonly all: boolean }): Promise<readonly string[]> {
     const rows = await this.#context.store.all(
       `SELECT id FROM image WHERE id NOT IN (SELECT image_id FROM container) AND (?1 OR name = '') ORDER BY created DESC`,
       Number(all),

@@ -106,7 +106,7 @@ export class Networks {
   }
 
   /** All networks, by name. */
-  async list(): Promise<Network[]> {
+  async list(): Promise<readonly Network[]> {
     return (await allNetworks(this.#context.store)).map((network) => this.#shown(network));
   }
 
@@ -176,7 +176,7 @@ export class Networks {
   }
 
   /** Removes every network that no container is connected to. Returns their ids. */
-  async prune(): Promise<string[]> {
+  async prune(): Promise<readonly string[]> {
     const { store } = this.#context;
     const rows = await store.all(
       "SELECT id FROM network WHERE id NOT IN (SELECT network_id FROM endpoint) ORDER BY name",

@@ -6,6 +6,13 @@ import { busyFailure, codeOf, storeFailure } from "./failure.ts";
 export type Value = string | number | bigint | null;
 export type Row = Record<string, string | number | null>;
 
+/** Statements on one open database. Inside `transaction` they belong to that transaction. */
+export interface Statements {
+  run(sql: string, ...values: readonly Value[]): Promise<void>;
+  get(sql: string, ...values: readonly Value[]): Promise<Row | undefined>;
+  all(sql: string, ...values: readonly Value[]): Promise<Row[]>;
+}
+
 /** How long SQLite's locks are waited for in all, in milliseconds. */
 const PATIENCE_MS = 10_000;
 

@@ -1,5 +1,5 @@
 import { KleeError } from "../errors.ts";
-import type { Store } from "./store.ts";
+import type { Statements } from "./connection.ts";
 
 /** How many of the last events are kept. */
 const EVENTS_KEPT = 10_000;
@@ -136,8 +136,13 @@ function eventLog(): string[] {
   ];
 }
 
+/** A database that a transaction can be made on. */
+interface Database extends Statements {
+  transaction(work: (statements: Statements) => Promise<void>): Promise<void>;
+}
+
 /** Applies the changes that this database lacks. Any number of processes may do so at once. */
-export async function migrate(store: Store): Promise<void> {
+export async function migrate(store: Database): Promise<void> {
   if ((await versionOf(store)) === migrations.length) return;
   await store.transaction(async (statements) => {
     const version = await versionOf(store);
@@ -151,6 +156,6 @@ export async function migrate(store: Store): Promise<void> {
   });
 }
 
-async function versionOf(store: Store): Promise<number> {
+async function versionOf(store: Statements): Promise<number> {
   return Number((await store.get("PRAGMA user_version"))?.user_version ?? 0);
 }

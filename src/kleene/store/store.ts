@@ -1,13 +1,13 @@
 import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { KleeError } from "../errors.ts";
-import { Connection, type Row, type Turns, type Value } from "./connection.ts";
+import { Connection, type Row, type Statements, type Turns, type Value } from "./connection.ts";
 import { codeOf } from "./failure.ts";
 import { hasLog, prepareFiles } from "./files.ts";
 import { migrate } from "./migrations.ts";
 import { Reserve, type ReserveCalls } from "./reserve.ts";
 
-export type { Row, Turns } from "./connection.ts";
+export type { Row, Statements, Turns } from "./connection.ts";
 export { StoreConflict } from "./failure.ts";
 
 /** How long SQLite itself waits for another process, in milliseconds, before it is looked who that is. */
@@ -23,13 +23,6 @@ const ROOM_TRIES = 4;
 const SHARED = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 /** Exclusive: the index of the log is in memory, and no file. The log begins anew before it outgrows its room. */
 const SCARCE = `PRAGMA locking_mode = EXCLUSIVE; PRAGMA wal_autocheckpoint = 32; ${SHARED}`;
-
-/** Statements on one open database. Inside `transaction` they belong to that transaction. */
-export interface Statements {
-  run(sql: string, ...values: readonly Value[]): Promise<void>;
-  get(sql: string, ...values: readonly Value[]): Promise<Row | undefined>;
-  all(sql: string, ...values: readonly Value[]): Promise<Row[]>;
-}
 
 const ALONE: Turns = { take: (work) => work(), hurry: () => "another process", hurried: () => undefined };
 

@@ -21,7 +21,7 @@ export class System {
   }
 
   /** What store and kernel do not agree on, one line each; changes nothing. */
-  check(): Promise<string[]> {
+  check(): Promise<readonly string[]> {
     return findProblems(this.#context);
   }
 
@@ -31,7 +31,7 @@ export class System {
   }
 
   /** Makes the kernel agree with the store. Returns what was repaired since the store was opened, one line each. */
-  async reconcile(): Promise<string[]> {
+  async reconcile(): Promise<readonly string[]> {
     this.#context.host.checkSystem();
     const repaired = this.#repaired;
     this.#repaired = [];
@@ -76,7 +76,7 @@ export class System {
   }
 
   /** Removes all containers, networks and images of this store from the host. Returns what was removed. */
-  cleanup(): Promise<string[]> {
+  cleanup(): Promise<readonly string[]> {
     return cleanUp(this.#context);
   }
 }

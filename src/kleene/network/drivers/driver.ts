@@ -1,4 +1,5 @@
-import type { NetworkAccess } from "../../host/host.ts";
+/** What a container has of the host's network: addresses of its own alone, all that the host has, or nothing. */
+export type NetworkAccess = "addresses" | "host" | "none";
 
 /** The rules of one network driver: a container is made with one and keeps it. */
 export interface Driver {
