@@ -6,6 +6,8 @@ use super::mount::{
     Detached, NODEV, NOEXEC, NOSUID, RDONLY, RootDirectory, is_directory, is_on, make_file, make_root, mount,
     overlay_options, resolve,
 };
+use super::process::Process;
+use crate::common::sys::{check, open};
 use crate::failure::{At, Failure, Outcome};
 use crate::spec::{Bind, Jail};
 use std::fs;
@@ -34,7 +36,9 @@ const HIDDEN: [&str; 14] = [
 /// Mounts all of it and makes it the root of this process and its mount namespace. /sys is not mounted: what it shows is
 /// the host's. Returns that root.
 pub fn enter_root(jail: &Jail) -> Outcome<RootDirectory> {
-    mount("none", "/", "", libc::MS_REC | libc::MS_PRIVATE, "").at("mount private", "/")?;
+    // SAFETY: no arguments.
+    let itself = Process::open(unsafe { libc::getpid() }).at("pidfd_open", "self")?;
+    take_mounts(&itself)?;
     let mountpoint = &jail.root.mountpoint;
     let options = overlay_options(&jail.root.lower, &jail.root.upper, &jail.root.work);
     mount("overlay", mountpoint, "overlay", libc::MS_NOSUID | libc::MS_NODEV, &options)
@@ -49,8 +53,24 @@ pub fn enter_root(jail: &Jail) -> Outcome<RootDirectory> {
     for bind in &jail.mounts {
         mount_bind(&root, bind)?;
     }
+    // Else pivot_root exchanges the root of a chroot, and leaves the namespace's, to which setns(2) leads the payloads.
+    itself.enter(libc::CLONE_NEWNS).at("setns", "self")?;
     make_root(root.as_fd()).at("pivot_root", mountpoint)?;
     Ok(root)
+}
+
+/// Makes all mounts of the namespace this process's own. klee may run in a chroot(2), of which the namespace knows nothing:
+/// to enter one's own namespace leads to its root, and jail's paths are meant from klee's.
+fn take_mounts(itself: &Process) -> Outcome<()> {
+    let root = open("/", libc::O_PATH | libc::O_DIRECTORY).at("open", "/")?;
+    itself.enter(libc::CLONE_NEWNS).at("setns", "self")?;
+    mount("none", "/", "", libc::MS_REC | libc::MS_PRIVATE, "").at("mount private", "/")?;
+    // SAFETY: the path is a C string.
+    unsafe {
+        check(libc::fchdir(root.as_raw_fd()).into()).at("fchdir", "/")?;
+        check(libc::chroot(c".".as_ptr()).into()).at("chroot", "/")
+    }
+    .map(drop)
 }
 
 /// The kernel says EINVAL for a layer on a file system that cannot hold one: overlayfs.rst, upper directories.
