@@ -1,9 +1,11 @@
-// Builds all that klee runs from: the native part, the CLI bundle, and the library with its types. Incremental.
+// Builds all that klee runs from: the native part, the CLI bundle, and the library with its types; and the manual pages.
+// Incremental.
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundle } from "./bundle.mjs";
+import { writeManual } from "./manual/manual.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
@@ -17,3 +19,4 @@ run(process.execPath, ["native/build.mjs"]);
 rmSync(join(root, "dist"), { recursive: true, force: true });
 run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"]);
 await bundle(root);
+await writeManual(root);

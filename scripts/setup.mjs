@@ -173,6 +173,7 @@ try {
       "scripts/build.mjs",
       "scripts/bundle.mjs",
       "scripts/late.mjs",
+      "scripts/manual",
       "scripts/parts.mjs",
       "native",
       "src",
