@@ -1,6 +1,6 @@
 //! Waiting until a descriptor is readable, on a thread of its own: a queue of events, a process's descriptor.
 
-use super::spawn::no_thread;
+use super::sys::no_thread;
 use napi::Result;
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
