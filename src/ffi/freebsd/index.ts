@@ -28,11 +28,23 @@
 export { SyscallError } from "../errno.ts";
 export * as inet from "../inet.ts";
 export { AddressError } from "../inet.ts";
+export * as ioc from "../ioc.ts";
+export { LibraryError } from "../library.ts";
+export * as struct from "../struct.ts";
 export { FieldError } from "../struct.ts";
 export { type Call, type CallHook, onCall, printCalls } from "../trace.ts";
 export { errnoTable } from "./abi/errno.ts";
+export * as abi from "./abi.ts";
 export * as bpf from "./bpf.ts";
-export { ControlSockets, withControlSockets } from "./control.ts";
+export {
+  ControlSockets,
+  type IoctlCall,
+  type IoctlReply,
+  interfaceIoctl,
+  ioctlOn,
+  openDevice,
+  withControlSockets,
+} from "./control.ts";
 export * as devfs from "./devfs.ts";
 export { Fd, openDescriptors } from "./fd.ts";
 export * as file from "./file.ts";
@@ -42,6 +54,7 @@ export * as ifaddrs from "./ifaddrs.ts";
 export * as ifclone from "./ifclone.ts";
 export * as ifgroup from "./ifgroup.ts";
 export * as interfaces from "./interface.ts";
+export * as iovec from "./iovec.ts";
 export * as jail from "./jail.ts";
 export * as jailList from "./jail-list.ts";
 export type {
@@ -55,10 +68,23 @@ export type {
 } from "./jail-params.ts";
 export * as kld from "./kld.ts";
 export * as kqueue from "./kqueue.ts";
-export { type BoundFunction, boundFunctions, type LibraryName } from "./libc.ts";
+export * as launch from "./launch.ts";
+export {
+  asyncFunction,
+  asyncSyscall,
+  type BoundFunction,
+  boundFunctions,
+  type CallDescription,
+  cFunction,
+  errnoCall,
+  type LibraryName,
+  readCString,
+  readMemory,
+  syscall,
+} from "./libc.ts";
 export * as mount from "./mount.ts";
 export * as pf from "./pf/index.ts";
-export * as process from "./process.ts";
+export * as proc from "./proc.ts";
 export * as rctl from "./rctl.ts";
 export * as route from "./route.ts";
 export * as sysctl from "./sysctl.ts";

@@ -11,6 +11,13 @@ export interface IovPair {
   readonly room?: number;
 }
 
+const NOTHING = Buffer.alloc(0);
+
+/** Room for the kernel's answer, or for its message (`errmsg`); none asks for the length only. */
+export function room(name: string, bytes: number): IovPair {
+  return { name, value: NOTHING, room: bytes };
+}
+
 /**
  * The options in the form of the call: an iovec array, followed in the same memory by what it points to, so that the
  * one Buffer handed to the call keeps all of it alive.

@@ -2,7 +2,7 @@ import { AddressError, encodeInet, encodeInet6, formatAddress } from "../inet.ts
 import { decodeCString, encodeCString, FieldError } from "../struct.ts";
 import { JAIL_SYS_DISABLE, JAIL_SYS_INHERIT, JAIL_SYS_NEW } from "./abi/jail.ts";
 import { MAXHOSTNAMELEN, MAXPATHLEN } from "./abi/param.ts";
-import type { IovPair } from "./iovec.ts";
+import { type IovPair, room } from "./iovec.ts";
 
 const INT_SIZE = 4;
 const LONG_SIZE = 8;
@@ -117,13 +117,6 @@ function encodeInt(name: string, value: number): Buffer {
   const encoded = Buffer.allocUnsafe(INT_SIZE);
   encoded.writeInt32LE(value);
   return encoded;
-}
-
-const NOTHING = Buffer.alloc(0);
-
-/** Room for the kernel's answer, or for its message (`errmsg`); none asks for the length only. */
-export function room(name: string, bytes: number): IovPair {
-  return { name, value: NOTHING, room: bytes };
 }
 
 /** The bytes a parameter's value takes, or undefined where only the kernel knows. */

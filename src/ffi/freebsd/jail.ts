@@ -1,7 +1,7 @@
 import { SyscallError } from "../errno.ts";
 import { FieldError } from "../struct.ts";
 import { JAIL_ATTACH, JAIL_CREATE, JAIL_DYING, JAIL_UPDATE } from "./abi/jail.ts";
-import { type IovMemory, type IovPair, lengthAt, valueAt } from "./iovec.ts";
+import { type IovMemory, type IovPair, lengthAt, room, valueAt } from "./iovec.ts";
 import { callJail, describeKey } from "./jail-call.ts";
 import { checkJailParams, checkJailQuery, queryOfAll } from "./jail-parameter.ts";
 import {
@@ -15,7 +15,6 @@ import {
   type JailTypes,
   type JailValues,
   likelySize,
-  room,
 } from "./jail-params.ts";
 import { cFunction, syscall } from "./libc.ts";
 

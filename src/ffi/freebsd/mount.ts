@@ -1,7 +1,6 @@
 import { decodeCString, encodeCString } from "../struct.ts";
 import { MNT_FORCE, MNT_NOWAIT, MNT_RDONLY, statfs as statfsStruct } from "./abi/mount.ts";
-import { type IovPair, layOutIovec, valueAt } from "./iovec.ts";
-import { room } from "./jail-params.ts";
+import { type IovPair, layOutIovec, room, valueAt } from "./iovec.ts";
 import { cFunction, syscall } from "./libc.ts";
 
 const nmount = cFunction<[Buffer, number, number], number>("int nmount(void *iov, unsigned int niov, int flags)");

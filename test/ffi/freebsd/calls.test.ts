@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ifaddr, ifaddrs, ifclone, ifgroup, interfaces, jail } from "../../../src/ffi/freebsd/index.ts";
-import { room } from "../../../src/ffi/freebsd/jail-params.ts";
+import { room } from "../../../src/ffi/freebsd/iovec.ts";
 import { useStandIn } from "./stand-in.ts";
 
 const standIn = useStandIn("stand-in.c");

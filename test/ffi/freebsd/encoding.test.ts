@@ -13,8 +13,8 @@ import {
   encodeDescription,
   encodeFlags,
 } from "../../../src/ffi/freebsd/interface.ts";
-import { layOutIovec, lengthAt, valueAt } from "../../../src/ffi/freebsd/iovec.ts";
-import { decodeJailValue, encodeJailParams, negative, room } from "../../../src/ffi/freebsd/jail-params.ts";
+import { layOutIovec, lengthAt, room, valueAt } from "../../../src/ffi/freebsd/iovec.ts";
+import { decodeJailValue, encodeJailParams, negative } from "../../../src/ffi/freebsd/jail-params.ts";
 import { encodeTableAddress } from "../../../src/ffi/freebsd/pf/address.ts";
 import {
   AddressError,

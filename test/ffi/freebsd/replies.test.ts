@@ -9,9 +9,9 @@ import { encodeAlias, encodeAliasRemoval } from "../../../src/ffi/freebsd/ifaddr
 import { decodeInterfaces, type RawInterfaceAddress } from "../../../src/ffi/freebsd/ifaddrs.ts";
 import { encodeCreation, encodeRenaming } from "../../../src/ffi/freebsd/ifclone.ts";
 import { decodeFlags, encodeFlagsQuery, encodeVnetMove } from "../../../src/ffi/freebsd/interface.ts";
-import { type IovPair, layOutIovec } from "../../../src/ffi/freebsd/iovec.ts";
+import { type IovPair, layOutIovec, room } from "../../../src/ffi/freebsd/iovec.ts";
 import { encodeJailQuery, jailFlags } from "../../../src/ffi/freebsd/jail.ts";
-import { decodeJailValue, encodeJailParams, type JailParams, room } from "../../../src/ffi/freebsd/jail-params.ts";
+import { decodeJailValue, encodeJailParams, type JailParams } from "../../../src/ffi/freebsd/jail-params.ts";
 import { decodeCString } from "../../../src/ffi/struct.ts";
 import { RECORDED_CALLS, type Reply, readReplies, SYS } from "./replies.ts";
 

@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { process as processes } from "../../../ffi/freebsd/index.ts";
+import { proc } from "../../../ffi/freebsd/index.ts";
 import { KleeError } from "../../errors.ts";
 import type { ContainerProcess } from "../../model.ts";
 
@@ -8,13 +8,13 @@ const FIRST_LOOK_MS = 5;
 const LAST_LOOK_MS = 100;
 
 /** Processes of a jail that run. */
-export function processesIn(jid: number): processes.Process[] {
-  return processes.processes().filter((one) => one.jid === jid && !one.zombie);
+export function processesIn(jid: number): proc.Process[] {
+  return proc.processes().filter((one) => one.jid === jid && !one.zombie);
 }
 
 /** Processes as klee presents them, by pid. */
-export function describeProcesses(found: readonly processes.Process[]): ContainerProcess[] {
-  const pageBytes = processes.pageSize();
+export function describeProcesses(found: readonly proc.Process[]): ContainerProcess[] {
+  const pageBytes = proc.pageSize();
   return found
     .map(({ pid, ppid, uid, runtime, residentPages, command }) => ({
       pid,
@@ -23,7 +23,7 @@ export function describeProcesses(found: readonly processes.Process[]): Containe
       cpuSeconds: Number(runtime) / 1e6,
       residentBytes: Number(residentPages) * pageBytes,
       // One that has ended meanwhile has none any more.
-      command: processes.argumentsOf(pid)?.join(" ") || command,
+      command: proc.argumentsOf(pid)?.join(" ") || command,
     }))
     .sort((a, b) => a.pid - b.pid);
 }
@@ -53,15 +53,15 @@ export function identityOf(pid: number): string {
 
 /** A process's start, counted from the boot, with its pid. */
 function identityIfAny(pid: number): string | undefined {
-  const found = processes.processOf(pid);
+  const found = proc.processOf(pid);
   if (found === undefined || found.zombie) return undefined;
   // Both are told by the clock as it is set now, so setting it changes neither.
-  return `${pid}:${found.startedAt - processes.bootTime()}`;
+  return `${pid}:${found.startedAt - proc.bootTime()}`;
 }
 
 /** By a signal. */
 export function isStopped(identity: string): boolean {
-  return isAlive(identity) && processes.processOf(Number(identity.split(":")[0]))?.stopped === true;
+  return isAlive(identity) && proc.processOf(Number(identity.split(":")[0]))?.stopped === true;
 }
 
 export function isAlive(identity: string): boolean {
