@@ -53,8 +53,8 @@ async function allocate(family: Family, count: number, scale: Scale, conditions:
     const store = await Store.open(root);
     const network = networkOf(family);
     await fill(store, network, family, count);
-    const take = (): Promise<void> =>
-      store.transaction((statements) =>
+    const take = async (): Promise<void> => {
+      await store.transaction((statements) =>
         connect(
           statements,
           ENDPOINT,
@@ -64,6 +64,7 @@ async function allocate(family: Family, count: number, scale: Scale, conditions:
           { interfaces: { holderOf: () => undefined, find: () => undefined, neighbours: () => [] } },
         ),
       );
+    };
     const giveBack = (): Promise<void> => store.transaction((statements) => disconnectAll(statements, CONTAINER));
     const touch = (): Promise<void> =>
       store.transaction((statements) =>

@@ -114,6 +114,8 @@ pub struct Process {
     pub argv: Vec<String>,
     pub env: Vec<String>,
     pub user: String,
+    /// Where it starts; absent: the user's home, or the root where that is not there.
+    pub directory: Option<String>,
     pub terminal: Option<Window>,
     /// Without a terminal: does the client copy its standard output, and error?
     pub shown: [bool; 2],

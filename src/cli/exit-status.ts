@@ -9,24 +9,26 @@ export class UsageError extends Error {
 /** Something else than a failure of klee ended the command, and it was said already. */
 export const failed = 1;
 
-/** Of a command that only klee itself runs. */
+/** Of klee itself, whatever the command. */
 const ownFailure = { usage: 2, other: failed } as const;
 
-/** Of a command whose status is the payload's: the statuses that no payload should use. */
-const payloadFailure = { notFound: 127, notExecutable: 126, other: 125 } as const;
+/** Where a container's command does not start: what a shell says of it. */
+const commandFailure = { notFound: 127, notExecutable: 126 } as const;
+
+/** Of a command whose status is the payload's, whatever else failed: a status that no payload should use. */
+const PAYLOAD_UNSTARTED = 125;
 
 /**
- * The exit status for a failure.
+ * The exit status for a failure: the same for the same mistake, whichever command it is made with, but for those whose
+ * status is a payload's.
  *
- * @param payload does the command pass on the status of a command in a container (`run`, `exec`, attached `start`)?
+ * @param payload does the command pass on the status of the command that it was given (`run`, `exec`)?
  */
 export function exitStatus(error: unknown, payload: boolean): number {
   const code = error instanceof KleeError ? error.code : undefined;
-  if (payload) {
-    if (code === "COMMAND_NOT_FOUND") return payloadFailure.notFound;
-    if (code === "COMMAND_NOT_EXECUTABLE") return payloadFailure.notExecutable;
-    return payloadFailure.other;
-  }
+  if (code === "COMMAND_NOT_FOUND") return commandFailure.notFound;
+  if (code === "COMMAND_NOT_EXECUTABLE") return commandFailure.notExecutable;
+  if (payload) return PAYLOAD_UNSTARTED;
   return isUsage(error) || code === "INVALID" ? ownFailure.usage : ownFailure.other;
 }
 

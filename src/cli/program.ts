@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from "commander";
 import { registerCompletion } from "./commands/completion.ts";
 import { containerCommands } from "./commands/container/group.ts";
+import { registerHelp } from "./commands/help.ts";
 import { imageCommands } from "./commands/image.ts";
 import { networkCommands } from "./commands/network.ts";
 import { systemCommands } from "./commands/system.ts";
@@ -17,7 +18,7 @@ export function registerCommands(program: Command, session: Session): void {
     .description("FreeBSD jail containers with Docker's ease, no daemon; the same commands on Linux.")
     .usage("[options] command ...")
     .enablePositionalOptions()
-    .helpCommand("help [command]", "show the help of a command")
+    .helpCommand(false)
     .option("--root <dir>", "directory of klee's store (KLEE_ROOT)")
     .option("--trace", "print every kernel call on stderr (KLEE_TRACE=1)")
     .option(STARTUP_TRACE, "print where klee's own time went on stderr, in ms")
@@ -31,6 +32,7 @@ export function registerCommands(program: Command, session: Session): void {
   });
   if (session.words[0] !== VERSION) {
     addCommands(program, commands, session.words[0], session);
+    registerHelp(program, session);
     registerCompletion(program, session);
   }
   program.addHelpText(
@@ -67,6 +69,7 @@ function prepare(command: Command, session: Session): void {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
+    .showSuggestionAfterError(command.commands.length === 0)
     .exitOverride((error) => {
       session.command = command;
       throw error;

@@ -5,6 +5,7 @@ import { exitStatus, isUsage } from "./exit-status.ts";
 import { registerCommands } from "./program.ts";
 import { Session } from "./session.ts";
 import { printStartupTrace } from "./startup-trace.ts";
+import { instead } from "./suggestion.ts";
 import { during } from "./timeline.ts";
 
 /**
@@ -24,7 +25,7 @@ export async function run(argv: readonly string[], context: CliContext): Promise
     return session.status;
   } catch (error) {
     if (endedByHelp(error)) return 0;
-    reportFailure(session, error);
+    reportFailure(program, session, error);
     return exitStatus(error, runsPayload(session.command));
   } finally {
     printStartupTrace(program, context);
@@ -36,27 +37,26 @@ function endedByHelp(error: unknown): boolean {
   return error instanceof CommanderError && /^commander\.(help|helpDisplayed|version)$/.test(error.code);
 }
 
-function reportFailure(session: Session, error: unknown): void {
+function reportFailure(program: Command, session: Session, error: unknown): void {
   const help = isUsage(error) ? ` (see '${pathOf(session.command)} --help')` : "";
   session.report(
     messageOf(error)
       .replace(/^error: /, "")
-      .trimEnd() + help,
+      .trimEnd() +
+      suggestion(program, session, error) +
+      help,
   );
   if (session.context.environment.KLEE_DEBUG === "1") session.context.streams.write(2, causes(error));
 }
 
-/** Does klee exit with the status of a command in a container? */
-function runsPayload(command: Command | undefined): boolean {
-  switch (command?.name()) {
-    case "run":
-    case "exec":
-      return true;
-    case "start":
-      return command.opts<{ detach?: boolean }>().detach !== true;
-    default:
-      return false;
-  }
+/** Is the status of klee that of a command which it was given to run in a container? */
+const runsPayload = (command: Command | undefined): boolean => ["run", "exec"].includes(command?.name() ?? "");
+
+/** Of a command that there is none. */
+function suggestion(program: Command, session: Session, error: unknown): string {
+  if (!(error instanceof CommanderError && error.code === "commander.unknownCommand")) return "";
+  const word = /'(.*)'/.exec(error.message)?.[1] ?? "";
+  return instead(program, session.command ?? program, word);
 }
 
 /** `klee network create` */

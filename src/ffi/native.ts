@@ -52,6 +52,8 @@ export interface SupervisorConsole {
 
 export interface SupervisorProcess {
   readonly argv: readonly string[];
+  /** Where it starts; null: the user's home, or the root where that is not there. */
+  readonly directory: string | null;
   /** `KEY=VALUE`; HOME, SHELL and USER are added from the container's passwd file when absent. */
   readonly env: readonly string[];
   /** Name or number, `:group` optional. */

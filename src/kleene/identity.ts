@@ -37,17 +37,28 @@ export function timestamp(): string {
 
 export type NamedTable = "network" | "container" | "image";
 
-/** Names are what a user can type without quotes, and never look like an option. */
+/** Names are what a user can type without quotes, and never look like an option, nor like a whole id. */
 export function checkName(kind: NamedTable, name: string): void {
   if (name.length > 128 || !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name))
     throw new KleeError(
       "INVALID",
       `invalid ${kind} name ${JSON.stringify(name)}: use letters, digits, '_', '.' and '-', a letter or digit first, 128 at most`,
     );
+  refuseId(kind, name);
+}
+
+/** An id goes before a name, so what has such a name could not be reached by it once another has that id. */
+export function refuseId(kind: NamedTable, name: string): void {
+  if (isId(name))
+    throw new KleeError(
+      "INVALID",
+      `invalid ${kind} name ${JSON.stringify(name)}: it could be the id of another ${kind}`,
+    );
 }
 
 /**
- * Finds one row by id, by name, or by a unique prefix of its id, in this order.
+ * Finds one row by id, by name, or by a unique prefix of its id, in this order. What was a name once is no prefix any
+ * more: to say twice `network rm db` never removes a second one.
  * @throws {KleeError} NOT_FOUND; AMBIGUOUS with the candidates when several ids start so.
  */
 export async function resolve(statements: Statements, table: NamedTable, reference: string): Promise<Row> {
@@ -57,6 +68,8 @@ export async function resolve(statements: Statements, table: NamedTable, referen
   );
   if (exact) return exact;
   if (!/^[0-9a-f]{1,11}$/.test(reference)) throw notFound(table, reference);
+  const former = await statements.get("SELECT 1 AS one FROM former_name WHERE kind = ? AND name = ?", table, reference);
+  if (former !== undefined) throw notFound(table, reference);
   const rows = await statements.all(
     `SELECT * FROM ${table} WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id LIMIT 10`,
     reference,

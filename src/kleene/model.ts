@@ -102,6 +102,8 @@ export interface Container {
   readonly restarts: number;
   readonly running: boolean;
   readonly user: string;
+  /** Where its commands start; empty: in their user's home. */
+  readonly workdir: string;
 }
 
 /** Keys and their order are those of `klee image inspect`. */
@@ -239,6 +241,8 @@ export interface CreateContainer {
   readonly image: string;
   /** Empty: the image's. */
   readonly command: readonly string[];
+  /** Where it starts; undefined or empty: its user's home. */
+  readonly directory?: string | undefined;
   readonly user?: string | undefined;
   readonly env?: readonly string[] | undefined;
   /** `SRC:DST[:rw|ro]` each. */
@@ -253,6 +257,8 @@ export interface CreateContainer {
   readonly ports?: string | undefined;
   /** Survives `prune`. */
   readonly persist?: boolean | undefined;
+  /** It is removed when it has ended, however that comes about. */
+  readonly removedAtEnd?: boolean | undefined;
   /** `no`, `on-startup`, `on-failure[:N]` or `always`; default `no`. */
   readonly restart?: string | undefined;
   /** Default `host`, or `ipnet` when a network is given. */
@@ -273,7 +279,18 @@ export interface CreateContainer {
  */
 export type UpdateContainer = Pick<
   CreateContainer,
-  "command" | "user" | "env" | "jailParams" | "cpus" | "memory" | "pids" | "ports" | "persist" | "restart" | "name"
+  | "command"
+  | "directory"
+  | "user"
+  | "env"
+  | "jailParams"
+  | "cpus"
+  | "memory"
+  | "pids"
+  | "ports"
+  | "persist"
+  | "restart"
+  | "name"
 >;
 
 export interface WindowSize {
@@ -353,6 +370,8 @@ export interface StartContainer extends ExecutionOptions {}
 export interface ExecInContainer extends ExecutionOptions {
   /** Empty: the container's own command. */
   readonly command: readonly string[];
+  /** Where it starts; undefined: as the container's own command. */
+  readonly directory?: string | undefined;
   readonly env?: readonly string[] | undefined;
   readonly user?: string | undefined;
 }

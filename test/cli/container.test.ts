@@ -158,7 +158,7 @@ test("a container runs while any of its processes lives; exec starts a stopped o
   assert.match(addresses(), /10\.2\.3\.1\/32/);
   assert.equal(JSON.parse(ok("isc", "live")).container.running, true);
   assert.equal(ok("exec", "live", "hostname").trim(), containers()[0]);
-  refused(["start", "live"], 125, /container already running: live/);
+  refused(["start", "live"], 1, /container already running: live/);
   refused(["rmc", "live"], 1, /you cannot remove a running container: live/);
   const killed = machine.klee(["exec", "live", "sh", "-c", "kill -TERM $$"]);
   assert.equal(killed.status, 143);

@@ -95,6 +95,7 @@ export class Jail {
     const { root, hostname, devfs, mounts, ...run } = this.runSpec(changes.run);
     const { raw_sockets, network, ...process }: Command = {
       argv,
+      directory: null,
       env: ["PATH=/bin"],
       user: "root",
       raw_sockets: false,

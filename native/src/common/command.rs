@@ -47,6 +47,14 @@ pub fn become_account(account: &Account, set_groups: impl Fn(&[libc::gid_t]) -> 
     Ok(())
 }
 
+/// Goes to where the user's program starts, with the user's rights: what is asked for must be there, a home need not be.
+pub fn enter_directory(asked: Option<&str>, account: &Account) -> Outcome<()> {
+    if let Some(directory) = asked {
+        return std::env::set_current_dir(directory).at("chdir", directory);
+    }
+    std::env::set_current_dir(&account.home).or_else(|_| std::env::set_current_dir("/")).at("chdir", "/")
+}
+
 /// The given variables, with what the container's passwd file says of the user where they leave it open.
 fn environment(given: &[String], account: &Account) -> Vec<String> {
     let mut env = given.to_vec();

@@ -5,7 +5,7 @@ use super::library::Library;
 use super::null::{null_input, replace_null_input};
 use super::signal;
 use super::terminal::take_terminal;
-use crate::common::command::{Program, become_account};
+use crate::common::command::{Program, become_account, enter_directory};
 use crate::common::report::{Report, report};
 use crate::common::sys::{check, text};
 use crate::common::user::{Account, find_account};
@@ -60,6 +60,7 @@ fn enter_and_execute(library: Library, jail: Jail, command: &spec::Process, chan
     let set_groups = library.setgroups()?;
     // SAFETY: pointer and length are of one live slice.
     become_account(&account, |groups| unsafe { set_groups(groups.len() as libc::c_int, groups.as_ptr()) })?;
+    enter_directory(command.directory.as_deref(), &account)?;
     close_on_exec()?;
     program.execute()
 }

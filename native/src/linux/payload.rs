@@ -7,7 +7,7 @@ use super::process::Process;
 use super::seccomp;
 use super::sys::close_on_exec_from;
 use super::terminal::take_terminal;
-use crate::common::command::{Program, become_account};
+use crate::common::command::{Program, become_account, enter_directory};
 use crate::common::report::{Report, next_report, report};
 use crate::common::sys::check;
 use crate::common::user::{Account, find_account};
@@ -76,6 +76,7 @@ fn enter_and_execute(
     let program = Program::new(&command.argv, &command.env, &account)?;
     // SAFETY: pointer and length are of one live slice.
     become_account(&account, |groups| unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })?;
+    enter_directory(command.directory.as_deref(), &account)?;
     limit_own(capabilities).at("capset", &account.name)?;
     // SAFETY: no pointers.
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into()).at("prctl", "PR_SET_NO_NEW_PRIVS")?;

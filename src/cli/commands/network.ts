@@ -119,10 +119,13 @@ function remove(parent: Command, name: string, session: Session): void {
     .command(name)
     .description("remove networks")
     .argument("<networks...>", "names, ids or unique starts of ids")
+    .option("-f, --force", "disconnect their containers first, those that run too")
     .action(
-      session.action((references: string[]) =>
+      session.action((references: string[], { force = false }: { readonly force?: boolean }) =>
         session.withKlee((klee) =>
-          forEach(session, references, async (reference) => session.print(await klee.networks.remove(reference))),
+          forEach(session, references, async (reference) =>
+            session.print(await klee.networks.remove(reference, { force })),
+          ),
         ),
       ),
     );

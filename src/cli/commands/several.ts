@@ -1,11 +1,11 @@
 import { messageOf } from "../../kleene/errors.ts";
-import { failed } from "../exit-status.ts";
+import { exitStatus } from "../exit-status.ts";
 import type { Session } from "../session.ts";
 
 /**
  * Does the same to several objects, one after the other, going on after a failure.
  *
- * @returns the exit status. The failure of a single object is thrown: its status depends on its kind.
+ * @returns the exit status: that of the first failure, as if it had been the only one.
  */
 export async function forEach(
   session: Session,
@@ -19,7 +19,7 @@ export async function forEach(
     } catch (error) {
       if (references.length === 1) throw error;
       session.report(messageOf(error));
-      status = failed;
+      status ||= exitStatus(error, false);
     }
   }
   return status;

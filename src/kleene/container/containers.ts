@@ -1,5 +1,4 @@
 import type { Context } from "../context.ts";
-import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { checkName, resolve } from "../identity.ts";
 import type {
@@ -25,17 +24,16 @@ import type { Statements } from "../store/store.ts";
 import { atOnce, list, text } from "../store/store.ts";
 import { attachTo } from "./attach.ts";
 import { attachmentsOf, publicPorts } from "./attachments.ts";
-import { createContainer, deleteContainer } from "./create.ts";
+import { createContainer } from "./create.ts";
 import { execute } from "./exec.ts";
 import { isLockable, withContainer } from "./lock.ts";
 import { readLog } from "./log.ts";
 import { readRecord, waitForOutput, waitForStatus } from "./record.ts";
+import { removeStopped } from "./removal.ts";
 import { cancelRestart } from "./restart.ts";
 import { mountpointsOf, type StoredContainer, setName, storedContainer } from "./rows.ts";
 import { type Command, startContainer } from "./run.ts";
 import { stopContainer } from "./stop.ts";
-import { takeDown } from "./takedown.ts";
-import { removeTraces } from "./traces.ts";
 import { updateContainer } from "./update.ts";
 
 const OWN_COMMAND: Command = { command: [] };
@@ -100,6 +98,7 @@ export class Containers {
     return this.#with(reference, async (container) => {
       const restarting = await cancelRestart(this.#context, container);
       if (!restarting || this.#isRunning(container)) await stopContainer(this.#context, container);
+      if (container.removedAtEnd) await removeStopped(this.#context, container);
       return container.id;
     });
   }
@@ -335,18 +334,7 @@ export class Containers {
       restarts: container.restarts ?? 0,
       running,
       user: container.user,
+      workdir: container.directory,
     };
   }
-}
-
-/** Removes a stopped container from kernel, disk and store, in this order. Idempotent; the caller holds its lock. */
-export async function removeStopped(context: Context, container: StoredContainer): Promise<void> {
-  const { host, root, store } = context;
-  await carryOut(context, "remove container", container.id, undefined, async () => {
-    await cancelRestart(context, container);
-    if (container.execution !== undefined || host.jails.exists(container.id)) await takeDown(context, container);
-    await store.transaction((statements) => deleteContainer(statements, container.id));
-    await host.storage.removeContainer(root, container.id);
-    removeTraces(context, container.id);
-  });
 }

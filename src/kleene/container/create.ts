@@ -5,39 +5,46 @@ import { KleeError } from "../errors.ts";
 import { checkName, newId, resolve, timestamp } from "../identity.ts";
 import { imageForContainer } from "../image/images.ts";
 import type { CreateContainer } from "../model.ts";
-import { checkWanted, connect, disconnectAll } from "../network/endpoints.ts";
+import { checkWanted, connect } from "../network/endpoints.ts";
 import { noteInterface } from "../network/followed.ts";
-import { placeRequests, portsInUse, publish } from "../network/ports.ts";
+import { placeRequests, portsInUse, publish, refuseDead } from "../network/ports.ts";
 import { parsePublish } from "../network/publish.ts";
 import { networkOf } from "../network/rows.ts";
 import { settleEndpoint } from "../network/settle.ts";
 import { atOnce, list, type Statements } from "../store/store.ts";
+import { checkDirectory } from "./directory.ts";
 import { checkEnvironment } from "./environment.ts";
 import { jailCommand } from "./jail-command.ts";
 import { parseLimits } from "./limits.ts";
 import { lockPath, makeLock } from "./lock.ts";
-import { insertMounts, parseMount, refuseRepeated, refuseStore } from "./mounts.ts";
+import { insertMounts, parseMount, refuseRepeated, refuseStore, requireSources } from "./mounts.ts";
 import { randomName } from "./names.ts";
 import { DEFAULT_PARAMETERS, replaceParameters } from "./parameters.ts";
+import { deleteContainer } from "./removal.ts";
 import { parseRestartPolicy } from "./restart-policy.ts";
-import { driverOf, insertContainer, type StoredContainer } from "./rows.ts";
+import { driverOf, insertContainer, type StoredContainer, withDriver } from "./rows.ts";
 
 /** Names a container, takes its addresses and makes its file system; or leaves nothing behind. */
-export async function createContainer(context: Context, request: CreateContainer): Promise<StoredContainer> {
+export async function createContainer(context: Context, asked: CreateContainer): Promise<StoredContainer> {
+  const request = withDriver(asked);
   const { root, host, store } = context;
   const id = newId();
   const endpointId = newId();
   const wanted = { ip: request.ip, ip6: request.ip6 };
   const driver = driverOf(request);
   const restartPolicy = parseRestartPolicy(request.restart ?? "no");
+  if (request.removedAtEnd && restartPolicy !== "no")
+    throw new KleeError("INVALID", "a container that is to be removed when it has ended cannot be restarted");
   const limits = parseLimits(request);
   if (request.name !== undefined) checkName("container", request.name);
   checkEnvironment(request.env ?? []);
+  checkDirectory(request.directory ?? "");
   const wantedPorts = (request.publish ?? []).map(parsePublish);
   checkWanted(wanted);
   const mounts = (request.mounts ?? []).map((mount) => parseMount(id, mount));
   refuseRepeated(mounts);
   refuseStore(root, mounts);
+  requireSources(mounts);
   const jailParam = replaceParameters(DEFAULT_PARAMETERS, request.jailParams ?? []);
   const parameters = host.jails.parseParameters(jailParam, id);
   const { execStart } = parameters;
@@ -54,7 +61,7 @@ export async function createContainer(context: Context, request: CreateContainer
     id,
     async (statements) => {
       const [image, name, network] = await atOnce([
-        imageForContainer(statements, request.image),
+        imageForContainer(statements, request.image, host),
         request.name ?? freeName(statements),
         request.network === undefined ? undefined : resolve(statements, "network", request.network),
       ]);
@@ -65,11 +72,13 @@ export async function createContainer(context: Context, request: CreateContainer
         cmd: ownCommand.length > 0 ? ownCommand : image.cmd,
         env: [...image.env, ...(request.env ?? [])],
         user: request.user || image.user,
+        directory: request.directory ?? "",
         jailParam,
         driver,
         dataset,
         created: timestamp(),
         persist: request.persist ?? false,
+        removedAtEnd: request.removedAtEnd ?? false,
         limits,
         restartPolicy,
         restarts: undefined,
@@ -81,7 +90,10 @@ export async function createContainer(context: Context, request: CreateContainer
       await insertMounts(statements, mounts);
       await publish(statements, id, ports, portsInUse(host));
       for (const port of ports) if (!port.follows) await noteInterface(statements, host, undefined, port.interface);
-      if (network !== undefined) await connect(statements, endpointId, id, networkOf(network), wanted, host);
+      if (network !== undefined) {
+        const addresses = await connect(statements, endpointId, id, networkOf(network), wanted, host);
+        refuseDead(ports, addresses, networkOf(network).name);
+      }
       return { container, image, network };
     },
     async ({ container, image, network }, undo) => {
@@ -94,12 +106,6 @@ export async function createContainer(context: Context, request: CreateContainer
       return container;
     },
   );
-}
-
-/** Takes a container's rows out of the store and frees its addresses. Belongs inside one transaction. */
-export async function deleteContainer(statements: Statements, id: string): Promise<void> {
-  await disconnectAll(statements, id);
-  await statements.run("DELETE FROM container WHERE id = ?", id);
 }
 
 async function freeName(statements: Statements): Promise<string> {

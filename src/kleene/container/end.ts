@@ -3,20 +3,25 @@ import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { withContainer } from "./lock.ts";
 import { readRecord } from "./record.ts";
+import { removeStopped } from "./removal.ts";
 import { planRestart, restartsAfter, startWaiting } from "./restart.ts";
 import { containerById, type StoredContainer } from "./rows.ts";
 import { takeDown } from "./takedown.ts";
 
 /**
- * Takes a container down whose processes have ended by themselves, and has it start again if its policy says so. The
- * caller holds its lock.
+ * Takes a container down whose processes have ended by themselves, and has it start again if its policy says so, or go
+ * with its end. The caller holds its lock.
  */
 export async function endRun(context: Context, container: StoredContainer): Promise<void> {
   const { id } = container;
   const ran = container.execution !== undefined;
   const restarts = ran ? restartsAfter(container, readRecord(context, id)?.status) : undefined;
   // Nothing is noted first: a run that the store has and the kernel has not is what the next command looks for anyway.
-  if (restarts === undefined) return takeDown(context, container);
+  if (restarts === undefined) {
+    await takeDown(context, container);
+    if (ran && container.removedAtEnd) await removeStopped(context, container);
+    return;
+  }
   const row = await carryOut(
     context,
     "stop container",

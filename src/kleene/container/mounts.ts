@@ -58,6 +58,13 @@ export function refuseStore(root: string, mounts: readonly Mountpoint[]): void {
   }
 }
 
+/** @throws {KleeError} NOT_FOUND for a source that is not there: it is never made. */
+export function requireSources(mounts: readonly Mountpoint[]): void {
+  for (const { source } of mounts)
+    if (!existsSync(source))
+      throw new KleeError("NOT_FOUND", `cannot mount ${printable(source)}: the host has no such file or directory`);
+}
+
 export async function insertMounts(statements: Statements, mounts: readonly Mountpoint[]): Promise<void> {
   for (const mount of mounts)
     await statements.run(

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { KleeError } from "../errors.ts";
 
@@ -23,9 +23,11 @@ export function recordPath({ root }: Context, containerId: string): string {
 export function readRecord(context: Context, containerId: string): RunRecord | undefined {
   const path = recordPath(context, containerId);
   if (!existsSync(path)) return undefined;
-  const [pid, status] = readFileSync(path, "utf8")
-    .split("\n")
-    .map((line) => (/^\d+$/.test(line) ? Number(line) : undefined));
+  return parseRecord(readFileSync(path, "utf8"));
+}
+
+function parseRecord(text: string): RunRecord {
+  const [pid, status] = text.split("\n").map((line) => (/^\d+$/.test(line) ? Number(line) : undefined));
   return { pid, status };
 }
 
@@ -42,10 +44,16 @@ export function removeRecord(context: Context, containerId: string): void {
 export async function waitForStatus(context: Context, containerId: string): Promise<number> {
   if (readRecord(context, containerId) === undefined)
     throw new KleeError("CONFLICT", `container ${containerId} has not run yet`);
-  // The supervisor holds it for as long as the process runs.
-  (await context.host.lockExisting(recordPath(context, containerId)))?.[Symbol.dispose]();
-  const status = readRecord(context, containerId)?.status;
-  if (status !== undefined) return status;
+  // Open: a container that is removed when it has ended takes it away.
+  const fd = openSync(recordPath(context, containerId), "r");
+  try {
+    // The supervisor holds it for as long as the process runs.
+    (await context.host.lockExisting(recordPath(context, containerId)))?.[Symbol.dispose]();
+    const { status } = parseRecord(readFileSync(fd, "utf8"));
+    if (status !== undefined) return status;
+  } finally {
+    closeSync(fd);
+  }
   const { jails } = context.host;
   if (jails.isRunning(containerId)) await jails.waitEmpty(containerId, FOR_EVER_MS);
   throw new KleeError("HOST", `how container ${containerId} ended is not known: its supervisor was killed`);

@@ -1,6 +1,6 @@
 import { KleeError } from "../errors.ts";
 import type { CreateContainer, Limits, Mountpoint, NetworkDriver, RestartPolicy } from "../model.ts";
-import { DEFAULT_DRIVERS, DRIVER_CHOICE, driverNames, drivers, isDriver } from "../network/drivers/table.ts";
+import { DEFAULT_DRIVERS, DRIVER_CHOICE, driverNames, drivers, isDriver, PLACES } from "../network/drivers/table.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { flag, list, StoreConflict, text } from "../store/store.ts";
 import { storedLimits } from "./limits.ts";
@@ -14,11 +14,15 @@ export interface StoredContainer {
   readonly cmd: readonly string[];
   readonly env: readonly string[];
   readonly user: string;
+  /** Where its commands start; empty: in their user's home. */
+  readonly directory: string;
   readonly jailParam: readonly string[];
   readonly driver: NetworkDriver;
   readonly dataset: string;
   readonly created: string;
   readonly persist: boolean;
+  /** It goes with the end of its first run, its files too. */
+  readonly removedAtEnd: boolean;
   readonly limits: Limits;
   readonly restartPolicy: RestartPolicy;
   /** How often the last run was restarted in a row; undefined when it is not to be, as one of another command. */
@@ -40,8 +44,9 @@ export async function insertContainer(statements: Statements, container: StoredC
   try {
     await statements.run(
       `INSERT INTO container (id, name, image_id, cmd, env, user, jail_param, network_driver, dataset,
-                              created, persist, restart_policy, limits, execution)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
+                              created, persist, restart_policy, limits, workdir,
+                              removed_at_end, execution)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
       container.id,
       container.name,
       container.imageId,
@@ -55,6 +60,8 @@ export async function insertContainer(statements: Statements, container: StoredC
       Number(container.persist),
       container.restartPolicy,
       JSON.stringify(container.limits),
+      container.directory,
+      Number(container.removedAtEnd),
     );
   } catch (error) {
     throw nameTaken(error, container.name);
@@ -64,7 +71,7 @@ export async function insertContainer(statements: Statements, container: StoredC
 /** Writes what can be changed of a container, but its name. */
 export function setSettings(statements: Statements, container: StoredContainer): Promise<void> {
   return statements.run(
-    "UPDATE container SET cmd = ?, env = ?, user = ?, jail_param = ?, persist = ?, restart_policy = ?, limits = ? WHERE id = ?",
+    "UPDATE container SET cmd = ?, env = ?, user = ?, jail_param = ?, persist = ?, restart_policy = ?, limits = ?, workdir = ? WHERE id = ?",
     JSON.stringify(container.cmd),
     JSON.stringify(container.env),
     container.user,
@@ -72,6 +79,7 @@ export function setSettings(statements: Statements, container: StoredContainer):
     Number(container.persist),
     container.restartPolicy,
     JSON.stringify(container.limits),
+    container.directory,
     container.id,
   );
 }
@@ -135,11 +143,13 @@ export function storedContainer(row: Row): StoredContainer {
     cmd: list(row, "cmd"),
     env: list(row, "env"),
     user: text(row, "user"),
+    directory: text(row, "workdir"),
     jailParam: list(row, "jail_param"),
     driver,
     dataset: text(row, "dataset"),
     created: text(row, "created"),
     persist: flag(row, "persist"),
+    removedAtEnd: flag(row, "removed_at_end"),
     limits: storedLimits(row),
     restartPolicy,
     restarts: typeof row.restarts === "number" ? row.restarts : undefined,
@@ -150,6 +160,14 @@ export function storedContainer(row: Row): StoredContainer {
 }
 
 const isOutput = (output: string): output is RunOutput => outputs.some((one) => one === output);
+
+/** A request that names a place instead of a network, as one that names the driver. */
+export function withDriver(request: CreateContainer): CreateContainer {
+  const { network, driver } = request;
+  const place = network !== undefined && Object.hasOwn(PLACES, network) ? PLACES[network] : undefined;
+  if (place === undefined || (driver !== undefined && driver !== place)) return request;
+  return { ...request, network: undefined, driver: place };
+}
 
 /** The driver that a request asks for, or the default for whether it names a network. */
 export function driverOf(request: CreateContainer): NetworkDriver {

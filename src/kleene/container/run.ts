@@ -16,6 +16,7 @@ import { repairInterfaces } from "../system/interfaces.ts";
 import { addRules } from "../system/rules.ts";
 import { type Attachment, addAliasesOf, addressesOf, attachmentsOf, policyContainer } from "./attachments.ts";
 import { consolePath } from "./console.ts";
+import { checkDirectory } from "./directory.ts";
 import { takeDownAfter } from "./end.ts";
 import { checkEnvironment, environmentOf } from "./environment.ts";
 import { lockPath } from "./lock.ts";
@@ -29,7 +30,7 @@ const NO_NAMESERVER =
   "names are not resolved in it unless its image says how";
 
 /** What a start or an exec is to run: by default the container's own command. */
-export type Command = Pick<ExecInContainer, "command" | "env" | "user">;
+export type Command = Pick<ExecInContainer, "command" | "directory" | "env" | "user">;
 
 /**
  * Starts a stopped container with a command. The caller holds its lock.
@@ -177,8 +178,10 @@ function commandSpec(
   checkEnvironment(command.env ?? []);
   const argv = command.command.length > 0 ? command.command : container.cmd;
   if (argv.length === 0) throw new KleeError("INVALID", `container ${container.id} has no command; give one`);
+  if (command.directory !== undefined) checkDirectory(command.directory);
   return {
     argv,
+    directory: command.directory ?? container.directory,
     env: environmentOf(parameters, [container.env, command.env ?? []]),
     user: command.user || parameters.jailUser || container.user || "root",
     rawSockets: parameters.rawSockets,

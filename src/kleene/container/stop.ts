@@ -54,6 +54,7 @@ async function runStopCommand(context: Context, container: StoredContainer, para
   if (parameters.execStop === "") return;
   const command = {
     argv: jailCommand(parameters.execStop),
+    directory: "/",
     env: environmentOf(parameters, [container.env]),
     user: "root",
     rawSockets: parameters.rawSockets,

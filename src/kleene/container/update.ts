@@ -4,6 +4,7 @@ import { carryOut } from "../context.ts";
 import { checkName } from "../identity.ts";
 import type { Limits, UpdateContainer } from "../model.ts";
 import type { Statements } from "../store/store.ts";
+import { checkDirectory } from "./directory.ts";
 import { checkEnvironment, replaceVariables } from "./environment.ts";
 import { jailCommand } from "./jail-command.ts";
 import { parseLimit } from "./limits.ts";
@@ -26,6 +27,7 @@ export async function updateContainer(
   const { host, store } = context;
   if (request.name !== undefined) checkName("container", request.name);
   checkEnvironment(request.env ?? []);
+  checkDirectory(request.directory ?? "");
   const jailParam = replaceParameters(container.jailParam, request.jailParams ?? []);
   const { execStart } = host.jails.parseParameters(jailParam, container.id);
   const startsOtherwise = execStart !== host.jails.parseParameters(container.jailParam, container.id).execStart;
@@ -36,6 +38,7 @@ export async function updateContainer(
     cmd: request.command.length > 0 ? request.command : kept,
     env: replaceVariables(container.env, request.env ?? []),
     user: request.user || container.user,
+    directory: request.directory ?? container.directory,
     jailParam,
     persist: request.persist ?? container.persist,
     limits: updatedLimits(container.limits, request),

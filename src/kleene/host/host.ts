@@ -255,6 +255,8 @@ export interface JailSpec {
 /** A command to start in a jail. */
 export interface CommandSpec {
   readonly argv: readonly string[];
+  /** Where it starts, an absolute path in the container; empty: its user's home, or the root where that is not there. */
+  readonly directory: string;
   /** `KEY=VALUE` each; complete but for HOME, SHELL and USER, which come from the container's passwd file. */
   readonly env: readonly string[];
   /** Name or number, `:group` optional, looked up in the container. */
@@ -385,6 +387,8 @@ export interface Storage {
    * @param warn takes a line for each kind of thing that the source has and the image does not.
    */
   createImage(root: string, imageId: string, source: ImageSource, warn?: (line: string) => void): Promise<string>;
+  /** What containers of an image run that name no command, as it was made by this object. */
+  usualCommand(imageId: string): readonly string[];
   removeImage(root: string, imageId: string): Promise<void>;
   /** Are the files of an image or container there? */
   exists(dataset: string): boolean;

@@ -53,6 +53,10 @@ function commandFailure(command: CommandSpec, error: unknown): unknown {
   if (!(error instanceof SupervisorError)) return error;
   if (error.step === "user")
     return new KleeError("INVALID", `no such user in the container: ${command.user}`, { cause: error });
+  if (error.step === "chdir" && command.directory !== "")
+    return new KleeError("INVALID", `cannot start in ${command.directory} of the container: ${error.code}`, {
+      cause: error,
+    });
   if (error.step !== "execve") return error;
   const [name = ""] = command.argv;
   return error.code === "ENOENT"
@@ -99,9 +103,16 @@ class SupervisedProcess implements JailProcess {
 }
 
 /** What the supervisor is told of a command. */
-export function supervisorProcess({ argv, env, user, stdio }: CommandSpec): SupervisorProcess {
+export function supervisorProcess({ argv, directory, env, user, stdio }: CommandSpec): SupervisorProcess {
   const { terminal = null, stdout, stderr } = stdio;
-  return { argv, env, user, terminal, shown: [stdout !== "null", stderr !== "null"] };
+  return {
+    argv,
+    directory: directory === "" ? null : directory,
+    env,
+    user,
+    terminal,
+    shown: [stdout !== "null", stderr !== "null"],
+  };
 }
 
 /** What the supervisor is told of a container's run. */

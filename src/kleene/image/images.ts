@@ -1,16 +1,14 @@
 import type { Context } from "../context.ts";
 import { carryOut } from "../context.ts";
 import { KleeError } from "../errors.ts";
-import { newId, notFound, resolve, timestamp } from "../identity.ts";
+import type { Host } from "../host/host.ts";
+import { newId, notFound, refuseId, resolve, timestamp } from "../identity.ts";
 import type { CreateImage, Image, ImageMethod } from "../model.ts";
 import { removeUnused } from "../prune.ts";
 import type { Row, Statements } from "../store/store.ts";
 import { list, text } from "../store/store.ts";
 
 const DEFAULT_TAG = "latest";
-/** What a container runs when neither it nor its image names a command. */
-const DEFAULT_COMMAND: readonly string[] = ["/bin/sh"];
-
 /** Images: read-only root file systems that containers are made from. */
 export class Images {
   readonly #context: Context;
@@ -40,7 +38,7 @@ export class Images {
       undo.push(() => host.storage.removeImage(root, id));
       const dataset = await this.#store(id, request.method, source);
       const image: Image = {
-        cmd: DEFAULT_COMMAND,
+        cmd: host.storage.usualCommand(id),
         created: timestamp(),
         dataset,
         env: [],
@@ -142,14 +140,27 @@ export class Images {
 }
 
 /** Finds the image a container is to be made from; its error names it as `container create` does. */
-export async function imageForContainer(statements: Statements, reference: string): Promise<Image> {
+export async function imageForContainer(statements: Statements, reference: string, host: Host): Promise<Image> {
   try {
     return imageOf(await resolve(statements, "image", reference));
   } catch (error) {
     if (error instanceof KleeError && error.code === "NOT_FOUND")
-      throw new KleeError("NOT_FOUND", `no such image '${reference}'; 'klee lsi' lists the images`, { cause: error });
+      throw new KleeError(
+        "NOT_FOUND",
+        `no such image '${reference}'; ${await wayToImage(statements, reference, host)}`,
+        {
+          cause: error,
+        },
+      );
     throw error;
   }
+}
+
+async function wayToImage(statements: Statements, reference: string, host: Host): Promise<string> {
+  if ((await statements.get("SELECT 1 AS one FROM image LIMIT 1")) !== undefined) return "'klee lsi' lists the images";
+  const method = host.releaseArchive === undefined ? "host" : "fetch";
+  const name = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*(:[a-zA-Z0-9_.-]+)?$/.test(reference) ? reference : "NAME";
+  return `there is none yet: 'klee image create ${method} -t ${name}' makes one`;
 }
 
 export async function imageById(statements: Statements, id: string): Promise<Image> {
@@ -171,6 +182,7 @@ function parseNameTag(nameTag: string): { readonly name: string; readonly tag: s
       "INVALID",
       `invalid image name ${JSON.stringify(nameTag)}: give NAME[:TAG] of letters, digits, '_', '.' and '-'`,
     );
+  refuseId("image", name);
   return { name, tag };
 }
 

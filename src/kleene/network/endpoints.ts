@@ -26,6 +26,8 @@ export function checkWanted(wanted: WantedAddresses): void {
 /**
  * Connects a container to a network: takes its addresses and writes the endpoint. Belongs inside one transaction. Of the
  * host it asks only who has the addresses that it considers, which is the first free one as a rule.
+ *
+ * @returns the addresses; empty where it has none of a family.
  */
 export async function connect(
   statements: Statements,
@@ -34,7 +36,7 @@ export async function connect(
   network: Network,
   wanted: WantedAddresses,
   host: Holders,
-): Promise<void> {
+): Promise<Pick<Endpoint, "ip_address" | "ip_address6">> {
   // The removal of a network first notes that it began, in a transaction: from then on nothing connects to it.
   const removal = await statements.get(
     "SELECT 1 AS one FROM operation WHERE kind = 'remove network' AND object = ?",
@@ -53,6 +55,7 @@ export async function connect(
     ip,
     ip6,
   );
+  return { ip_address: ip, ip_address6: ip6 };
 }
 
 /** Gives a container's addresses back and removes its endpoints. Belongs inside one transaction. */

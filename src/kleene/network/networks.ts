@@ -23,6 +23,7 @@ import {
   refuseRouter,
   requireOwnInterface,
 } from "./choices.ts";
+import { PLACES } from "./drivers/table.ts";
 import { endpointsOf } from "./endpoints.ts";
 import { noteInterface } from "./followed.ts";
 import { addFreeRange, takeAddress } from "./free-ranges.ts";
@@ -152,12 +153,14 @@ export class Networks {
 
   /**
    * Removes a network, its interface and its rules. Returns its id.
+   * @param force disconnects its containers first, at once where they run.
    * @throws {KleeError} CONFLICT while a container, running or not, is connected to it.
    */
-  async remove(reference: string): Promise<string> {
+  async remove(reference: string, { force }: { readonly force: boolean } = { force: false }): Promise<string> {
     const { store, host } = this.#context;
     const network = networkOf(await resolve(store, "network", reference));
     host.checkSystem();
+    if (force) await this.#disconnectAll(network);
     await carryOut(
       this.#context,
       "remove network",
@@ -167,12 +170,28 @@ export class Networks {
         const endpoints = await endpointsOf(statements, { networkId: network.id });
         if (endpoints.length > 0) {
           const ids = endpoints.map((endpoint) => endpoint.container_id).join(", ");
-          throw new KleeError("CONFLICT", `network ${network.name} is used by containers ${ids}; remove them first`);
+          throw new KleeError(
+            "CONFLICT",
+            `network ${network.name} is used by containers ${ids}; remove or disconnect them first, or use -f`,
+          );
         }
       },
       () => removeFromHost(this.#context, network),
     );
     return network.id;
+  }
+
+  async #disconnectAll(network: Network): Promise<void> {
+    for (const { container_id } of await endpointsOf(this.#context.store, { networkId: network.id })) {
+      try {
+        await disconnectContainer(this.#context, network.id, container_id);
+      } catch (error) {
+        // Removed, or disconnected by another command, meanwhile.
+        if (!(error instanceof KleeError && ["NOT_FOUND", "CONFLICT"].includes(error.code))) throw error;
+        const left = await endpointsOf(this.#context.store, { networkId: network.id });
+        if (left.some((endpoint) => endpoint.container_id === container_id)) throw error;
+      }
+    }
   }
 
   /** Removes every network that no container is connected to. Returns their ids. */
@@ -209,6 +228,8 @@ interface CheckedRequest {
 
 async function checkRequest(request: CreateNetwork): Promise<CheckedRequest> {
   checkName("network", request.name);
+  if (Object.hasOwn(PLACES, request.name))
+    throw new KleeError("INVALID", `no network can be called ${request.name}: -n ${request.name} means another thing`);
   const type = request.type ?? "loopback";
   if (!isNetworkType(type))
     throw new KleeError(

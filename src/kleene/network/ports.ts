@@ -37,6 +37,26 @@ export function placeRequests(requests: readonly PublishRequest[], host: Pick<Ho
   });
 }
 
+/**
+ * @throws {KleeError} INVALID for a port on an address of a family of which its container has none: nothing could be
+ *   redirected to it.
+ */
+export function refuseDead(
+  requests: readonly PlacedRequest[],
+  container: { readonly ip_address: string; readonly ip_address6: string },
+  network: string,
+): void {
+  for (const { address } of requests) {
+    if (address === "") continue;
+    const family = address.includes(":") ? 6 : 4;
+    if ((family === 4 ? container.ip_address : container.ip_address6) === "")
+      throw new KleeError(
+        "INVALID",
+        `cannot publish on ${address}: the container has no IPv${family} address in network ${network}`,
+      );
+  }
+}
+
 const isAnywhere = (request: PublishRequest): boolean => request.interface === "" && request.address === "";
 
 function requireInterface({ interfaces }: Pick<Host, "interfaces">, name: string): void {

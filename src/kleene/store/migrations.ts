@@ -88,6 +88,30 @@ const migrations: readonly (readonly string[])[] = [
     // On the interface of the default route, whichever that is.
     `ALTER TABLE published_port ADD COLUMN follows INTEGER NOT NULL DEFAULT 0`,
   ],
+  [
+    `ALTER TABLE container ADD COLUMN workdir TEXT NOT NULL DEFAULT ''`,
+    `ALTER TABLE container ADD COLUMN removed_at_end INTEGER NOT NULL DEFAULT 0`,
+    `DROP TRIGGER container_update`,
+    noted(
+      "AFTER UPDATE OF cmd, env, user, jail_param, persist, restart_policy, limits, workdir ON container",
+      "container",
+      "update",
+      "NEW.id",
+      "NEW.name",
+    ),
+  ],
+  [
+    // Names that could be starts of ids, and were somebody's: who says one again means nobody whose id starts so.
+    `CREATE TABLE former_name (kind TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID`,
+    ...["network", "container", "image"].flatMap((kind) =>
+      ["DELETE", "UPDATE OF name"].map(
+        (when) =>
+          `CREATE TRIGGER former_${kind}_name_${when.slice(0, 6).toLowerCase()} AFTER ${when} ON ${kind}
+             WHEN length(OLD.name) BETWEEN 1 AND 11 AND OLD.name NOT GLOB '*[^0-9a-f]*' BEGIN
+             INSERT OR IGNORE INTO former_name (kind, name) VALUES ('${kind}', OLD.name); END`,
+      ),
+    ),
+  ],
 ];
 
 /** A trigger that notes an event. */

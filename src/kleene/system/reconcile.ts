@@ -1,6 +1,6 @@
 import { withdrawEndpoint } from "../container/connection.ts";
-import { removeStopped } from "../container/containers.ts";
 import { endRun } from "../container/end.ts";
+import { removeStopped } from "../container/removal.ts";
 import { resumeRestart } from "../container/restart.ts";
 import { takeDown } from "../container/takedown.ts";
 import { removeTraces } from "../container/traces.ts";

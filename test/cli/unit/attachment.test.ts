@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { KleeError } from "../../../src/kleene/errors.ts";
-import type { ExecutionOptions, ExecutionTerminal, WindowSize } from "../../../src/kleene/model.ts";
+import type { CreateContainer, ExecutionOptions, ExecutionTerminal, WindowSize } from "../../../src/kleene/model.ts";
 import { FakeCli, FakeExecution, klee, type Parts, type Surroundings } from "./fake.ts";
 import { hungryKnuth } from "./samples.ts";
 
@@ -216,41 +216,46 @@ test("klee ends at the third request in a row when the command does not", async 
 
 test("signals have their usual effect again after a failed start", async () => {
   const cli = new FakeCli({ containers: { start: () => Promise.reject(new KleeError("HOST", "mount: EPERM")) } });
-  assert.deepEqual(await cli.run("start", "c1"), { status: 125, stdout: "", stderr: "klee: mount: EPERM\n" });
+  assert.deepEqual(await cli.run("start", "c1"), { status: 1, stdout: "", stderr: "klee: mount: EPERM\n" });
   assert.deepEqual(cli.signals.eventNames(), []);
   assert.equal(cli.closed, 1);
 });
 
-test("--rm removes the container that has ended, or was never started, but none that runs", async () => {
+test("--rm: the domain removes what has ended, klee what was never started", async () => {
+  const asked: (boolean | undefined)[] = [];
+  const create = async ({ removedAtEnd }: CreateContainer) => {
+    asked.push(removedAtEnd);
+    return hungryKnuth;
+  };
   const done = running(new FakeExecution(ended));
-  await klee(done, ["run", "--rm", "FreeBSD", "true"]);
-  assert.deepEqual(done.removed, ["f455de07ac84"]);
+  for (const argv of [
+    ["run", "--rm", "FreeBSD"],
+    ["run", "FreeBSD"],
+    ["run", "-d", "--rm", "FreeBSD"],
+  ])
+    assert.equal((await klee({ containers: { ...done.containers, create } }, argv)).status, 0);
+  assert.deepEqual(asked, [true, undefined, true]);
+  assert.deepEqual(done.removed, []);
 
   const alive = running(new FakeExecution({ status: 0, containerEnded: false }));
   const { stderr } = await klee(alive, ["run", "--rm", "FreeBSD", "/etc/rc"]);
-  assert.deepEqual(alive.removed, []);
-  assert.equal(stderr, "klee: container f455de07ac84 still runs, so it is not removed\n");
+  assert.equal(stderr, "klee: container f455de07ac84 still runs; it is removed when it has ended\n");
 
   const refused = running(new FakeExecution(ended));
   const start = () => Promise.reject(new KleeError("COMMAND_NOT_FOUND", "nope: no such command"));
   const failure = await klee({ containers: { ...refused.containers, start } }, ["run", "--rm", "FreeBSD", "nope"]);
   assert.deepEqual([failure.status, refused.removed], [127, ["f455de07ac84"]]);
-
-  const kept = running(new FakeExecution(ended));
-  await klee(kept, ["run", "FreeBSD", "true"]);
-  assert.deepEqual(kept.removed, []);
 });
 
 test("options that exclude each other", async () => {
   for (const argv of [
     ["exec", "-di", "c1", "cat"],
     ["exec", "-dt", "c1", "ls"],
-    ["run", "-d", "--rm", "FreeBSD"],
     ["start", "a", "b"],
   ]) {
     const cli = new FakeCli();
     const { status, stderr } = await cli.run(...argv);
-    assert.equal(status, 125, argv.join(" "));
+    assert.equal(status, argv[0] === "start" ? 2 : 125, argv.join(" "));
     assert.match(stderr, /^klee: [^\n]+ \(see 'klee (run|exec|start) --help'\)\n$/);
     assert.deepEqual(cli.opened, []);
   }

@@ -12,8 +12,8 @@ const statuses: Record<KleeErrorCode, { readonly own: number; readonly payload: 
   UNSUPPORTED: { own: 1, payload: 125 },
   PERMISSION: { own: 1, payload: 125 },
   HOST: { own: 1, payload: 125 },
-  COMMAND_NOT_FOUND: { own: 1, payload: 127 },
-  COMMAND_NOT_EXECUTABLE: { own: 1, payload: 126 },
+  COMMAND_NOT_FOUND: { own: 127, payload: 127 },
+  COMMAND_NOT_EXECUTABLE: { own: 126, payload: 126 },
 };
 
 for (const [code, { own, payload }] of Object.entries(statuses)) {
@@ -32,7 +32,7 @@ for (const [code, { own, payload }] of Object.entries(statuses)) {
       [["stop", "x"], own],
       [["restart", "x"], own],
       [["start", "-d", "x"], own],
-      [["start", "x"], payload],
+      [["start", "x"], own],
       [["exec", "x", "ls"], payload],
       [["exec", "-d", "x", "ls"], payload],
       [["container", "run", "x"], payload],
@@ -50,6 +50,19 @@ const usage: readonly (readonly [argv: string, status: number, message: string, 
   ["network create a b", 2, "too many arguments for 'create'. Expected 1 argument but got 2.", "klee network create"],
   ["lsn --bogus", 2, "unknown option '--bogus'", "klee lsn"],
   ["zzzzzz", 2, "unknown command 'zzzzzz'", "klee"],
+  ["pull x", 2, "unknown command 'pull'; it is 'klee image create fetch'", "klee"],
+  ["update x", 2, "unknown command 'update'; it is 'klee container update'", "klee"],
+  ["rename x y", 2, "unknown command 'rename'; it is 'klee container rename'", "klee"],
+  [
+    "prune",
+    2,
+    "unknown command 'prune'; it is 'klee network prune' or 'klee container prune' or 'klee image prune'",
+    "klee",
+  ],
+  ["satrt x", 2, "unknown command 'satrt' (Did you mean start?)", "klee"],
+  ["push x", 2, "unknown command 'push'", "klee"],
+  ["help nosuch", 2, "unknown command 'nosuch'", "klee help"],
+  ["help network creat", 2, "unknown command 'creat' (Did you mean create?)", "klee help"],
   ["network inspec x", 2, "unknown command 'inspec' (Did you mean inspect?)", "klee network"],
   [
     "lsc --format xml",
@@ -97,11 +110,21 @@ test("several arguments: all are tried, each failure is reported", async () => {
     return "b-id";
   };
   const { status, stdout, stderr } = await klee({ networks: { remove } }, ["rmn", "a", "b", "c"]);
-  assert.deepEqual([status, stdout, stderr], [1, "b-id\n", "klee: a is bad\nklee: c is bad\n"]);
+  assert.deepEqual([status, stdout, stderr], [2, "b-id\n", "klee: a is bad\nklee: c is bad\n"]);
+  assert.equal((await klee({ networks: { remove } }, ["rmn", "a"])).status, 2, "as of one alone");
 });
 
 test("help and the version open nothing and succeed", async () => {
-  for (const argv of [["--help"], ["run", "--help"], ["help", "run"], ["network"], ["system"], ["--version"], []]) {
+  for (const argv of [
+    ["--help"],
+    ["run", "--help"],
+    ["help", "run"],
+    ["help", "network", "create"],
+    ["network"],
+    ["system"],
+    ["--version"],
+    [],
+  ]) {
     const cli = new FakeCli();
     const { status, stdout, stderr } = await cli.run(...argv);
     assert.deepEqual([status, stderr], [0, ""], argv.join(" "));
@@ -115,4 +138,11 @@ test("the internal commands are not listed", async () => {
   await cli.run("--help");
   await cli.run("system");
   assert.doesNotMatch(cli.stdout, /teardown|__complete/);
+});
+
+test("help of a command is the same, however it is asked for", async () => {
+  const asked = await klee({}, ["help", "network", "create"]);
+  assert.match(asked.stdout, /^Usage: klee network create /);
+  assert.equal(asked.stdout, (await klee({}, ["network", "create", "--help"])).stdout);
+  assert.equal((await klee({}, ["help"])).stdout, (await klee({}, ["--help"])).stdout);
 });

@@ -29,14 +29,18 @@ for (const [line, parts, what] of prunes) {
     }
   });
 
-  test(`klee ${line} -f does not ask, and without a terminal it must be given`, async () => {
+  test(`klee ${line} -f does not ask, and without a terminal the answer comes from where input does`, async () => {
     const terminals: number[] = [];
     assert.deepEqual(await klee(parts, [...argv, "-f"], { terminals }), { status: 0, stdout: "a\nb\n", stderr: "" });
-    const cli = new FakeCli({}, { terminals, input: ["y"] });
-    const { status, stdout, stderr } = await cli.run(...argv);
-    assert.deepEqual([status, stdout], [2, ""]);
-    assert.equal(stderr, `klee: this would remove ${what}, and nobody can be asked: give -f to go on\n`);
-    assert.deepEqual(cli.opened, []);
+    const answered = await klee(parts, argv, { terminals, input: ["y"] });
+    assert.deepEqual(answered, { status: 0, stdout: "a\nb\n", stderr: prompt });
+    for (const input of [["n"], []]) {
+      const cli = new FakeCli({}, { terminals, input });
+      const { status, stdout, stderr } = await cli.run(...argv);
+      assert.deepEqual([status, stdout], [1, ""]);
+      assert.equal(stderr, `${prompt}\nAborted! Nobody answered yes: give -f to go on without being asked.\n`);
+      assert.deepEqual(cli.opened, []);
+    }
   });
 }
 

@@ -36,6 +36,7 @@ export const hungryKnuth: Container = {
   restarts: 0,
   running: false,
   user: "root",
+  workdir: "",
 };
 
 /** The walkthrough's containers, newest first. */

@@ -70,3 +70,18 @@ test("commands are cut after 40 characters", () => {
   assert.equal(cut("x".repeat(40)), "x".repeat(40));
   assert.equal(cut("x".repeat(41)), `${"x".repeat(39)}…`);
 });
+
+test("on a terminal that is too narrow the columns that may be cut are, the widest first, and never ids and names", async () => {
+  const columns = [{ header: "ID" }, { header: "IMAGE", cut: true }, { header: "COMMAND", cut: true }];
+  const row = ["6b933304be4a", "FreeBSD:latest", "/bin/sh -c echo 日本日本日本 and on"];
+  const table = async (width?: number): Promise<string[]> =>
+    (await renderTable(columns, [row], width)).trimEnd().split("\n");
+  assert.deepEqual(await table(), await table(200), "wide enough");
+  const fitted = await table(44);
+  assert.deepEqual(fitted, [
+    " ID             IMAGE          COMMAND",
+    "─".repeat(44),
+    " 6b933304be4a   FreeBSD:lat…   /bin/sh -c …",
+  ]);
+  assert.match((await table(10)).at(-1) ?? "", /^ 6b933304be4a {3}FreeBSD… {3}\/bin\/sh…$/, "as narrow as it gets");
+});

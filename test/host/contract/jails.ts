@@ -86,6 +86,7 @@ export function jailsContract({ host, root, rootFilesystem, folder }: World): vo
 
   const command = (line: string, output: number | "null" = "null"): CommandSpec => ({
     argv: ["/bin/sh", "-c", line],
+    directory: "",
     env: ["PATH=/bin:/usr/bin:/sbin:/usr/sbin"],
     user: "root",
     rawSockets: false,

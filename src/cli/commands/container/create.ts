@@ -14,6 +14,7 @@ export const RESTART_POLICIES =
 
 export interface CreateOptions {
   readonly user?: string;
+  readonly workdir?: string;
   readonly env?: readonly string[];
   readonly mount?: readonly string[];
   readonly jailparam?: readonly string[];
@@ -50,7 +51,7 @@ export function create(parent: Command, name: string, session: Session): void {
 export function run(parent: Command, name: string, session: Session): void {
   const command = parent.command(name).description("make a container and start it; exits with its command's status");
   addConnectionOptions(addCreateOptions(command))
-    .option("--rm", "remove the container when it has ended")
+    .option("--rm", "remove the container when it has ended, its last process")
     .addHelpText("after", "\nExample:\n  klee run -l ipnet -n testnet FreeBSD host freebsd.org")
     .action(
       session.action((image: string, words: string[], options: RunOptions) =>
@@ -61,21 +62,23 @@ export function run(parent: Command, name: string, session: Session): void {
 
 async function runContainer(session: Session, image: string, words: string[], options: RunOptions): Promise<number> {
   if (options.rm && (options.restart ?? "no") !== "no") throw new UsageError("--rm cannot be combined with --restart");
-  if (options.detach && options.rm) throw new UsageError("--rm cannot be combined with -d");
   const { streams } = session.context;
   return session.withKlee(async ({ containers }) => {
-    const { id } = await containers.create(requestOf(image, words, options));
+    const { id } = await containers.create({ ...requestOf(image, words, options), removedAtEnd: options.rm });
     streams.write(messagesTo(streams, options), `${id}\n`);
-    let ended = true;
+    let started = false;
     try {
-      const result = await follow(session, options, (how) => containers.start(id, how));
-      ended = result?.containerEnded ?? false;
+      const result = await follow(session, options, async (how) => {
+        const execution = await containers.start(id, how);
+        started = true;
+        return execution;
+      });
+      if (options.rm && result !== undefined && !result.containerEnded)
+        session.report(`container ${id} still runs; it is removed when it has ended`);
       return result?.status ?? 0;
-    } finally {
-      if (options.rm) {
-        if (ended) await containers.remove(id, { force: false });
-        else session.report(`container ${id} still runs, so it is not removed`);
-      }
+    } catch (error) {
+      if (options.rm && !started) await containers.remove(id, { force: false });
+      throw error;
     }
   });
 }
@@ -86,6 +89,7 @@ function addCreateOptions(command: Command): Command {
     .argument("[command...]", "what to run in it (default: the image's command)")
     .passThroughOptions()
     .option("-u, --user <user>", "user to run as, known in the container (default: the image's)")
+    .option("-w, --workdir <directory>", "where its commands start (default: their user's home)")
     .option("-e, --env <key=value>", "set an environment variable; repeatable", collect)
     .option("-m, --mount <src:dst[:rw|ro]>", "show a directory of the host in the container; repeatable", collect)
     .option("-J, --jailparam <param>", "set a jail parameter, as in allow.raw_sockets; repeatable", collect)
@@ -99,7 +103,7 @@ function addCreateOptions(command: Command): Command {
       "-l, --driver <driver>",
       `${DRIVER_CHOICE} (default: ${DEFAULT_DRIVERS.withoutNetwork}, with -n ${DEFAULT_DRIVERS.withNetwork})`,
     )
-    .option("-n, --network <network>", "network to connect to")
+    .option("-n, --network <network>", "network to connect to; host: the host's own, none: no network")
     .option("--ip <address>", "IPv4 address (default: the first free one; '' for none)")
     .option("--ip6 <address>", "IPv6 address (default: the first free one; '' for none)")
     .option(
@@ -114,6 +118,7 @@ function requestOf(image: string, words: readonly string[], options: CreateOptio
   return {
     image,
     command: innerCommand(words),
+    directory: options.workdir,
     user: options.user,
     env: options.env,
     mounts: options.mount,

@@ -11,8 +11,8 @@ const columns: readonly Column[] = [
   // One cell wider than an id, as in the walkthrough.
   { header: "CONTAINER ID", minWidth: 13 },
   { header: "NAME" },
-  { header: "IMAGE" },
-  { header: "COMMAND" },
+  { header: "IMAGE", cut: true },
+  { header: "COMMAND", cut: true },
   { header: "CREATED" },
   { header: "STATUS" },
   { header: "JID" },

@@ -9,6 +9,7 @@ import { forEach } from "../several.ts";
 interface ExecOptions extends Connection {
   readonly env?: readonly string[];
   readonly user?: string;
+  readonly workdir?: string;
 }
 
 /** Adds the options that say how a command is connected to klee's own streams. */
@@ -52,12 +53,13 @@ export function exec(parent: Command, name: string, session: Session): void {
     .passThroughOptions()
     .option("-e, --env <key=value>", "set an environment variable; repeatable", collect)
     .option("-u, --user <user>", "user to run as (default: the container's)")
+    .option("-w, --workdir <directory>", "where it starts (default: the container's -w, or the user's home)")
     .addHelpText("after", "\nExample:\n  klee exec -it web /bin/sh")
     .action(
       session.action(async (reference: string, words: string[], options: ExecOptions) => {
         refuseDetachedInput(options);
-        const { env, user } = options;
-        const request = { command: innerCommand(words), env, user };
+        const { env, user, workdir } = options;
+        const request = { command: innerCommand(words), directory: workdir, env, user };
         return session.withKlee(async ({ containers }) => {
           const result = await follow(session, options, (how) => containers.exec(reference, { ...request, ...how }));
           return result?.status ?? 0;

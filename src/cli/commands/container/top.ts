@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { formatJsonLine } from "../../io/json.ts";
 import { type Column, cut, renderTable } from "../../io/table.ts";
 import type { Session } from "../../session.ts";
+import { widthOf } from "../listing.ts";
 import { addFormatOption } from "../options.ts";
 
 const columns: readonly Column[] = [
@@ -10,7 +11,7 @@ const columns: readonly Column[] = [
   { header: "UID" },
   { header: "TIME" },
   { header: "RSS" },
-  { header: "COMMAND" },
+  { header: "COMMAND", cut: true },
 ];
 
 /** Adds `top`: the processes of a container. */
@@ -36,7 +37,10 @@ export function top(parent: Command, name: string, session: Session): void {
           `${Math.round(residentBytes / 1024)} KiB`,
           trunc ? cut(command) : command,
         ]);
-        session.context.streams.write(1, await renderTable(columns, rows));
+        session.context.streams.write(
+          1,
+          await renderTable(columns, rows, trunc ? widthOf(session.context) : undefined),
+        );
         return 0;
       },
     ),

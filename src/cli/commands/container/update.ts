@@ -7,7 +7,7 @@ import { type CreateOptions, RESTART_POLICIES } from "./create.ts";
 
 type UpdateOptions = Pick<
   CreateOptions,
-  "user" | "env" | "jailparam" | "cpus" | "memory" | "pids" | "ports" | "persist" | "restart" | "name"
+  "user" | "workdir" | "env" | "jailparam" | "cpus" | "memory" | "pids" | "ports" | "persist" | "restart" | "name"
 >;
 
 /** Adds `update`: change settings of a container. */
@@ -19,6 +19,7 @@ export function update(parent: Command, name: string, session: Session): void {
     // Options are read wherever they stand: behind the container's name they are no part of a command.
     .argument("[new-command...]", "what to run in it; after -- if it has options")
     .option("-u, --user <user>", "user to run as, known in the container")
+    .option("-w, --workdir <directory>", "where its commands start; '' for their user's home")
     .option("-e, --env <key=value>", "set an environment variable, beside the others; repeatable", collect)
     .option("-J, --jailparam <param>", "set a jail parameter, beside the others; repeatable", collect)
     .option("--cpus <number>", "processors that it may use; '' for all")
@@ -31,8 +32,8 @@ export function update(parent: Command, name: string, session: Session): void {
     .addHelpText("after", "\nExample:\n  klee container update --restart always web")
     .action(
       session.action(async (reference: string, words: string[], options: UpdateOptions) => {
-        const { jailparam, ...rest } = options;
-        const request: UpdateContainer = { ...rest, command: words, jailParams: jailparam };
+        const { jailparam, workdir, ...rest } = options;
+        const request: UpdateContainer = { ...rest, command: words, directory: workdir, jailParams: jailparam };
         if (request.command.length === 0 && Object.keys(options).length === 0)
           throw new UsageError("nothing to change: give an option or a command");
         const { id, name, running } = await session.withKlee((klee) => klee.containers.update(reference, request));
@@ -45,6 +46,6 @@ export function update(parent: Command, name: string, session: Session): void {
 }
 
 /** Is something to change that a run under way was started with, and keeps? */
-function countsLater({ command, user, env, jailParams }: UpdateContainer): boolean {
-  return command.length > 0 || [user, env, jailParams].some((value) => value !== undefined);
+function countsLater({ command, directory, user, env, jailParams }: UpdateContainer): boolean {
+  return command.length > 0 || [directory, user, env, jailParams].some((value) => value !== undefined);
 }

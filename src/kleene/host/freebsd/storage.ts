@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { mount, zfs } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
@@ -33,6 +33,9 @@ export class FreebsdStorage implements Storage {
   /** By the store's directory, which is in use: its file system stays. */
   readonly #parents = new Map<string, string | undefined>();
 
+  /** Images made by this object that are systems: what starts one is there. */
+  readonly #systems = new Set<string>();
+
   #parentOf(root: string): string | undefined {
     if (!this.#parents.has(root)) this.#parents.set(root, parentDataset(root));
     return this.#parents.get(root);
@@ -47,8 +50,15 @@ export class FreebsdStorage implements Storage {
   async createImage(root: string, imageId: string, source: ImageSource, warn = unheard): Promise<string> {
     const parent = this.#parentOf(root);
     const { method } = source;
-    if (method === "zfs-clone") return cloneImage(parent, imageId, source.source ?? "");
-    const fill = filler(method, source.source, parent, imageId, warn);
+    const look = (files: string): void => {
+      if (existsSync(`${files}${RC}`)) this.#systems.add(imageId);
+    };
+    if (method === "zfs-clone") return cloneImage(root, parent, imageId, source.source ?? "", look);
+    const filling = filler(method, source.source, parent, imageId, warn);
+    const fill: Fill = async (files) => {
+      await filling(files);
+      look(files);
+    };
     if (parent === undefined) {
       await inDirectory(root, "images", imageId, fill);
       return filesOf(root, "images", imageId);
@@ -57,6 +67,11 @@ export class FreebsdStorage implements Storage {
     await inDataset(root, "images", imageId, dataset, () => makeDataset(dataset), fill);
     attempt(`cannot make image ${imageId}`, () => zfs.createSnapshots([`${dataset}@${SNAPSHOT}`]));
     return dataset;
+  }
+
+  /** rc(8), as a host's init(8) starts a system; a shell where there is none. */
+  usualCommand(imageId: string): readonly string[] {
+    return this.#systems.has(imageId) ? ["/bin/sh", RC] : ["/bin/sh"];
   }
 
   async removeImage(root: string, imageId: string): Promise<void> {
@@ -122,8 +137,20 @@ export class FreebsdStorage implements Storage {
 /** Where the files of an image or container are, mounted or not. */
 const filesOf = (root: string, kind: ObjectKind, id: string): string => `${place(root, kind, id)}/root`;
 
-/** Makes an image of a dataset that takes no space: a clone, with which the snapshot that it is of goes. */
-function cloneImage(parent: string | undefined, imageId: string, source: string): string {
+/** Where it is in an image. */
+const RC = "/etc/rc";
+
+/**
+ * Makes an image of a dataset that takes no space: a clone, with which the snapshot that it is of goes.
+ * @param look is shown its files.
+ */
+async function cloneImage(
+  root: string,
+  parent: string | undefined,
+  imageId: string,
+  source: string,
+  look: (files: string) => void,
+): Promise<string> {
   if (parent === undefined || !isSamePool(source, parent))
     throw new KleeError("UNSUPPORTED", `${source} is not in the pool of the store; use the 'zfs-copy' method`);
   const dataset = `${parent}/image/${imageId}`;
@@ -132,6 +159,14 @@ function cloneImage(parent: string | undefined, imageId: string, source: string)
     makePassingClone(source, dataset);
     zfs.createSnapshots([`${dataset}@${SNAPSHOT}`]);
   });
+  const files = filesOf(root, "images", imageId);
+  try {
+    mkdirSync(files, { recursive: true, mode: 0o700 });
+    attempt(`cannot mount ${dataset}`, () => mount.mountZfs(dataset, files, true));
+    look(files);
+  } finally {
+    await unmountAll(files);
+  }
   return dataset;
 }
 

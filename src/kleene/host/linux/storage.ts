@@ -64,6 +64,10 @@ export class LinuxStorage implements Storage {
     return `${place(root, "images", imageId)}/root`;
   }
 
+  usualCommand(): readonly string[] {
+    return ["/bin/sh"];
+  }
+
   async removeImage(root: string, imageId: string): Promise<void> {
     removeBoth(root, "images", imageId);
   }

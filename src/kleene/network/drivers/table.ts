@@ -15,6 +15,9 @@ export const DEFAULT_DRIVERS = { withNetwork: "ipnet", withoutNetwork: "host" } 
   Record<string, NetworkDriver>
 >;
 
+/** In a network's place: the host's own network, and none. No network has these names. */
+export const PLACES: Readonly<Record<string, NetworkDriver>> = { host: "host", none: "disabled" };
+
 /** `a, b or c` */
 export const DRIVER_CHOICE = driverNames.join(", ").replace(/, (?=[^,]*$)/, " or ");
 
