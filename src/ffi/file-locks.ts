@@ -1,4 +1,5 @@
 import { fstatSync, statSync } from "node:fs";
+import type { OwnedFd } from "./fd.ts";
 
 /**
  * Locks that may wait on pool threads at once. The pool has four by default, and the holders of the locks need some of
@@ -6,19 +7,14 @@ import { fstatSync, statSync } from "node:fs";
  */
 const WAITERS = 2;
 
-/** An open descriptor that one owner closes. */
-export interface LockDescriptor extends Disposable {
-  readonly number: number;
-}
-
 /** The calls of a system that locks are made of. */
 export interface LockCalls {
   /** Opens a file for a lock; it is made (mode 0600) when there is none and `make` is set. A symbolic link is refused. */
-  open(path: string, make: boolean): LockDescriptor;
+  open(path: string, make: boolean): OwnedFd;
   /** Takes the lock unless it is held elsewhere. */
-  tryLock(fd: number, path: string): boolean;
+  tryLock(fd: OwnedFd): boolean;
   /** Waits for the lock on a pool thread. */
-  waitForLock(fd: number, path: string): Promise<void>;
+  waitForLock(fd: OwnedFd): Promise<void>;
 }
 
 /** Exclusive locks on files, flock(2), that go with the process and that whoever holds one may remove with its file. */
@@ -50,7 +46,7 @@ export class FileLocks {
     for (;;) {
       const fd = this.#calls.open(path, make);
       try {
-        if (!this.#calls.tryLock(fd.number, path)) await this.#wait(fd, path);
+        if (!this.#calls.tryLock(fd)) await this.#wait(fd);
         if (isStillAt(fd, path)) return fd;
       } catch (error) {
         fd[Symbol.dispose]();
@@ -62,12 +58,12 @@ export class FileLocks {
   }
 
   /** Takes the lock if nobody holds it; undefined when somebody does. The system's ENOENT for a file that is not to be made. */
-  tryLock(path: string, make: boolean): LockDescriptor | undefined {
+  tryLock(path: string, make: boolean): OwnedFd | undefined {
     for (;;) {
       const fd = this.#calls.open(path, make);
       let taken = false;
       try {
-        if (!this.#calls.tryLock(fd.number, path)) return undefined;
+        if (!this.#calls.tryLock(fd)) return undefined;
         taken = isStillAt(fd, path);
         if (taken) return fd;
       } finally {
@@ -76,11 +72,11 @@ export class FileLocks {
     }
   }
 
-  async #wait(fd: LockDescriptor, path: string): Promise<void> {
+  async #wait(fd: OwnedFd): Promise<void> {
     if (this.#waiting >= WAITERS) await new Promise<void>((resolve) => this.#queue.push(resolve));
     else this.#waiting++;
     try {
-      await this.#calls.waitForLock(fd.number, path);
+      await this.#calls.waitForLock(fd);
     } finally {
       const next = this.#queue.shift();
       if (next) next();
@@ -89,7 +85,7 @@ export class FileLocks {
   }
 }
 
-function isStillAt(fd: LockDescriptor, path: string): boolean {
+function isStillAt(fd: OwnedFd, path: string): boolean {
   const held = fstatSync(fd.number);
   const found = statSync(path, { throwIfNoEntry: false });
   return found !== undefined && found.ino === held.ino && found.dev === held.dev;

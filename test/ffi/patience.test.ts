@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { libc } from "../../src/ffi/linux/libc.ts";
+import { usleep } from "../../src/ffi/linux/libc.ts";
 import { Patience } from "../../src/ffi/patience.ts";
 
 test("patience lasts for its time, many short pauses long, and no longer", () => {
   const start = performance.now();
-  const patience = new Patience(200, libc.usleep);
+  const patience = new Patience(200, usleep);
   let pauses = 0;
   while (patience.pause()) pauses++;
   const taken = performance.now() - start;
@@ -16,5 +16,5 @@ test("patience lasts for its time, many short pauses long, and no longer", () =>
 });
 
 test("no patience is no pause", () => {
-  assert.equal(new Patience(0, libc.usleep).pause(), false);
+  assert.equal(new Patience(0, usleep).pause(), false);
 });

@@ -1,17 +1,17 @@
-import { constants as clone } from "../../src/ffi/linux/abi/namespace.ts";
-import { call, libc } from "../../src/ffi/linux/libc.ts";
+import { CLONE_NEWNET, CLONE_NEWNS } from "../../src/ffi/linux/abi/namespace.ts";
 import { mount } from "../../src/ffi/linux/mount.ts";
+import { unshare } from "../../src/ffi/linux/network-namespace.ts";
 
 /**
  * Moves this process's main thread, and all it starts, into a network namespace of its own, which goes with the process.
  * node:test runs each file in a process of its own.
  */
 export function enterNetworkNamespace(): void {
-  call("unshare", "network namespace", () => libc.unshare(clone.CLONE_NEWNET));
+  unshare(CLONE_NEWNET, "network namespace");
 }
 
 /** The same for mounts; nothing mounted from here on is seen outside. */
 export function enterMountNamespace(): void {
-  call("unshare", "mount namespace", () => libc.unshare(clone.CLONE_NEWNS));
+  unshare(CLONE_NEWNS, "mount namespace");
   mount({ source: "none", target: "/", flags: ["recursive", "private"] });
 }

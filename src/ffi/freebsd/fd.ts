@@ -1,5 +1,6 @@
+import type { CallDescription } from "../calls.ts";
 import { OwnedFd } from "../fd.ts";
-import { type CallDescription, cFunction, syscall } from "./libc.ts";
+import { cFunction, syscall } from "./libc.ts";
 
 export { openDescriptors } from "../fd.ts";
 

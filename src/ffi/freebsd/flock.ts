@@ -1,29 +1,33 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { constants, openSync } from "node:fs";
 import { SyscallError } from "../errno.ts";
-import { FileLocks, type LockDescriptor } from "../file-locks.ts";
+import type { OwnedFd } from "../fd.ts";
+import { FileLocks } from "../file-locks.ts";
 import { LOCK_EX, LOCK_NB } from "./abi/file.ts";
+import { Fd } from "./fd.ts";
 import { asyncFunction, asyncSyscall, cFunction, syscall } from "./libc.ts";
 
 const flock = cFunction<[number, number], number>("int flock(int fd, int operation)");
-const flockWaiting = asyncFunction<[number, number], number>("int flock(int fd, int operation)");
+const flockWaiting = asyncFunction<[number, number]>("int flock(int fd, int operation)");
 
 const locks = new FileLocks({
   open(path, make) {
     // Node opens every file close-on-exec.
-    const number = openSync(path, constants.O_RDWR | (make ? constants.O_CREAT : 0) | constants.O_NOFOLLOW, 0o600);
-    return { number, [Symbol.dispose]: () => closeSync(number) };
+    return new Fd(
+      openSync(path, constants.O_RDWR | (make ? constants.O_CREAT : 0) | constants.O_NOFOLLOW, 0o600),
+      path,
+    );
   },
-  tryLock(fd, path) {
+  tryLock({ number, object }) {
     try {
-      syscall({ call: "flock", object: path }, () => flock(fd, LOCK_EX | LOCK_NB));
+      syscall({ call: "flock", object }, () => flock(number, LOCK_EX | LOCK_NB));
       return true;
     } catch (error) {
       if (error instanceof SyscallError && error.code === "EAGAIN") return false;
       throw error;
     }
   },
-  async waitForLock(fd, path) {
-    await asyncSyscall({ call: "flock", object: path }, () => flockWaiting(fd, LOCK_EX));
+  async waitForLock({ number, object }) {
+    await asyncSyscall({ call: "flock", object }, () => flockWaiting(number, LOCK_EX));
   },
 });
 
@@ -51,4 +55,4 @@ export const lockExistingFile = (path: string): Promise<Disposable | undefined> 
  * @returns undefined when it is held elsewhere; else its descriptor, which can be written to.
  * @throws {SyscallError} and Node's own errors for the file, ENOENT among them.
  */
-export const tryLock = (path: string, make = true): LockDescriptor | undefined => locks.tryLock(path, make);
+export const tryLock = (path: string, make = true): OwnedFd | undefined => locks.tryLock(path, make);

@@ -25,6 +25,8 @@
  * }
  * ```
  */
+
+export type { CallDescription, Returned } from "../calls.ts";
 export { SyscallError } from "../errno.ts";
 export * as inet from "../inet.ts";
 export { AddressError } from "../inet.ts";
@@ -74,7 +76,6 @@ export {
   asyncSyscall,
   type BoundFunction,
   boundFunctions,
-  type CallDescription,
   cFunction,
   errnoCall,
   type LibraryName,

@@ -1,9 +1,11 @@
 import { constants, existsSync } from "node:fs";
 import { lastErrno } from "../library.ts";
 import { traceCall, traceStart } from "../trace.ts";
-import { constants as file, flock } from "./abi/file.ts";
-import { Fd } from "./fd.ts";
-import { call, libc, syscallError } from "./libc.ts";
+import { F_OFD_GETLK, F_OFD_SETLK, F_RDLCK, F_UNLCK, F_WRLCK, flock } from "./abi/file.ts";
+import { type Fd, openFile } from "./fd.ts";
+import { cFunction, syscall, syscallError } from "./libc.ts";
+
+const fcntl = cFunction<[number, number, "void *", Uint8Array], number>("int fcntl(int fd, int op, ...)");
 
 /**
  * Takes a shared lock on one byte of a file, fcntl(2) F_OFD_SETLK, whether the file is as long or not. The file is made
@@ -13,19 +15,12 @@ import { call, libc, syscallError } from "./libc.ts";
  * @throws {SyscallError} ELOOP for a link.
  */
 export function shareByte(path: string, offset: number): Fd {
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | file.O_CLOEXEC;
-  const fd = new Fd(
-    call("open", path, () => libc.open(path, flags, "int", 0o600)),
-    path,
-  );
-  try {
-    const argument = flock.encode({ l_type: file.F_RDLCK, l_start: BigInt(offset), l_len: 1n });
-    call("fcntl", `${path} F_OFD_SETLK ${offset}`, () => libc.fcntl(fd.number, file.F_OFD_SETLK, "void *", argument));
-    return fd;
-  } catch (error) {
-    fd.close();
-    throw error;
-  }
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+  return openFile(path, flags, 0o600).prepared(({ number }) => {
+    const argument = flock.encode({ l_type: F_RDLCK, l_start: BigInt(offset), l_len: 1n });
+    const lock = () => fcntl(number, F_OFD_SETLK, "void *", argument);
+    syscall({ call: "fcntl", object: `${path} F_OFD_SETLK ${offset}` }, lock);
+  });
 }
 
 /**
@@ -33,17 +28,14 @@ export function shareByte(path: string, offset: number): Fd {
  * /proc/locks has all of them, but to read it waits for every processor of the machine, some 13 ms.
  */
 export function sharedAmong(path: string, offsets: readonly number[]): Set<number> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | file.O_CLOEXEC;
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW;
   if (offsets.length === 0 || !existsSync(path)) return new Set();
-  using fd = new Fd(
-    call("open", path, () => libc.open(path, flags, "int", 0)),
-    path,
-  );
+  using fd = openFile(path, flags);
   const isShared = (offset: number): boolean => {
-    const argument = flock.encode({ l_type: file.F_WRLCK, l_start: BigInt(offset), l_len: 1n });
-    if (libc.fcntl(fd.number, file.F_OFD_GETLK, "void *", argument) < 0)
+    const argument = flock.encode({ l_type: F_WRLCK, l_start: BigInt(offset), l_len: 1n });
+    if (fcntl(fd.number, F_OFD_GETLK, "void *", argument) < 0)
       throw syscallError("fcntl", `${path} F_OFD_GETLK ${offset}`, lastErrno());
-    return flock.decode(argument).l_type !== file.F_UNLCK;
+    return flock.decode(argument).l_type !== F_UNLCK;
   };
   const startedAt = traceStart();
   const shared = offsets.filter(isShared);

@@ -12,10 +12,11 @@ import { SyscallError } from "../errno.ts";
 import { lazy } from "../library.ts";
 import { traceCall, traceStart } from "../trace.ts";
 import { errnoTable } from "./abi/errno.ts";
-import { constants as file } from "./abi/file.ts";
-import { fileSystemMagics } from "./abi/mount.ts";
-import { Fd } from "./fd.ts";
-import { call, errnoName, libc, syscallError } from "./libc.ts";
+import { LOCK_EX } from "./abi/file.ts";
+import { CGROUP2_SUPER_MAGIC } from "./abi/mount.ts";
+import { type Fd, openFile } from "./fd.ts";
+import { flock, tryFlock } from "./flock.ts";
+import { errnoName, syscallError } from "./libc.ts";
 import { listMounts } from "./mount.ts";
 
 // cgroups(7), version 2.
@@ -47,7 +48,7 @@ export function cgroupMounts(): CgroupMount[] {
 }
 
 const isCgroup2 = (path: string): boolean =>
-  ifPresent("statfs", path, () => statfsSync(path).type) === fileSystemMagics.cgroup2;
+  ifPresent("statfs", path, () => statfsSync(path).type) === CGROUP2_SUPER_MAGIC;
 
 const isRoot = (path: string): boolean => cgroupId(path) === ROOT_ID;
 
@@ -184,12 +185,9 @@ export function cgroupId(path: string): bigint | undefined {
  * @throws {SyscallError}
  */
 export function openCgroup(path: string): Fd | undefined {
-  const flags = constants.O_RDONLY | constants.O_DIRECTORY | file.O_CLOEXEC;
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY;
   try {
-    return new Fd(
-      call("open", path, () => libc.open(path, flags, "int", 0)),
-      path,
-    );
+    return openFile(path, flags);
   } catch (error) {
     return unlessAbsent(error);
   }
@@ -209,7 +207,7 @@ export function pathOfOpen(cgroup: Fd): string {
 export function lockCgroup(cgroup: Fd): void {
   for (;;) {
     try {
-      call("flock", cgroup.object, () => libc.flock(cgroup.number, file.LOCK_EX));
+      flock(cgroup, LOCK_EX);
       return;
     } catch (error) {
       if (!(error instanceof SyscallError && error.code === "EINTR")) throw error;
@@ -224,13 +222,7 @@ export function lockCgroup(cgroup: Fd): void {
  * @throws {SyscallError}
  */
 export function tryLockCgroup(cgroup: Fd): boolean {
-  try {
-    call("flock", cgroup.object, () => libc.flock(cgroup.number, file.LOCK_EX | file.LOCK_NB));
-    return true;
-  } catch (error) {
-    if (error instanceof SyscallError && error.code === "EAGAIN") return false;
-    throw error;
-  }
+  return tryFlock(cgroup);
 }
 
 function codeOf(error: unknown): string {

@@ -1,7 +1,36 @@
 import type { SyscallError } from "../errno.ts";
 import { type AddressFamily, encodeAddress } from "../inet.ts";
-import { constants as ct, filterFlags, nfgenmsg } from "./abi/netfilter.ts";
-import { constants as so } from "./abi/socket.ts";
+import {
+  CTA_FILTER,
+  CTA_FILTER_F_CTA_IP_SRC,
+  CTA_FILTER_F_CTA_PROTO_DST_PORT,
+  CTA_FILTER_F_CTA_PROTO_NUM,
+  CTA_FILTER_ORIG_FLAGS,
+  CTA_FILTER_REPLY_FLAGS,
+  CTA_ID,
+  CTA_IP_V4_DST,
+  CTA_IP_V4_SRC,
+  CTA_IP_V6_DST,
+  CTA_IP_V6_SRC,
+  CTA_PROTO_DST_PORT,
+  CTA_PROTO_NUM,
+  CTA_PROTO_SRC_PORT,
+  CTA_STATS_GLOBAL_ENTRIES,
+  CTA_STATUS,
+  CTA_TUPLE_IP,
+  CTA_TUPLE_ORIG,
+  CTA_TUPLE_PROTO,
+  CTA_TUPLE_REPLY,
+  CTA_ZONE,
+  IPCTNL_MSG_CT_DELETE,
+  IPCTNL_MSG_CT_GET,
+  IPCTNL_MSG_CT_GET_STATS,
+  IPS_ASSURED,
+  NFNETLINK_V0,
+  NFNL_SUBSYS_CTNETLINK,
+  nfgenmsg,
+} from "./abi/netfilter.ts";
+import { AF_INET, AF_INET6 } from "./abi/socket.ts";
 import {
   decodeAttributes,
   encodeAttribute,
@@ -12,7 +41,7 @@ import {
 } from "./netlink/message.ts";
 import type { NetlinkSocket, Request } from "./netlink/socket.ts";
 
-const typeOf = (message: number): number => (ct.NFNL_SUBSYS_CTNETLINK << 8) | message;
+const typeOf = (message: number): number => (NFNL_SUBSYS_CTNETLINK << 8) | message;
 
 /**
  * Up to so many connections are read all at once and looked through here. The kernel walks its whole table for a dump,
@@ -58,35 +87,35 @@ function countConnections(socket: NetlinkSocket): number {
   const [message] = socket.request({
     call: "IPCTNL_MSG_CT_GET_STATS",
     object: "",
-    type: typeOf(ct.IPCTNL_MSG_CT_GET_STATS),
+    type: typeOf(IPCTNL_MSG_CT_GET_STATS),
     flags: 0,
-    body: nfgenmsg.encode({ version: ct.NFNETLINK_V0 }),
+    body: nfgenmsg.encode({ version: NFNETLINK_V0 }),
   });
-  const count = message && decodeAttributes(message.body, nfgenmsg.size).get(ct.CTA_STATS_GLOBAL_ENTRIES);
+  const count = message && decodeAttributes(message.body, nfgenmsg.size).get(CTA_STATS_GLOBAL_ENTRIES);
   if (count === undefined) throw new NetlinkFormatError("the kernel does not say how many connections it tracks");
   return count.readUInt32BE(0);
 }
 
-const familyOf = (address: Uint8Array): number => (address.length === 4 ? so.AF_INET : so.AF_INET6);
-const sourceOf = (address: Uint8Array): number => (address.length === 4 ? ct.CTA_IP_V4_SRC : ct.CTA_IP_V6_SRC);
+const familyOf = (address: Uint8Array): number => (address.length === 4 ? AF_INET : AF_INET6);
+const sourceOf = (address: Uint8Array): number => (address.length === 4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC);
 
 /** Asks for all connections of a family, or those that another request narrows them to. */
 function connections(family: number, object: string, ...attributes: readonly Buffer[]): Request {
   return {
     call: "IPCTNL_MSG_CT_GET",
     object,
-    type: typeOf(ct.IPCTNL_MSG_CT_GET),
+    type: typeOf(IPCTNL_MSG_CT_GET),
     flags: 0,
-    body: Buffer.concat([nfgenmsg.encode({ nfgen_family: family, version: ct.NFNETLINK_V0 }), ...attributes]),
+    body: Buffer.concat([nfgenmsg.encode({ nfgen_family: family, version: NFNETLINK_V0 }), ...attributes]),
   };
 }
 
 /** Do packets of either direction come from the address? */
 function isFrom({ body }: Message, address: Uint8Array): boolean {
   const attributes = decodeAttributes(body, nfgenmsg.size);
-  return [ct.CTA_TUPLE_ORIG, ct.CTA_TUPLE_REPLY].some((tuple) => {
+  return [CTA_TUPLE_ORIG, CTA_TUPLE_REPLY].some((tuple) => {
     const within = attributes.get(tuple);
-    const ip = within && decodeAttributes(within, 0).get(ct.CTA_TUPLE_IP);
+    const ip = within && decodeAttributes(within, 0).get(CTA_TUPLE_IP);
     return ip !== undefined && decodeAttributes(ip, 0).get(sourceOf(address))?.equals(address) === true;
   });
 }
@@ -127,7 +156,7 @@ export function trackedConnections(socket: NetlinkSocket, { family, ports }: Wan
   if (ports?.length === 0) return [];
   const tracked = countConnections(socket);
   if (tracked === 0) return [];
-  const af = family === "inet" ? so.AF_INET : so.AF_INET6;
+  const af = family === "inet" ? AF_INET : AF_INET6;
   const single = tracked > FEW && ports !== undefined && ports.length <= FEW_PORTS;
   const requests = single
     ? ports.map(({ protocol, port }) => connectionsTo(af, protocol, port))
@@ -148,33 +177,33 @@ export function forgetTracked(socket: NetlinkSocket, found: readonly TrackedConn
 
 /** Asks for the connections that were made to a port. */
 function connectionsTo(family: number, protocol: number, port: number): Request {
-  const flags = filterFlags.CTA_FILTER_F_CTA_PROTO_NUM | filterFlags.CTA_FILTER_F_CTA_PROTO_DST_PORT;
+  const flags = CTA_FILTER_F_CTA_PROTO_NUM | CTA_FILTER_F_CTA_PROTO_DST_PORT;
   return connections(
     family,
     `to port ${port}`,
     encodeNested(
-      ct.CTA_TUPLE_ORIG,
+      CTA_TUPLE_ORIG,
       encodeNested(
-        ct.CTA_TUPLE_PROTO,
+        CTA_TUPLE_PROTO,
         Buffer.concat([
-          encodeAttribute(ct.CTA_PROTO_NUM, Uint8Array.of(protocol)),
-          encodeAttribute(ct.CTA_PROTO_DST_PORT, Uint8Array.of(port >> 8, port & 0xff)),
+          encodeAttribute(CTA_PROTO_NUM, Uint8Array.of(protocol)),
+          encodeAttribute(CTA_PROTO_DST_PORT, Uint8Array.of(port >> 8, port & 0xff)),
         ]),
       ),
     ),
-    encodeNested(ct.CTA_FILTER, encodeU32(ct.CTA_FILTER_ORIG_FLAGS, flags)),
+    encodeNested(CTA_FILTER, encodeU32(CTA_FILTER_ORIG_FLAGS, flags)),
   );
 }
 
 /** @returns undefined when the kernel leaves out what it always says. */
 export function decodeConnection(message: Message): TrackedConnection | undefined {
   const attributes = decodeAttributes(message.body, nfgenmsg.size);
-  const original = decodeTuple(attributes.get(ct.CTA_TUPLE_ORIG));
-  const reply = decodeTuple(attributes.get(ct.CTA_TUPLE_REPLY));
+  const original = decodeTuple(attributes.get(CTA_TUPLE_ORIG));
+  const reply = decodeTuple(attributes.get(CTA_TUPLE_REPLY));
   if (original === undefined || reply === undefined) return undefined;
-  const status = attributes.get(ct.CTA_STATUS)?.readUInt32BE(0) ?? 0;
+  const status = attributes.get(CTA_STATUS)?.readUInt32BE(0) ?? 0;
   const { protocol } = original;
-  return { protocol, original, reply, assured: (status & ct.IPS_ASSURED) !== 0, message };
+  return { protocol, original, reply, assured: (status & IPS_ASSURED) !== 0, message };
 }
 
 function decodeTuple(
@@ -182,18 +211,18 @@ function decodeTuple(
 ): (TrackedConnection["original"] & { readonly protocol: number }) | undefined {
   if (tuple === undefined) return undefined;
   const parts = decodeAttributes(tuple, 0);
-  const [ip, proto] = [parts.get(ct.CTA_TUPLE_IP), parts.get(ct.CTA_TUPLE_PROTO)];
+  const [ip, proto] = [parts.get(CTA_TUPLE_IP), parts.get(CTA_TUPLE_PROTO)];
   if (ip === undefined || proto === undefined) return undefined;
   const addresses = decodeAttributes(ip, 0);
-  const source = addresses.get(ct.CTA_IP_V4_SRC) ?? addresses.get(ct.CTA_IP_V6_SRC);
-  const destination = addresses.get(ct.CTA_IP_V4_DST) ?? addresses.get(ct.CTA_IP_V6_DST);
+  const source = addresses.get(CTA_IP_V4_SRC) ?? addresses.get(CTA_IP_V6_SRC);
+  const destination = addresses.get(CTA_IP_V4_DST) ?? addresses.get(CTA_IP_V6_DST);
   if (source === undefined || destination === undefined) return undefined;
   const numbers = decodeAttributes(proto, 0);
   const port = (type: number): number => numbers.get(type)?.readUInt16BE(0) ?? 0;
   return {
-    protocol: numbers.get(ct.CTA_PROTO_NUM)?.[0] ?? 0,
-    source: { address: source, port: port(ct.CTA_PROTO_SRC_PORT) },
-    destination: { address: destination, port: port(ct.CTA_PROTO_DST_PORT) },
+    protocol: numbers.get(CTA_PROTO_NUM)?.[0] ?? 0,
+    source: { address: source, port: port(CTA_PROTO_SRC_PORT) },
+    destination: { address: destination, port: port(CTA_PROTO_DST_PORT) },
   };
 }
 
@@ -202,32 +231,30 @@ export function connectionsFrom(address: string, direction: "original" | "reply"
   const bytes = encodeAddress(address);
   const source = encodeAttribute(sourceOf(bytes), bytes);
   const [tuple, flags] =
-    direction === "original"
-      ? [ct.CTA_TUPLE_ORIG, ct.CTA_FILTER_ORIG_FLAGS]
-      : [ct.CTA_TUPLE_REPLY, ct.CTA_FILTER_REPLY_FLAGS];
+    direction === "original" ? [CTA_TUPLE_ORIG, CTA_FILTER_ORIG_FLAGS] : [CTA_TUPLE_REPLY, CTA_FILTER_REPLY_FLAGS];
   return connections(
     familyOf(bytes),
     `${address} ${direction}`,
-    encodeNested(tuple, encodeNested(ct.CTA_TUPLE_IP, source)),
-    encodeNested(ct.CTA_FILTER, encodeU32(flags, filterFlags.CTA_FILTER_F_CTA_IP_SRC)),
+    encodeNested(tuple, encodeNested(CTA_TUPLE_IP, source)),
+    encodeNested(CTA_FILTER, encodeU32(flags, CTA_FILTER_F_CTA_IP_SRC)),
   );
 }
 
 /** Names the connection by what the kernel said of it, so that one which took its place meanwhile is left alone. */
 function deletion({ body }: Message, address: string): Request {
   const attributes = decodeAttributes(body, nfgenmsg.size);
-  const copied = [ct.CTA_ID, ct.CTA_ZONE].flatMap((type) => {
+  const copied = [CTA_ID, CTA_ZONE].flatMap((type) => {
     const value = attributes.get(type);
     return value === undefined ? [] : [encodeAttribute(type, value)];
   });
   return {
     call: "IPCTNL_MSG_CT_DELETE",
     object: address,
-    type: typeOf(ct.IPCTNL_MSG_CT_DELETE),
+    type: typeOf(IPCTNL_MSG_CT_DELETE),
     flags: 0,
     body: Buffer.concat([
       body.subarray(0, nfgenmsg.size),
-      encodeNested(ct.CTA_TUPLE_ORIG, attributes.get(ct.CTA_TUPLE_ORIG) ?? Buffer.alloc(0)),
+      encodeNested(CTA_TUPLE_ORIG, attributes.get(CTA_TUPLE_ORIG) ?? Buffer.alloc(0)),
       ...copied,
     ]),
   };

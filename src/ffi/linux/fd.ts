@@ -1,37 +1,36 @@
-import { call, libc } from "./libc.ts";
+import type { CallDescription } from "../calls.ts";
+import { OwnedFd } from "../fd.ts";
+import { O_CLOEXEC } from "./abi/file.ts";
+import { cFunction, syscall } from "./libc.ts";
 
-const open = new Set<Fd>();
+export { openDescriptors } from "../fd.ts";
+
+const open = cFunction<[string, number, "int", number], number>("int open(const char *path, int flags, ...)");
+const close = cFunction<[number], number>("int close(int fd)");
 
 /** A file descriptor that one owner closes, once. Use with `using`. */
-export class Fd implements Disposable {
-  readonly number: number;
-  /** What it is open on, for errors and the list of leaks. */
-  readonly object: string;
-
-  /** @param number an open descriptor; this object owns it from here on. */
-  constructor(number: number, object: string) {
-    this.number = number;
-    this.object = object;
-    open.add(this);
+export class Fd extends OwnedFd {
+  /**
+   * Makes a call that returns a new descriptor.
+   *
+   * @param object what the descriptor is called, unless as the call's object.
+   * @throws {SyscallError}
+   */
+  static of(description: CallDescription, invoke: () => number, object = description.object): Fd {
+    return new Fd(syscall(description, invoke), object);
   }
 
-  /** Closes it, close(2); a second time does nothing. */
-  close(): void {
-    if (open.delete(this)) call("close", this.object, () => libc.close(this.number));
-  }
-
-  /** Gives up ownership without closing: the caller owns the number now. */
-  release(): number {
-    open.delete(this);
-    return this.number;
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
+  protected override closeNumber(): void {
+    syscall({ call: "close", object: this.object }, () => close(this.number));
   }
 }
 
-/** What the descriptors are open on that nobody has closed yet: a test's check for leaks. */
-export function openDescriptors(): string[] {
-  return [...open].map((fd) => fd.object);
+/**
+ * Opens a file, open(2), which programs that are executed do not get.
+ *
+ * @param object what the descriptor is called, unless as the path.
+ * @throws {SyscallError}
+ */
+export function openFile(path: string, flags: number, mode = 0, object = path): Fd {
+  return Fd.of({ call: "open", object: path }, () => open(path, flags | O_CLOEXEC, "int", mode), object);
 }

@@ -1,9 +1,36 @@
 import { constants as flags, fstatSync, openSync, readdirSync } from "node:fs";
 import { SyscallError } from "../errno.ts";
 import { cBytes, type DataPart, offsetCell, timespecs } from "../file-parts.ts";
-import { constants } from "./abi/file.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH, RENAME_NOREPLACE, S_IFCHR, SEEK_DATA, SEEK_HOLE } from "./abi/file.ts";
 import { Fd } from "./fd.ts";
-import { call, libc } from "./libc.ts";
+import { cFunction, syscall } from "./libc.ts";
+
+const readlinkat = cFunction<[number, Uint8Array, Uint8Array, number], number>(
+  "intptr_t readlinkat(int dirfd, void *path, void *buf, size_t size)",
+);
+const lseek = cFunction<[number, number, number], number>("int64_t lseek(int fd, int64_t offset, int whence)");
+const copy_file_range = cFunction<[number, Uint8Array, number, Uint8Array, number, number], number>(
+  "intptr_t copy_file_range(int in, void *off_in, int out, void *off_out, size_t size, unsigned int flags)",
+);
+const flistxattr = cFunction<[number, Uint8Array, number], number>(
+  "intptr_t flistxattr(int fd, void *list, size_t size)",
+);
+const fgetxattr = cFunction<[number, Uint8Array, Uint8Array, number], number>(
+  "intptr_t fgetxattr(int fd, void *name, void *value, size_t size)",
+);
+const lsetxattr = cFunction<[Uint8Array, Uint8Array, Uint8Array, number, number], number>(
+  "int lsetxattr(void *path, void *name, void *value, size_t size, int flags)",
+);
+/** The device number as the syscall takes it, which is glibc's own for small ones. */
+const mknod = cFunction<[string, number, number], number>(
+  "int mknod(const char *path, unsigned int mode, uint64_t dev)",
+);
+const utimensat = cFunction<[number, Uint8Array, Uint8Array, number], number>(
+  "int utimensat(int dirfd, void *path, void *times, int flags)",
+);
+const renameat2 = cFunction<[number, Uint8Array, number, Uint8Array, number], number>(
+  "int renameat2(int olddirfd, void *oldpath, int newdirfd, void *newpath, unsigned int flags)",
+);
 
 export type { DataPart } from "../file-parts.ts";
 
@@ -35,7 +62,7 @@ export function openDirectory(path: string): Fd {
  */
 export function hold(directory: Descriptor, name: Buffer): Fd {
   const path = below(directory, name);
-  return new Fd(openSync(path, constants.O_PATH | flags.O_NOFOLLOW), name.toString());
+  return new Fd(openSync(path, O_PATH | flags.O_NOFOLLOW), name.toString());
 }
 
 /** Opens for reading what is held: the same file or directory, whatever has become of its name. @throws Node's error. */
@@ -51,8 +78,8 @@ export function namesIn(directory: Descriptor): Buffer[] {
 /** Where the symbolic link that is held points, readlinkat(2). @throws {SyscallError} EINVAL when it is no link. */
 export function targetOf(held: Fd): Buffer {
   const target = Buffer.alloc(LINK_BYTES);
-  const read = () => libc.readlinkat(held.number, Buffer.alloc(1), target, target.length);
-  return target.subarray(0, call("readlinkat", held.object, read));
+  const read = () => readlinkat(held.number, Buffer.alloc(1), target, target.length);
+  return target.subarray(0, syscall({ call: "readlinkat", object: held.object }, read));
 }
 
 const below = (directory: Descriptor, name: Buffer): Buffer =>
@@ -66,8 +93,8 @@ const below = (directory: Descriptor, name: Buffer): Buffer =>
  */
 export function nextData(fd: number, offset: number): DataPart | undefined {
   try {
-    const start = call("lseek", "SEEK_DATA", () => libc.lseek(fd, offset, constants.SEEK_DATA));
-    return { start, end: call("lseek", "SEEK_HOLE", () => libc.lseek(fd, start, constants.SEEK_HOLE)) };
+    const start = syscall({ call: "lseek", object: "SEEK_DATA" }, () => lseek(fd, offset, SEEK_DATA));
+    return { start, end: syscall({ call: "lseek", object: "SEEK_HOLE" }, () => lseek(fd, start, SEEK_HOLE)) };
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     if (error.code === "ENXIO") return undefined;
@@ -84,13 +111,13 @@ export function nextData(fd: number, offset: number): DataPart | undefined {
  */
 export function copyRange(from: number, to: number, offset: number, length: number): number {
   const [source, target] = [offsetCell(offset), offsetCell(offset)];
-  return call("copy_file_range", "", () => libc.copy_file_range(from, source, to, target, length, 0));
+  return syscall({ call: "copy_file_range", object: "" }, () => copy_file_range(from, source, to, target, length, 0));
 }
 
 /** Names of the extended attributes of an open file, flistxattr(2); none where its file system has none. */
 export function attributeNames(fd: number): string[] {
   const list = Buffer.alloc(LIST_BYTES);
-  const length = orNone(() => call("flistxattr", "", () => libc.flistxattr(fd, list, list.length)));
+  const length = orNone(() => syscall({ call: "flistxattr", object: "" }, () => flistxattr(fd, list, list.length)));
   return list
     .toString("latin1", 0, length ?? 0)
     .split("\0")
@@ -101,7 +128,9 @@ export function attributeNames(fd: number): string[] {
 export function attribute(fd: number, name: string): Buffer | undefined {
   const value = Buffer.alloc(VALUE_BYTES);
   const cName = cBytes(Buffer.from(name, "latin1"));
-  const length = orNone(() => call("fgetxattr", name, () => libc.fgetxattr(fd, cName, value, value.length)));
+  const length = orNone(() =>
+    syscall({ call: "fgetxattr", object: name }, () => fgetxattr(fd, cName, value, value.length)),
+  );
   return length === undefined ? undefined : Buffer.from(value.subarray(0, length));
 }
 
@@ -110,7 +139,7 @@ export function setAttribute(path: Buffer, name: string, value: Buffer): void {
   const [cPath, cName] = [cBytes(path), cBytes(Buffer.from(name, "latin1"))];
   // koffi passes no pointer to an empty array.
   const bytes = value.length === 0 ? Buffer.alloc(1) : value;
-  call("lsetxattr", name, () => libc.lsetxattr(cPath, cName, bytes, value.length, 0));
+  syscall({ call: "lsetxattr", object: name }, () => lsetxattr(cPath, cName, bytes, value.length, 0));
 }
 
 /**
@@ -120,23 +149,19 @@ export function setAttribute(path: Buffer, name: string, value: Buffer): void {
  * @throws {SyscallError} EEXIST; EPERM where the file system has no devices.
  */
 export function makeWhiteout(path: string): void {
-  call("mknod", path, () => libc.mknod(path, constants.S_IFCHR, 0));
+  syscall({ call: "mknod", object: path }, () => mknod(path, S_IFCHR, 0));
 }
 
 /** Sets both times of a file, of a symbolic link its own, utimensat(2): in nanoseconds since 1970, or before. */
 export function setTimes(path: Buffer, nanoseconds: bigint): void {
   const [cPath, times] = [cBytes(path), timespecs(nanoseconds)];
-  call("utimensat", path.toString(), () =>
-    libc.utimensat(constants.AT_FDCWD, cPath, times, constants.AT_SYMLINK_NOFOLLOW),
-  );
+  syscall({ call: "utimensat", object: path.toString() }, () => utimensat(AT_FDCWD, cPath, times, AT_SYMLINK_NOFOLLOW));
 }
 
 /** Renames a file unless there is one of the new name, renameat2(2). @throws {SyscallError} EEXIST when there is. */
 export function renameNew(from: string, to: string): void {
   const [cFrom, cTo] = [cBytes(Buffer.from(from)), cBytes(Buffer.from(to))];
-  call("renameat2", to, () =>
-    libc.renameat2(constants.AT_FDCWD, cFrom, constants.AT_FDCWD, cTo, constants.RENAME_NOREPLACE),
-  );
+  syscall({ call: "renameat2", object: to }, () => renameat2(AT_FDCWD, cFrom, AT_FDCWD, cTo, RENAME_NOREPLACE));
 }
 
 function orNone(ask: () => number): number | undefined {

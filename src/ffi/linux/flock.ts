@@ -1,29 +1,44 @@
 import { constants, readFileSync, statSync } from "node:fs";
 import { SyscallError } from "../errno.ts";
-import { FileLocks, type LockDescriptor } from "../file-locks.ts";
-import { constants as file } from "./abi/file.ts";
-import { Fd } from "./fd.ts";
-import { call, flockAsync, libc } from "./libc.ts";
+import type { OwnedFd } from "../fd.ts";
+import { FileLocks } from "../file-locks.ts";
+import { LOCK_EX, LOCK_NB } from "./abi/file.ts";
+import { openFile } from "./fd.ts";
+import { asyncFunction, asyncSyscall, cFunction, syscall } from "./libc.ts";
+
+const flockFunction = cFunction<[number, number], number>("int flock(int fd, int operation)");
+const flockWaiting = asyncFunction<[number, number]>("int flock(int fd, int operation)");
 
 const locks = new FileLocks({
   open(path, make) {
-    const flags = constants.O_RDWR | (make ? constants.O_CREAT : 0) | constants.O_NOFOLLOW | file.O_CLOEXEC;
-    return new Fd(
-      call("open", path, () => libc.open(path, flags, "int", 0o600)),
-      path,
-    );
+    const flags = constants.O_RDWR | (make ? constants.O_CREAT : 0) | constants.O_NOFOLLOW;
+    return openFile(path, flags, 0o600);
   },
-  tryLock(fd, path) {
-    try {
-      call("flock", path, () => libc.flock(fd, file.LOCK_EX | file.LOCK_NB));
-      return true;
-    } catch (error) {
-      if (error instanceof SyscallError && error.code === "EAGAIN") return false;
-      throw error;
-    }
+  tryLock: tryFlock,
+  async waitForLock({ number, object }) {
+    await asyncSyscall({ call: "flock", object }, () => flockWaiting(number, LOCK_EX));
   },
-  waitForLock: (fd, path) => flockAsync(fd, file.LOCK_EX, path),
 });
+
+/**
+ * One call of flock(2), the whole process waiting.
+ *
+ * @throws {SyscallError}
+ */
+export function flock({ number, object }: OwnedFd, operation: number): void {
+  syscall({ call: "flock", object }, () => flockFunction(number, operation));
+}
+
+/** Takes the exclusive lock on an open file unless it is held elsewhere. @returns false then. @throws {SyscallError} */
+export function tryFlock(fd: OwnedFd): boolean {
+  try {
+    flock(fd, LOCK_EX | LOCK_NB);
+    return true;
+  } catch (error) {
+    if (error instanceof SyscallError && error.code === "EAGAIN") return false;
+    throw error;
+  }
+}
 
 /**
  * Waits for an exclusive lock on a file, flock(2). The file is made with mode 0600 when there is none; a symbolic link in
@@ -49,7 +64,7 @@ export const lockExistingFile = (path: string): Promise<Disposable | undefined> 
  * @returns undefined when it is held elsewhere; else its descriptor, which can be written to.
  * @throws {SyscallError} ENOENT
  */
-export const tryLock = (path: string, make = true): LockDescriptor | undefined => locks.tryLock(path, make);
+export const tryLock = (path: string, make = true): OwnedFd | undefined => locks.tryLock(path, make);
 
 /**
  * The processes that have an exclusive lock on a file or directory, or on a part of it, flock(2) and fcntl(2), by

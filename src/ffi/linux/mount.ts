@@ -1,6 +1,84 @@
 import { readFileSync, statfsSync } from "node:fs";
-import { fileSystemMagics, mountFlags, unmountFlags } from "./abi/mount.ts";
-import { call, libc, syscallError } from "./libc.ts";
+import {
+  BINFMTFS_MAGIC,
+  BPF_FS_MAGIC,
+  CGROUP_SUPER_MAGIC,
+  CGROUP2_SUPER_MAGIC,
+  DEBUGFS_MAGIC,
+  DEVPTS_SUPER_MAGIC,
+  EFIVARFS_MAGIC,
+  MNT_DETACH,
+  MNT_EXPIRE,
+  MNT_FORCE,
+  MS_BIND,
+  MS_MOVE,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_REC,
+  MS_REMOUNT,
+  MS_SHARED,
+  MS_SLAVE,
+  OVERLAYFS_SUPER_MAGIC,
+  PROC_SUPER_MAGIC,
+  PSTOREFS_MAGIC,
+  SECURITYFS_MAGIC,
+  SELINUX_MAGIC,
+  SYSFS_MAGIC,
+  TMPFS_MAGIC,
+  TRACEFS_MAGIC,
+  UMOUNT_NOFOLLOW,
+} from "./abi/mount.ts";
+import { cFunction, syscall, syscallError } from "./libc.ts";
+
+const mountFunction = cFunction<[string | null, string, string | null, number, string | null], number>(
+  "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
+);
+const umount2 = cFunction<[string, number], number>("int umount2(const char *target, int flags)");
+
+const mountFlags = {
+  readOnly: MS_RDONLY,
+  noSuid: MS_NOSUID,
+  noDev: MS_NODEV,
+  noExec: MS_NOEXEC,
+  remount: MS_REMOUNT,
+  noAtime: MS_NOATIME,
+  bind: MS_BIND,
+  move: MS_MOVE,
+  recursive: MS_REC,
+  private: MS_PRIVATE,
+  slave: MS_SLAVE,
+  shared: MS_SHARED,
+} as const;
+
+const unmountFlags = {
+  force: MNT_FORCE,
+  detach: MNT_DETACH,
+  expire: MNT_EXPIRE,
+  noFollow: UMOUNT_NOFOLLOW,
+} as const;
+
+/** What file systems are called and the number that statfs(2) has for them. */
+export const fileSystemMagics = {
+  cgroup2: CGROUP2_SUPER_MAGIC,
+  overlay: OVERLAYFS_SUPER_MAGIC,
+  proc: PROC_SUPER_MAGIC,
+  tmpfs: TMPFS_MAGIC,
+  bpf: BPF_FS_MAGIC,
+  sysfs: SYSFS_MAGIC,
+  devpts: DEVPTS_SUPER_MAGIC,
+  cgroup: CGROUP_SUPER_MAGIC,
+  debugfs: DEBUGFS_MAGIC,
+  tracefs: TRACEFS_MAGIC,
+  securityfs: SECURITYFS_MAGIC,
+  pstore: PSTOREFS_MAGIC,
+  efivarfs: EFIVARFS_MAGIC,
+  selinuxfs: SELINUX_MAGIC,
+  binfmt_misc: BINFMTFS_MAGIC,
+} as const;
 
 export type MountFlag = keyof typeof mountFlags;
 export type UnmountFlag = keyof typeof unmountFlags;
@@ -37,9 +115,8 @@ export interface MountedFileSystem {
  */
 export function mount({ source, target, type, flags = [], data }: Mount): void {
   const bits = flags.reduce((sum, flag) => sum | mountFlags[flag], 0);
-  call("mount", `${type ?? (flags.join(",") || source)} on ${target}`, () =>
-    libc.mount(source, target, type ?? null, bits, data ?? null),
-  );
+  const object = `${type ?? (flags.join(",") || source)} on ${target}`;
+  syscall({ call: "mount", object }, () => mountFunction(source, target, type ?? null, bits, data ?? null));
 }
 
 /**
@@ -49,7 +126,7 @@ export function mount({ source, target, type, flags = [], data }: Mount): void {
  */
 export function unmount(target: string, ...flags: readonly UnmountFlag[]): void {
   const bits = flags.reduce((sum, flag) => sum | unmountFlags[flag], 0);
-  call("umount2", target, () => libc.umount2(target, bits));
+  syscall({ call: "umount2", object: target }, () => umount2(target, bits));
 }
 
 /** All mounts of this process's mount namespace, oldest first. */

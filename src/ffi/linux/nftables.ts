@@ -1,11 +1,19 @@
 import { writeFileSync } from "node:fs";
-import { lazy, openLibrary } from "../library.ts";
 import { FieldError } from "../struct.ts";
 import { traceCall, traceStart, tracing } from "../trace.ts";
-import { constants } from "./abi/file.ts";
-import { constants as netfilter, nfgenmsg } from "./abi/netfilter.ts";
+import { MFD_CLOEXEC } from "./abi/file.ts";
+import {
+  NFNETLINK_V0,
+  NFNL_SUBSYS_NFTABLES,
+  NFPROTO_INET,
+  NFT_MSG_GETGEN,
+  NFT_MSG_GETRULE,
+  NFTA_GEN_ID,
+  NFTA_RULE_TABLE,
+  nfgenmsg,
+} from "./abi/netfilter.ts";
 import { Fd } from "./fd.ts";
-import { call, libc, syscallError } from "./libc.ts";
+import { cFunction, syscallError } from "./libc.ts";
 import { decodeAttributes, encodeAttribute, NetlinkFormatError } from "./netlink/message.ts";
 import { type NetlinkSocket, openNetfilter } from "./netlink/socket.ts";
 
@@ -19,30 +27,25 @@ const QUOTE_LENGTH = 120;
 /** How many of a command's errors are told. */
 const ERRORS_QUOTED = 2;
 
-interface Functions {
-  nft_ctx_new(flags: number): bigint | null;
-  nft_ctx_free(context: bigint): void;
-  nft_ctx_buffer_output(context: bigint): number;
-  nft_ctx_buffer_error(context: bigint): number;
-  nft_ctx_get_output_buffer(context: bigint): string | null;
-  nft_ctx_get_error_buffer(context: bigint): string | null;
-  nft_ctx_output_set_flags(context: bigint, flags: number): void;
-  nft_run_cmd_from_filename(context: bigint, path: string): number;
-}
+const memfd_create = cFunction<[string, number], number>("int memfd_create(const char *name, unsigned int flags)");
 
-const functions = lazy((): Functions => {
-  const library = openLibrary("libnftables (Debian package libnftables1)", ["libnftables.so.1"]);
-  return {
-    nft_ctx_new: library.func("void *nft_ctx_new(uint32_t)"),
-    nft_ctx_free: library.func("void nft_ctx_free(void *)"),
-    nft_ctx_buffer_output: library.func("int nft_ctx_buffer_output(void *)"),
-    nft_ctx_buffer_error: library.func("int nft_ctx_buffer_error(void *)"),
-    nft_ctx_get_output_buffer: library.func("const char *nft_ctx_get_output_buffer(void *)"),
-    nft_ctx_get_error_buffer: library.func("const char *nft_ctx_get_error_buffer(void *)"),
-    nft_ctx_output_set_flags: library.func("void nft_ctx_output_set_flags(void *, unsigned int)"),
-    nft_run_cmd_from_filename: library.func("int nft_run_cmd_from_filename(void *, const char *)"),
-  };
-});
+const nftFunction = <A extends readonly unknown[], R>(prototype: string) => cFunction<A, R>(prototype, "libnftables");
+const nft_ctx_new = nftFunction<[number], bigint | null>("void *nft_ctx_new(uint32_t flags)");
+const nft_ctx_free = nftFunction<[bigint], void>("void nft_ctx_free(void *ctx)");
+const nft_ctx_buffer_output = nftFunction<[bigint], number>("int nft_ctx_buffer_output(void *ctx)");
+const nft_ctx_buffer_error = nftFunction<[bigint], number>("int nft_ctx_buffer_error(void *ctx)");
+const nft_ctx_get_output_buffer = nftFunction<[bigint], string | null>(
+  "const char *nft_ctx_get_output_buffer(void *ctx)",
+);
+const nft_ctx_get_error_buffer = nftFunction<[bigint], string | null>(
+  "const char *nft_ctx_get_error_buffer(void *ctx)",
+);
+const nft_ctx_output_set_flags = nftFunction<[bigint, number], void>(
+  "void nft_ctx_output_set_flags(void *ctx, unsigned int flags)",
+);
+const nft_run_cmd_from_filename = nftFunction<[bigint, string], number>(
+  "int nft_run_cmd_from_filename(void *ctx, const char *filename)",
+);
 
 /** nft refused a command, or the kernel did. Nothing of it was applied. */
 export class NftablesError extends Error {
@@ -83,15 +86,14 @@ export interface Nft extends Disposable {
  * @throws {SyscallError} when it can make no context: EPROTONOSUPPORT where the kernel has no nftables.
  */
 export function openNft(): Nft {
-  const nft = functions();
   // Without a socket libnftables ends the process by itself: what it would be refused, this is refused first.
   openNetfilter()[Symbol.dispose]();
   const startedAt = traceStart();
-  let context = nft.nft_ctx_new(NFT_CTX_DEFAULT);
+  let context = nft_ctx_new(NFT_CTX_DEFAULT);
   traceCall("nft_ctx_new", "", context === null ? "ENOMEM" : 0, startedAt);
   if (context === null) throw syscallError("nft_ctx_new", "", ENOMEM);
-  if (nft.nft_ctx_buffer_output(context) !== 0 || nft.nft_ctx_buffer_error(context) !== 0) {
-    nft.nft_ctx_free(context);
+  if (nft_ctx_buffer_output(context) !== 0 || nft_ctx_buffer_error(context) !== 0) {
+    nft_ctx_free(context);
     throw syscallError("nft_ctx_buffer_output", "", ENOMEM);
   }
   return {
@@ -101,12 +103,12 @@ export function openNft(): Nft {
       const startedAt = traceStart();
       // From a file, though only a memory one: of commands in a buffer libnftables quotes the first line in every error.
       using file = memoryFile(text);
-      nft.nft_ctx_output_set_flags(context, options.json ? NFT_CTX_OUTPUT_JSON : 0);
+      nft_ctx_output_set_flags(context, options.json ? NFT_CTX_OUTPUT_JSON : 0);
       const [opened, path] = [context, `/proc/self/fd/${file.number}`];
-      const status = nft.nft_run_cmd_from_filename(opened, path);
+      const status = nft_run_cmd_from_filename(opened, path);
       // Reading a buffer empties it: both, or a warning of this command would turn up in the error of the next.
-      const output = nft.nft_ctx_get_output_buffer(context) ?? "";
-      const words = nft.nft_ctx_get_error_buffer(context) ?? "";
+      const output = nft_ctx_get_output_buffer(context) ?? "";
+      const words = nft_ctx_get_error_buffer(context) ?? "";
       if (tracing()) traceCall("nft", quote(text), status, startedAt);
       if (status !== 0) throw new NftablesError(oneLine(words));
       return output;
@@ -116,7 +118,7 @@ export function openNft(): Nft {
       context = null;
       if (opened === null) return;
       const startedAt = traceStart();
-      nft.nft_ctx_free(opened);
+      nft_ctx_free(opened);
       traceCall("nft_ctx_free", "", 0, startedAt);
     },
   };
@@ -130,16 +132,13 @@ export function openNft(): Nft {
  * @throws {SyscallError}
  */
 export function countRules(socket: NetlinkSocket, table: string): number {
-  const name = encodeAttribute(netfilter.NFTA_RULE_TABLE, Buffer.from(`${table}\0`));
+  const name = encodeAttribute(NFTA_RULE_TABLE, Buffer.from(`${table}\0`));
   return socket.dump({
     call: "NFT_MSG_GETRULE",
     object: table,
-    type: (netfilter.NFNL_SUBSYS_NFTABLES << 8) | netfilter.NFT_MSG_GETRULE,
+    type: (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETRULE,
     flags: 0,
-    body: Buffer.concat([
-      nfgenmsg.encode({ nfgen_family: netfilter.NFPROTO_INET, version: netfilter.NFNETLINK_V0 }),
-      name,
-    ]),
+    body: Buffer.concat([nfgenmsg.encode({ nfgen_family: NFPROTO_INET, version: NFNETLINK_V0 }), name]),
   }).length;
 }
 
@@ -153,11 +152,11 @@ export function generation(socket: NetlinkSocket): number {
   const [reply] = socket.request({
     call: "NFT_MSG_GETGEN",
     object: "nftables",
-    type: (netfilter.NFNL_SUBSYS_NFTABLES << 8) | netfilter.NFT_MSG_GETGEN,
+    type: (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETGEN,
     flags: 0,
-    body: nfgenmsg.encode({ version: netfilter.NFNETLINK_V0 }),
+    body: nfgenmsg.encode({ version: NFNETLINK_V0 }),
   });
-  const id = reply && decodeAttributes(reply.body, nfgenmsg.size).get(netfilter.NFTA_GEN_ID);
+  const id = reply && decodeAttributes(reply.body, nfgenmsg.size).get(NFTA_GEN_ID);
   if (id === undefined) throw new NetlinkFormatError("NFT_MSG_GETGEN: no generation in the answer");
   // In network byte order, as all numbers of nftables.
   return id.readUInt32BE(0);
@@ -165,18 +164,9 @@ export function generation(socket: NetlinkSocket): number {
 
 /** A file without a name that holds the text, memfd_create(2). */
 function memoryFile(text: string): Fd {
-  const fd = new Fd(
-    call("memfd_create", "nft", () => libc.memfd_create("nft", constants.MFD_CLOEXEC)),
-    "nft",
-  );
-  try {
-    // The last command, too, must end with a newline.
-    writeFileSync(fd.number, `${text}\n`);
-    return fd;
-  } catch (error) {
-    fd.close();
-    throw error;
-  }
+  const fd = Fd.of({ call: "memfd_create", object: "nft" }, () => memfd_create("nft", MFD_CLOEXEC));
+  // The last command, too, must end with a newline.
+  return fd.prepared(({ number }) => writeFileSync(number, `${text}\n`));
 }
 
 /**

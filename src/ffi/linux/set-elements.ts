@@ -1,6 +1,26 @@
 import { SyscallError } from "../errno.ts";
-import { constants as netfilter, nfgenmsg } from "./abi/netfilter.ts";
-import { constants as nl } from "./abi/netlink.ts";
+import {
+  NFNETLINK_V0,
+  NFNL_MSG_BATCH_BEGIN,
+  NFNL_MSG_BATCH_END,
+  NFNL_SUBSYS_NFTABLES,
+  NFPROTO_INET,
+  NFT_MSG_DELSETELEM,
+  NFT_MSG_GETSETELEM,
+  NFT_MSG_NEWSETELEM,
+  NFT_SET_ELEM_INTERVAL_END,
+  NFTA_DATA_VALUE,
+  NFTA_LIST_ELEM,
+  NFTA_SET_ELEM_DATA,
+  NFTA_SET_ELEM_FLAGS,
+  NFTA_SET_ELEM_KEY,
+  NFTA_SET_ELEM_KEY_END,
+  NFTA_SET_ELEM_LIST_ELEMENTS,
+  NFTA_SET_ELEM_LIST_SET,
+  NFTA_SET_ELEM_LIST_TABLE,
+  nfgenmsg,
+} from "./abi/netfilter.ts";
+import { NLM_F_CREATE } from "./abi/netlink.ts";
 import { decodeAttributes, decodeList, encodeAttribute, encodeNested, type Message } from "./netlink/message.ts";
 import type { NetlinkSocket, Request } from "./netlink/socket.ts";
 
@@ -25,11 +45,16 @@ export interface SetChange {
 const ELEMENTS_IN_MESSAGE = 256;
 
 /** Flags are numbers in network byte order. */
-const INTERVAL_END = Buffer.from([0, 0, 0, netfilter.NFT_SET_ELEM_INTERVAL_END]);
+const INTERVAL_END = Buffer.from([0, 0, 0, NFT_SET_ELEM_INTERVAL_END]);
 
 const messages = {
-  add: { call: "NFT_MSG_NEWSETELEM", type: subsystem(netfilter.NFT_MSG_NEWSETELEM) },
-  delete: { call: "NFT_MSG_DELSETELEM", type: subsystem(netfilter.NFT_MSG_DELSETELEM) },
+  add: { call: "NFT_MSG_NEWSETELEM", type: subsystem(NFT_MSG_NEWSETELEM) },
+  delete: { call: "NFT_MSG_DELSETELEM", type: subsystem(NFT_MSG_DELSETELEM) },
+} as const;
+
+const borders = {
+  BEGIN: { call: "NFNL_MSG_BATCH_BEGIN", type: NFNL_MSG_BATCH_BEGIN },
+  END: { call: "NFNL_MSG_BATCH_END", type: NFNL_MSG_BATCH_END },
 } as const;
 
 /**
@@ -53,11 +78,11 @@ export function changeElements(socket: NetlinkSocket, table: string, changes: re
  */
 export function listElements(socket: NetlinkSocket, table: string, set: string): SetElement[] {
   const body = Buffer.concat([
-    nfgenmsg.encode({ nfgen_family: netfilter.NFPROTO_INET, version: netfilter.NFNETLINK_V0 }),
-    encodeAttribute(netfilter.NFTA_SET_ELEM_LIST_TABLE, Buffer.from(`${table}\0`)),
-    encodeAttribute(netfilter.NFTA_SET_ELEM_LIST_SET, Buffer.from(`${set}\0`)),
+    nfgenmsg.encode({ nfgen_family: NFPROTO_INET, version: NFNETLINK_V0 }),
+    encodeAttribute(NFTA_SET_ELEM_LIST_TABLE, Buffer.from(`${table}\0`)),
+    encodeAttribute(NFTA_SET_ELEM_LIST_SET, Buffer.from(`${set}\0`)),
   ]);
-  const type = subsystem(netfilter.NFT_MSG_GETSETELEM);
+  const type = subsystem(NFT_MSG_GETSETELEM);
   try {
     return socket
       .dump({ call: "NFT_MSG_GETSETELEM", object: `${table} ${set}`, type, flags: 0, body })
@@ -69,22 +94,18 @@ export function listElements(socket: NetlinkSocket, table: string, set: string):
 }
 
 export function decodeElements({ body }: Message): SetElement[] {
-  const list = decodeAttributes(body, nfgenmsg.size).get(netfilter.NFTA_SET_ELEM_LIST_ELEMENTS);
+  const list = decodeAttributes(body, nfgenmsg.size).get(NFTA_SET_ELEM_LIST_ELEMENTS);
   if (list === undefined) return [];
   return decodeList(list).flatMap((element) => {
     const parts = decodeAttributes(element, 0);
     const value = (type: number): Buffer | undefined => {
       const part = parts.get(type);
-      return part && decodeAttributes(part, 0).get(netfilter.NFTA_DATA_VALUE);
+      return part && decodeAttributes(part, 0).get(NFTA_DATA_VALUE);
     };
-    const [key, last, data] = [
-      value(netfilter.NFTA_SET_ELEM_KEY),
-      value(netfilter.NFTA_SET_ELEM_KEY_END),
-      value(netfilter.NFTA_SET_ELEM_DATA),
-    ];
-    const flags = parts.get(netfilter.NFTA_SET_ELEM_FLAGS)?.readUInt32BE(0) ?? 0;
+    const [key, last, data] = [value(NFTA_SET_ELEM_KEY), value(NFTA_SET_ELEM_KEY_END), value(NFTA_SET_ELEM_DATA)];
+    const flags = parts.get(NFTA_SET_ELEM_FLAGS)?.readUInt32BE(0) ?? 0;
     if (key === undefined) return [];
-    const endsInterval = (flags & netfilter.NFT_SET_ELEM_INTERVAL_END) !== 0;
+    const endsInterval = (flags & NFT_SET_ELEM_INTERVAL_END) !== 0;
     return [{ key, ...(last && { last }), ...(data && { data }), ...(endsInterval && { endsInterval }) }];
   });
 }
@@ -94,35 +115,33 @@ function requestsOf(table: string, { verb, set, elements }: SetChange): Request[
   for (let from = 0; from < elements.length; from += ELEMENTS_IN_MESSAGE) {
     const part = elements.slice(from, from + ELEMENTS_IN_MESSAGE).map((element) => encodeElement(verb, element));
     const body = Buffer.concat([
-      nfgenmsg.encode({ nfgen_family: netfilter.NFPROTO_INET, version: netfilter.NFNETLINK_V0 }),
-      encodeAttribute(netfilter.NFTA_SET_ELEM_LIST_TABLE, Buffer.from(`${table}\0`)),
-      encodeAttribute(netfilter.NFTA_SET_ELEM_LIST_SET, Buffer.from(`${set}\0`)),
-      encodeNested(netfilter.NFTA_SET_ELEM_LIST_ELEMENTS, ...part),
+      nfgenmsg.encode({ nfgen_family: NFPROTO_INET, version: NFNETLINK_V0 }),
+      encodeAttribute(NFTA_SET_ELEM_LIST_TABLE, Buffer.from(`${table}\0`)),
+      encodeAttribute(NFTA_SET_ELEM_LIST_SET, Buffer.from(`${set}\0`)),
+      encodeNested(NFTA_SET_ELEM_LIST_ELEMENTS, ...part),
     ]);
     // "Make it if it is not there": as nft does without `create`.
-    requests.push({ ...messages[verb], object: `${table} ${set}`, flags: verb === "add" ? nl.NLM_F_CREATE : 0, body });
+    requests.push({ ...messages[verb], object: `${table} ${set}`, flags: verb === "add" ? NLM_F_CREATE : 0, body });
   }
   return requests;
 }
 
 function encodeElement(verb: SetChange["verb"], { key, last, endsInterval, data }: SetElement): Buffer {
-  const value = (type: number, bytes: Buffer): Buffer =>
-    encodeNested(type, encodeAttribute(netfilter.NFTA_DATA_VALUE, bytes));
-  const parts = [value(netfilter.NFTA_SET_ELEM_KEY, key)];
-  if (last !== undefined) parts.push(value(netfilter.NFTA_SET_ELEM_KEY_END, last));
-  if (endsInterval) parts.push(encodeAttribute(netfilter.NFTA_SET_ELEM_FLAGS, INTERVAL_END));
-  if (verb === "add" && data !== undefined) parts.push(value(netfilter.NFTA_SET_ELEM_DATA, data));
-  return encodeNested(netfilter.NFTA_LIST_ELEM, ...parts);
+  const value = (type: number, bytes: Buffer): Buffer => encodeNested(type, encodeAttribute(NFTA_DATA_VALUE, bytes));
+  const parts = [value(NFTA_SET_ELEM_KEY, key)];
+  if (last !== undefined) parts.push(value(NFTA_SET_ELEM_KEY_END, last));
+  if (endsInterval) parts.push(encodeAttribute(NFTA_SET_ELEM_FLAGS, INTERVAL_END));
+  if (verb === "add" && data !== undefined) parts.push(value(NFTA_SET_ELEM_DATA, data));
+  return encodeNested(NFTA_LIST_ELEM, ...parts);
 }
 
 function border(which: "BEGIN" | "END"): Request {
-  const body = nfgenmsg.encode({ version: netfilter.NFNETLINK_V0 });
+  const body = nfgenmsg.encode({ version: NFNETLINK_V0 });
   // In network byte order.
-  body.writeUInt16BE(netfilter.NFNL_SUBSYS_NFTABLES, nfgenmsg.fields.res_id[0]);
-  const call = `NFNL_MSG_BATCH_${which}` as const;
-  return { call, object: "nftables", type: netfilter[call], flags: 0, body };
+  body.writeUInt16BE(NFNL_SUBSYS_NFTABLES, nfgenmsg.fields.res_id[0]);
+  return { ...borders[which], object: "nftables", flags: 0, body };
 }
 
 function subsystem(message: number): number {
-  return (netfilter.NFNL_SUBSYS_NFTABLES << 8) | message;
+  return (NFNL_SUBSYS_NFTABLES << 8) | message;
 }

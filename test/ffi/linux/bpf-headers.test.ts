@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import * as abi from "../../../src/ffi/linux/abi/bpf.ts";
 import * as btf from "../../../src/ffi/linux/abi/btf.ts";
-import { SO_NETNS_COOKIE } from "../../../src/ffi/linux/network-namespace.ts";
+import { SO_NETNS_COOKIE } from "../../../src/ffi/linux/abi/socket.ts";
 import type { Struct } from "../../../src/ffi/struct.ts";
 import { needs } from "../../support/gate.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
@@ -14,8 +14,7 @@ const structs = Object.values<unknown>({ ...abi, ...btf }).filter(
   (value): value is Struct => typeof value === "object" && value !== null && "cName" in value,
 );
 const constants: Readonly<Record<string, number>> = {
-  ...abi.constants,
-  ...btf.constants,
+  ...Object.fromEntries(Object.entries<unknown>({ ...abi, ...btf }).filter(([, value]) => typeof value === "number")),
   SO_NETNS_COOKIE,
   SYS_bpf: abi.SYS_bpf[process.arch] ?? -1,
 };

@@ -4,72 +4,70 @@ import { bytes, cString, pointer, struct, u32, u64 } from "../../struct.ts";
 /** <asm/unistd.h>, by `process.arch`. */
 export const SYS_bpf: Readonly<Record<string, number>> = { x64: 321, arm64: 280 };
 
-export const constants = {
-  BPF_MAP_CREATE: 0,
-  BPF_MAP_LOOKUP_ELEM: 1,
-  BPF_MAP_UPDATE_ELEM: 2,
-  BPF_MAP_DELETE_ELEM: 3,
-  BPF_MAP_GET_NEXT_KEY: 4,
-  BPF_PROG_LOAD: 5,
-  BPF_PROG_ATTACH: 8,
-  BPF_PROG_GET_FD_BY_ID: 13,
-  BPF_MAP_GET_FD_BY_ID: 14,
-  BPF_OBJ_GET_INFO_BY_FD: 15,
-  BPF_PROG_QUERY: 16,
-  BPF_BTF_LOAD: 18,
-  BPF_LINK_CREATE: 28,
-  BPF_LINK_GET_FD_BY_ID: 30,
-  BPF_LINK_GET_NEXT_ID: 31,
+export const BPF_MAP_CREATE = 0;
+export const BPF_MAP_LOOKUP_ELEM = 1;
+export const BPF_MAP_UPDATE_ELEM = 2;
+export const BPF_MAP_DELETE_ELEM = 3;
+export const BPF_MAP_GET_NEXT_KEY = 4;
+export const BPF_PROG_LOAD = 5;
+export const BPF_PROG_ATTACH = 8;
+export const BPF_PROG_GET_FD_BY_ID = 13;
+export const BPF_MAP_GET_FD_BY_ID = 14;
+export const BPF_OBJ_GET_INFO_BY_FD = 15;
+export const BPF_PROG_QUERY = 16;
+export const BPF_BTF_LOAD = 18;
+export const BPF_LINK_CREATE = 28;
+export const BPF_LINK_GET_FD_BY_ID = 30;
+export const BPF_LINK_GET_NEXT_ID = 31;
 
-  BPF_MAP_TYPE_HASH: 1,
-  BPF_MAP_TYPE_SOCKHASH: 18,
-  BPF_MAP_TYPE_SK_STORAGE: 24,
-  BPF_F_NO_PREALLOC: 1,
-  BPF_ANY: 0,
-  BPF_NOEXIST: 1,
+export const BPF_MAP_TYPE_HASH = 1;
+export const BPF_MAP_TYPE_SOCKHASH = 18;
+export const BPF_MAP_TYPE_SK_STORAGE = 24;
+export const BPF_F_NO_PREALLOC = 1;
+export const BPF_ANY = 0;
+export const BPF_NOEXIST = 1;
 
-  BPF_PROG_TYPE_CGROUP_SKB: 8,
-  BPF_PROG_TYPE_CGROUP_SOCK: 9,
-  BPF_PROG_TYPE_SOCK_OPS: 13,
-  BPF_PROG_TYPE_CGROUP_SOCK_ADDR: 18,
-  BPF_PROG_TYPE_CGROUP_SOCKOPT: 25,
-  BPF_PROG_TYPE_SK_LOOKUP: 30,
+export const BPF_PROG_TYPE_CGROUP_SKB = 8;
+export const BPF_PROG_TYPE_CGROUP_SOCK = 9;
+export const BPF_PROG_TYPE_SOCK_OPS = 13;
+export const BPF_PROG_TYPE_CGROUP_SOCK_ADDR = 18;
+export const BPF_PROG_TYPE_CGROUP_SOCKOPT = 25;
+export const BPF_PROG_TYPE_SK_LOOKUP = 30;
 
-  BPF_CGROUP_INET_INGRESS: 0,
-  BPF_CGROUP_INET_EGRESS: 1,
-  BPF_CGROUP_INET_SOCK_CREATE: 2,
-  BPF_CGROUP_SOCK_OPS: 3,
-  BPF_CGROUP_INET4_BIND: 8,
-  BPF_CGROUP_INET6_BIND: 9,
-  BPF_CGROUP_INET4_CONNECT: 10,
-  BPF_CGROUP_INET6_CONNECT: 11,
-  BPF_CGROUP_UDP4_SENDMSG: 14,
-  BPF_CGROUP_UDP6_SENDMSG: 15,
-  BPF_CGROUP_SETSOCKOPT: 22,
-  BPF_CGROUP_INET_SOCK_RELEASE: 34,
-  BPF_SK_LOOKUP: 36,
+export const BPF_CGROUP_INET_INGRESS = 0;
+export const BPF_CGROUP_INET_EGRESS = 1;
+export const BPF_CGROUP_INET_SOCK_CREATE = 2;
+export const BPF_CGROUP_SOCK_OPS = 3;
+export const BPF_CGROUP_INET4_BIND = 8;
+export const BPF_CGROUP_INET6_BIND = 9;
+export const BPF_CGROUP_INET4_CONNECT = 10;
+export const BPF_CGROUP_INET6_CONNECT = 11;
+export const BPF_CGROUP_UDP4_SENDMSG = 14;
+export const BPF_CGROUP_UDP6_SENDMSG = 15;
+export const BPF_CGROUP_SETSOCKOPT = 22;
+export const BPF_CGROUP_INET_SOCK_RELEASE = 34;
+export const BPF_SK_LOOKUP = 36;
 
-  BPF_F_ALLOW_MULTI: 2,
-  BPF_LINK_TYPE_NETNS: 5,
-  BPF_OBJ_NAME_LEN: 16,
-  BPF_PSEUDO_MAP_FD: 1,
-  BPF_PSEUDO_KFUNC_CALL: 2,
+export const BPF_F_ALLOW_MULTI = 2;
+export const BPF_LINK_TYPE_NETNS = 5;
+export const BPF_OBJ_NAME_LEN = 16;
+export const BPF_PSEUDO_MAP_FD = 1;
+export const BPF_PSEUDO_KFUNC_CALL = 2;
 
-  BPF_FUNC_map_lookup_elem: 1,
-  BPF_FUNC_ktime_get_ns: 5,
-  BPF_FUNC_skb_load_bytes: 26,
-  BPF_FUNC_bind: 64,
-  BPF_FUNC_sock_hash_update: 70,
-  BPF_FUNC_skb_ancestor_cgroup_id: 83,
-  BPF_FUNC_sk_release: 86,
-  BPF_FUNC_sk_fullsock: 95,
-  BPF_FUNC_sk_storage_get: 107,
-  BPF_FUNC_get_current_ancestor_cgroup_id: 123,
-  BPF_FUNC_sk_assign: 124,
-  BPF_FUNC_set_retval: 187,
-  BPF_SK_STORAGE_GET_F_CREATE: 1,
-  BPF_SOCK_OPS_TCP_LISTEN_CB: 11,
-} as const;
+export const BPF_FUNC_map_lookup_elem = 1;
+export const BPF_FUNC_ktime_get_ns = 5;
+export const BPF_FUNC_skb_load_bytes = 26;
+export const BPF_FUNC_bind = 64;
+export const BPF_FUNC_sock_hash_update = 70;
+export const BPF_FUNC_skb_ancestor_cgroup_id = 83;
+export const BPF_FUNC_sk_release = 86;
+export const BPF_FUNC_sk_fullsock = 95;
+export const BPF_FUNC_sk_storage_get = 107;
+export const BPF_FUNC_get_current_ancestor_cgroup_id = 123;
+export const BPF_FUNC_sk_assign = 124;
+export const BPF_FUNC_set_retval = 187;
+export const BPF_SK_STORAGE_GET_F_CREATE = 1;
+export const BPF_SOCK_OPS_TCP_LISTEN_CB = 11;
 
 /** Of kernels newer than the headers of some machines: Linux 6.7, enum bpf_attach_type. */
 export const newer = {

@@ -1,25 +1,23 @@
 // <linux/btf.h>
 import { struct, u8, u16, u32 } from "../../struct.ts";
 
-export const constants = {
-  BTF_MAGIC: 0xeb9f,
-  BTF_KIND_INT: 1,
-  BTF_KIND_ARRAY: 3,
-  BTF_KIND_STRUCT: 4,
-  BTF_KIND_UNION: 5,
-  BTF_KIND_ENUM: 6,
-  BTF_KIND_TYPEDEF: 8,
-  BTF_KIND_VOLATILE: 9,
-  BTF_KIND_CONST: 10,
-  BTF_KIND_RESTRICT: 11,
-  BTF_KIND_FUNC: 12,
-  BTF_KIND_FUNC_PROTO: 13,
-  BTF_KIND_VAR: 14,
-  BTF_KIND_DATASEC: 15,
-  BTF_KIND_DECL_TAG: 17,
-  BTF_KIND_TYPE_TAG: 18,
-  BTF_KIND_ENUM64: 19,
-} as const;
+export const BTF_MAGIC = 0xeb9f;
+export const BTF_KIND_INT = 1;
+export const BTF_KIND_ARRAY = 3;
+export const BTF_KIND_STRUCT = 4;
+export const BTF_KIND_UNION = 5;
+export const BTF_KIND_ENUM = 6;
+export const BTF_KIND_TYPEDEF = 8;
+export const BTF_KIND_VOLATILE = 9;
+export const BTF_KIND_CONST = 10;
+export const BTF_KIND_RESTRICT = 11;
+export const BTF_KIND_FUNC = 12;
+export const BTF_KIND_FUNC_PROTO = 13;
+export const BTF_KIND_VAR = 14;
+export const BTF_KIND_DATASEC = 15;
+export const BTF_KIND_DECL_TAG = 17;
+export const BTF_KIND_TYPE_TAG = 18;
+export const BTF_KIND_ENUM64 = 19;
 
 const header = "linux/btf.h";
 

@@ -8,21 +8,19 @@ export const flock = struct("struct flock", "fcntl.h", 32, {
   l_len: [16, i64],
 });
 
-export const constants = {
-  LOCK_EX: 2,
-  LOCK_NB: 4,
-  F_OFD_GETLK: 36,
-  F_OFD_SETLK: 37,
-  F_RDLCK: 0,
-  F_WRLCK: 1,
-  F_UNLCK: 2,
-  O_CLOEXEC: 0o2000000,
-  O_PATH: 0o10000000,
-  AT_FDCWD: -100,
-  AT_SYMLINK_NOFOLLOW: 0x100,
-  RENAME_NOREPLACE: 1,
-  SEEK_DATA: 3,
-  SEEK_HOLE: 4,
-  S_IFCHR: 0o020000,
-  MFD_CLOEXEC: 1,
-} as const;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
+export const F_OFD_GETLK = 36;
+export const F_OFD_SETLK = 37;
+export const F_RDLCK = 0;
+export const F_WRLCK = 1;
+export const F_UNLCK = 2;
+export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
+export const AT_FDCWD = -100;
+export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const RENAME_NOREPLACE = 1;
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;
+export const S_IFCHR = 0o020000;
+export const MFD_CLOEXEC = 1;

@@ -1,44 +1,38 @@
 // <sys/mount.h>
 
-/** Flags of mount(2). */
-export const mountFlags = {
-  readOnly: 1, // MS_RDONLY
-  noSuid: 2, // MS_NOSUID
-  noDev: 4, // MS_NODEV
-  noExec: 8, // MS_NOEXEC
-  remount: 32, // MS_REMOUNT
-  noAtime: 1024, // MS_NOATIME
-  bind: 4096, // MS_BIND
-  move: 8192, // MS_MOVE
-  recursive: 16384, // MS_REC
-  private: 1 << 18, // MS_PRIVATE
-  slave: 1 << 19, // MS_SLAVE
-  shared: 1 << 20, // MS_SHARED
-} as const;
+// Flags of mount(2).
+export const MS_RDONLY = 1;
+export const MS_NOSUID = 2;
+export const MS_NODEV = 4;
+export const MS_NOEXEC = 8;
+export const MS_REMOUNT = 32;
+export const MS_NOATIME = 1024;
+export const MS_BIND = 4096;
+export const MS_MOVE = 8192;
+export const MS_REC = 16384;
+export const MS_PRIVATE = 1 << 18;
+export const MS_SLAVE = 1 << 19;
+export const MS_SHARED = 1 << 20;
 
-/** Flags of umount2(2). */
-export const unmountFlags = {
-  force: 1, // MNT_FORCE
-  detach: 2, // MNT_DETACH
-  expire: 4, // MNT_EXPIRE
-  noFollow: 8, // UMOUNT_NOFOLLOW
-} as const;
+// Flags of umount2(2).
+export const MNT_FORCE = 1;
+export const MNT_DETACH = 2;
+export const MNT_EXPIRE = 4;
+export const UMOUNT_NOFOLLOW = 8;
 
-/** `f_type` of statfs(2), <linux/magic.h>. */
-export const fileSystemMagics = {
-  cgroup2: 0x63677270, // CGROUP2_SUPER_MAGIC
-  overlay: 0x794c7630, // OVERLAYFS_SUPER_MAGIC
-  proc: 0x9fa0, // PROC_SUPER_MAGIC
-  tmpfs: 0x01021994, // TMPFS_MAGIC
-  bpf: 0xcafe4a11, // BPF_FS_MAGIC
-  sysfs: 0x62656572, // SYSFS_MAGIC
-  devpts: 0x1cd1, // DEVPTS_SUPER_MAGIC
-  cgroup: 0x27e0eb, // CGROUP_SUPER_MAGIC
-  debugfs: 0x64626720, // DEBUGFS_MAGIC
-  tracefs: 0x74726163, // TRACEFS_MAGIC
-  securityfs: 0x73636673, // SECURITYFS_MAGIC
-  pstore: 0x6165676c, // PSTOREFS_MAGIC
-  efivarfs: 0xde5e81e4, // EFIVARFS_MAGIC
-  selinuxfs: 0xf97cff8c, // SELINUX_MAGIC
-  binfmt_misc: 0x42494e4d, // BINFMTFS_MAGIC
-} as const;
+// `f_type` of statfs(2), <linux/magic.h>.
+export const CGROUP2_SUPER_MAGIC = 0x63677270;
+export const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
+export const PROC_SUPER_MAGIC = 0x9fa0;
+export const TMPFS_MAGIC = 0x01021994;
+export const BPF_FS_MAGIC = 0xcafe4a11;
+export const SYSFS_MAGIC = 0x62656572;
+export const DEVPTS_SUPER_MAGIC = 0x1cd1;
+export const CGROUP_SUPER_MAGIC = 0x27e0eb;
+export const DEBUGFS_MAGIC = 0x64626720;
+export const TRACEFS_MAGIC = 0x74726163;
+export const SECURITYFS_MAGIC = 0x73636673;
+export const PSTOREFS_MAGIC = 0x6165676c;
+export const EFIVARFS_MAGIC = 0xde5e81e4;
+export const SELINUX_MAGIC = 0xf97cff8c;
+export const BINFMTFS_MAGIC = 0x42494e4d;

@@ -22,28 +22,26 @@ export const sockaddr_nl = struct("struct sockaddr_nl", HEADER, 12, {
   nl_groups: [8, u32],
 });
 
-export const constants = {
-  NETLINK_ROUTE: 0,
+export const NETLINK_ROUTE = 0;
 
-  NLM_F_REQUEST: 0x01,
-  NLM_F_ACK: 0x04,
-  NLM_F_DUMP_INTR: 0x10,
-  NLM_F_DUMP: 0x300,
-  NLM_F_EXCL: 0x200,
-  NLM_F_CREATE: 0x400,
-  NLM_F_CAPPED: 0x100,
-  NLM_F_ACK_TLVS: 0x200,
+export const NLM_F_REQUEST = 0x01;
+export const NLM_F_ACK = 0x04;
+export const NLM_F_DUMP_INTR = 0x10;
+export const NLM_F_DUMP = 0x300;
+export const NLM_F_EXCL = 0x200;
+export const NLM_F_CREATE = 0x400;
+export const NLM_F_CAPPED = 0x100;
+export const NLM_F_ACK_TLVS = 0x200;
 
-  NLMSG_ERROR: 2,
-  NLMSG_DONE: 3,
-  NLMSG_ALIGNTO: 4,
+export const NLMSG_ERROR = 2;
+export const NLMSG_DONE = 3;
+export const NLMSG_ALIGNTO = 4;
 
-  NLMSGERR_ATTR_MSG: 1,
+export const NLMSGERR_ATTR_MSG = 1;
 
-  NLA_F_NESTED: 0x8000,
-  NLA_TYPE_MASK: ~0xc000,
+export const NLA_F_NESTED = 0x8000;
+export const NLA_TYPE_MASK = ~0xc000;
 
-  NETLINK_CAP_ACK: 10,
-  NETLINK_EXT_ACK: 11,
-  NETLINK_GET_STRICT_CHK: 12,
-} as const;
+export const NETLINK_CAP_ACK = 10;
+export const NETLINK_EXT_ACK = 11;
+export const NETLINK_GET_STRICT_CHK = 12;

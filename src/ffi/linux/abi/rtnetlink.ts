@@ -44,58 +44,56 @@ export const ndmsg = struct("struct ndmsg", "linux/neighbour.h", 12, {
   ndm_type: [11, u8],
 });
 
-export const constants = {
-  RTM_NEWLINK: 16,
-  RTM_DELLINK: 17,
-  RTM_GETLINK: 18,
-  RTM_SETLINK: 19,
-  RTM_NEWADDR: 20,
-  RTM_DELADDR: 21,
-  RTM_GETADDR: 22,
-  RTM_GETROUTE: 26,
-  RTM_GETNEIGH: 30,
+export const RTM_NEWLINK = 16;
+export const RTM_DELLINK = 17;
+export const RTM_GETLINK = 18;
+export const RTM_SETLINK = 19;
+export const RTM_NEWADDR = 20;
+export const RTM_DELADDR = 21;
+export const RTM_GETADDR = 22;
+export const RTM_GETROUTE = 26;
+export const RTM_GETNEIGH = 30;
 
-  IFNAMSIZ: 16,
-  IFALIASZ: 256,
-  IFF_UP: 0x1,
-  IFF_LOOPBACK: 0x8,
-  IFF_RUNNING: 0x40,
-  IFF_NOARP: 0x80,
+export const IFNAMSIZ = 16;
+export const IFALIASZ = 256;
+export const IFF_UP = 0x1;
+export const IFF_LOOPBACK = 0x8;
+export const IFF_RUNNING = 0x40;
+export const IFF_NOARP = 0x80;
 
-  IFLA_ADDRESS: 1,
-  IFLA_IFNAME: 3,
-  IFLA_LINKINFO: 18,
-  IFLA_IFALIAS: 20,
-  IFLA_AF_SPEC: 26,
-  IFLA_GROUP: 27,
-  IFLA_EXT_MASK: 29,
-  IFLA_INFO_KIND: 1,
-  IFLA_INET6_ADDR_GEN_MODE: 8,
-  IN6_ADDR_GEN_MODE_NONE: 1,
-  RTEXT_FILTER_SKIP_STATS: 8,
+export const IFLA_ADDRESS = 1;
+export const IFLA_IFNAME = 3;
+export const IFLA_LINKINFO = 18;
+export const IFLA_IFALIAS = 20;
+export const IFLA_AF_SPEC = 26;
+export const IFLA_GROUP = 27;
+export const IFLA_EXT_MASK = 29;
+export const IFLA_INFO_KIND = 1;
+export const IFLA_INET6_ADDR_GEN_MODE = 8;
+export const IN6_ADDR_GEN_MODE_NONE = 1;
+export const RTEXT_FILTER_SKIP_STATS = 8;
 
-  IFA_ADDRESS: 1,
-  IFA_LOCAL: 2,
-  IFA_PROTO: 11,
-  IFA_F_NODAD: 0x02,
-  RT_SCOPE_UNIVERSE: 0,
+export const IFA_ADDRESS = 1;
+export const IFA_LOCAL = 2;
+export const IFA_PROTO = 11;
+export const IFA_F_NODAD = 0x02;
+export const RT_SCOPE_UNIVERSE = 0;
 
-  RTA_DST: 1,
-  RTA_OIF: 4,
-  RTA_GATEWAY: 5,
-  RTA_PRIORITY: 6,
-  RTA_MULTIPATH: 9,
-  RTA_TABLE: 15,
-  RTA_VIA: 18,
-  RT_TABLE_MAIN: 254,
-  RTN_UNICAST: 1,
-  RTN_LOCAL: 2,
-  RTNH_F_DEAD: 1,
-  RTM_F_FIB_MATCH: 0x2000,
+export const RTA_DST = 1;
+export const RTA_OIF = 4;
+export const RTA_GATEWAY = 5;
+export const RTA_PRIORITY = 6;
+export const RTA_MULTIPATH = 9;
+export const RTA_TABLE = 15;
+export const RTA_VIA = 18;
+export const RT_TABLE_MAIN = 254;
+export const RTN_UNICAST = 1;
+export const RTN_LOCAL = 2;
+export const RTNH_F_DEAD = 1;
+export const RTM_F_FIB_MATCH = 0x2000;
 
-  NDA_DST: 1,
-  NDA_LLADDR: 2,
-  NUD_INCOMPLETE: 0x01,
-  NUD_FAILED: 0x20,
-  NUD_NOARP: 0x40,
-} as const;
+export const NDA_DST = 1;
+export const NDA_LLADDR = 2;
+export const NUD_INCOMPLETE = 0x01;
+export const NUD_FAILED = 0x20;
+export const NUD_NOARP = 0x40;

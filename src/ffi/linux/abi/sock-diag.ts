@@ -29,23 +29,21 @@ export const inet_diag_msg = struct("struct inet_diag_msg", HEADER, 72, {
   id: [4, bytes(48)],
 });
 
-export const constants = {
-  NETLINK_SOCK_DIAG: 4,
-  SOCK_DIAG_BY_FAMILY: 20,
-  SOCK_DESTROY: 21,
-  INET_DIAG_REQ_BYTECODE: 1,
-  INET_DIAG_BC_S_COND: 7,
-  IPPROTO_TCP: 6,
-  IPPROTO_UDP: 17,
+export const NETLINK_SOCK_DIAG = 4;
+export const SOCK_DIAG_BY_FAMILY = 20;
+export const SOCK_DESTROY = 21;
+export const INET_DIAG_REQ_BYTECODE = 1;
+export const INET_DIAG_BC_S_COND = 7;
+export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
 
-  // <netinet/tcp.h>, of UDP sockets too: one with a peer is TCP_ESTABLISHED.
-  TCP_ESTABLISHED: 1,
-  TCP_SYN_SENT: 2,
-  TCP_SYN_RECV: 3,
-  TCP_FIN_WAIT1: 4,
-  TCP_FIN_WAIT2: 5,
-  TCP_TIME_WAIT: 6,
-  TCP_CLOSE_WAIT: 8,
-  TCP_LAST_ACK: 9,
-  TCP_CLOSING: 11,
-} as const;
+// <netinet/tcp.h>, of UDP sockets too: one with a peer is TCP_ESTABLISHED.
+export const TCP_ESTABLISHED = 1;
+export const TCP_SYN_SENT = 2;
+export const TCP_SYN_RECV = 3;
+export const TCP_FIN_WAIT1 = 4;
+export const TCP_FIN_WAIT2 = 5;
+export const TCP_TIME_WAIT = 6;
+export const TCP_CLOSE_WAIT = 8;
+export const TCP_LAST_ACK = 9;
+export const TCP_CLOSING = 11;

@@ -20,20 +20,19 @@ export const sock_fprog = struct("struct sock_fprog", "linux/filter.h", 16, {
   filter: [8, u64],
 });
 
-export const constants = {
-  AF_INET: 2,
-  AF_INET6: 10,
-  AF_NETLINK: 16,
-  AF_PACKET: 17,
-  ETH_P_ALL: 0x0003,
-  ARPHRD_ETHER: 1,
-  SOCK_RAW: 3,
-  SOCK_CLOEXEC: 0o2000000,
-  SOL_SOCKET: 1,
-  SOL_NETLINK: 270,
-  SO_RCVBUF: 8,
-  SO_RCVBUFFORCE: 33,
-  SO_ATTACH_FILTER: 26,
-  MSG_TRUNC: 0x20,
-  MSG_DONTWAIT: 0x40,
-} as const;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
+export const AF_PACKET = 17;
+export const ETH_P_ALL = 0x0003;
+export const ARPHRD_ETHER = 1;
+export const SOCK_RAW = 3;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+export const SOL_NETLINK = 270;
+export const SO_RCVBUF = 8;
+export const SO_RCVBUFFORCE = 33;
+export const SO_NETNS_COOKIE = 71;
+export const SO_ATTACH_FILTER = 26;
+export const MSG_TRUNC = 0x20;
+export const MSG_DONTWAIT = 0x40;

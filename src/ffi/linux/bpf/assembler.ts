@@ -1,4 +1,4 @@
-import { constants } from "../abi/bpf.ts";
+import { BPF_PSEUDO_KFUNC_CALL, BPF_PSEUDO_MAP_FD } from "../abi/bpf.ts";
 import type { Fd } from "../fd.ts";
 
 /** Register number: r0 the result, r1-r5 arguments, r6-r9 kept across calls, r10 the frame. */
@@ -171,7 +171,7 @@ export class Assembler {
 
   /** Calls a function of the kernel's that is no helper, by its id among the {@link KernelTypes}. */
   callKernel(id: number): this {
-    return this.#emit(op.call, 0, constants.BPF_PSEUDO_KFUNC_CALL, 0, id);
+    return this.#emit(op.call, 0, BPF_PSEUDO_KFUNC_CALL, 0, id);
   }
 
   exit(): this {
@@ -186,7 +186,7 @@ export class Assembler {
 
   /** Loads a map's address, two instructions wide. */
   loadMap(dst: Register, map: Fd): this {
-    this.#emit(op.loadImmediate64, dst, constants.BPF_PSEUDO_MAP_FD, 0, map.number);
+    this.#emit(op.loadImmediate64, dst, BPF_PSEUDO_MAP_FD, 0, map.number);
     return this.#emit(0, 0, 0, 0, 0);
   }
 

@@ -1,22 +1,43 @@
 import { readFileSync } from "node:fs";
-import { btf_header, btf_member, btf_type, constants as c } from "../abi/btf.ts";
+import {
+  BTF_KIND_ARRAY,
+  BTF_KIND_CONST,
+  BTF_KIND_DATASEC,
+  BTF_KIND_DECL_TAG,
+  BTF_KIND_ENUM,
+  BTF_KIND_ENUM64,
+  BTF_KIND_FUNC,
+  BTF_KIND_FUNC_PROTO,
+  BTF_KIND_INT,
+  BTF_KIND_RESTRICT,
+  BTF_KIND_STRUCT,
+  BTF_KIND_TYPE_TAG,
+  BTF_KIND_TYPEDEF,
+  BTF_KIND_UNION,
+  BTF_KIND_VAR,
+  BTF_KIND_VOLATILE,
+  BTF_MAGIC,
+  btf_header,
+  btf_member,
+  btf_type,
+} from "../abi/btf.ts";
 
 const VMLINUX = "/sys/kernel/btf/vmlinux";
 
 /** Words behind a `struct btf_type` of a kind: so many at once, and for each of its `vlen` members. <linux/btf.h> */
 const once = table([
-  [c.BTF_KIND_INT, 1],
-  [c.BTF_KIND_ARRAY, 3],
-  [c.BTF_KIND_VAR, 1],
-  [c.BTF_KIND_DECL_TAG, 1],
+  [BTF_KIND_INT, 1],
+  [BTF_KIND_ARRAY, 3],
+  [BTF_KIND_VAR, 1],
+  [BTF_KIND_DECL_TAG, 1],
 ]);
 const each = table([
-  [c.BTF_KIND_STRUCT, 3],
-  [c.BTF_KIND_UNION, 3],
-  [c.BTF_KIND_ENUM, 2],
-  [c.BTF_KIND_FUNC_PROTO, 2],
-  [c.BTF_KIND_DATASEC, 3],
-  [c.BTF_KIND_ENUM64, 3],
+  [BTF_KIND_STRUCT, 3],
+  [BTF_KIND_UNION, 3],
+  [BTF_KIND_ENUM, 2],
+  [BTF_KIND_FUNC_PROTO, 2],
+  [BTF_KIND_DATASEC, 3],
+  [BTF_KIND_ENUM64, 3],
 ]);
 const HEAD_WORDS = btf_type.size / 4;
 
@@ -47,7 +68,7 @@ export class KernelTypes {
    */
   constructor(bytes: Buffer, names: readonly string[]) {
     const { magic, hdr_len, type_off, type_len, str_off, str_len } = btf_header.decode(bytes);
-    if (magic !== c.BTF_MAGIC) throw new Error("this is no BTF of a little-endian machine");
+    if (magic !== BTF_MAGIC) throw new Error("this is no BTF of a little-endian machine");
     this.#bytes = bytes.subarray(hdr_len + type_off, hdr_len + type_off + type_len);
     this.#strings = bytes.subarray(hdr_len + str_off, hdr_len + str_off + str_len);
     const words = new Uint32Array(bytes.buffer, this.#bytes.byteOffset, type_len / 4);
@@ -56,7 +77,7 @@ export class KernelTypes {
     for (let at = 0, id = 1; at < words.length; id += 1) {
       const info = words[at + 1] as number;
       const kind = kindOf(info);
-      if (kind === c.BTF_KIND_STRUCT || kind === c.BTF_KIND_FUNC) {
+      if (kind === BTF_KIND_STRUCT || kind === BTF_KIND_FUNC) {
         const name = wanted.get(words[at] as number);
         if (name !== undefined) this.#named.set(name, [...(this.#named.get(name) ?? []), id]);
       }
@@ -77,12 +98,12 @@ export class KernelTypes {
 
   /** Id of a function; undefined when there is none of this name. */
   function(name: string): number | undefined {
-    return this.#find(name, c.BTF_KIND_FUNC);
+    return this.#find(name, BTF_KIND_FUNC);
   }
 
   /** Id of a struct; undefined when there is none of this name. */
   struct(name: string): number | undefined {
-    return this.#find(name, c.BTF_KIND_STRUCT);
+    return this.#find(name, BTF_KIND_STRUCT);
   }
 
   /**
@@ -90,7 +111,7 @@ export class KernelTypes {
    * unions without a name are the outer one's.
    */
   offset(struct: string, path: string): number | undefined {
-    let id = this.#find(struct, c.BTF_KIND_STRUCT);
+    let id = this.#find(struct, BTF_KIND_STRUCT);
     let offset = 0;
     for (const name of path.split(".")) {
       const member: { readonly type: number; readonly bits: number } | undefined =
@@ -128,7 +149,7 @@ export class KernelTypes {
   #member(id: number, name: string): { readonly type: number; readonly bits: number } | undefined {
     const { info } = this.#type(id);
     const kind = kindOf(info);
-    if (kind !== c.BTF_KIND_STRUCT && kind !== c.BTF_KIND_UNION) return undefined;
+    if (kind !== BTF_KIND_STRUCT && kind !== BTF_KIND_UNION) return undefined;
     for (let index = 0; index < membersOf(info); index += 1) {
       const at = (this.#starts[id] ?? 0) * 4 + btf_type.size + index * btf_member.size;
       const { name_off, type, offset } = btf_member.decode(this.#bytes, at);
@@ -150,9 +171,9 @@ export class KernelTypes {
 }
 
 const ALIASES: readonly number[] = [
-  c.BTF_KIND_TYPEDEF,
-  c.BTF_KIND_VOLATILE,
-  c.BTF_KIND_CONST,
-  c.BTF_KIND_RESTRICT,
-  c.BTF_KIND_TYPE_TAG,
+  BTF_KIND_TYPEDEF,
+  BTF_KIND_VOLATILE,
+  BTF_KIND_CONST,
+  BTF_KIND_RESTRICT,
+  BTF_KIND_TYPE_TAG,
 ];

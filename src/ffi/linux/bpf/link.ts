@@ -1,5 +1,5 @@
 import { SyscallError } from "../../errno.ts";
-import { bpf_link_info, constants, linkCreateAttr, objectIdAttr } from "../abi/bpf.ts";
+import { BPF_LINK_TYPE_NETNS, bpf_link_info, linkCreateAttr, objectIdAttr } from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
 import { type Hook, hooks } from "./hook.ts";
 import { bpf, ifPresent, objectInfo, openById } from "./request.ts";
@@ -47,6 +47,6 @@ export function namespaceLinkInfo(
   const info = bpf_link_info.encode({});
   objectInfo(link, info);
   const decoded = bpf_link_info.decode(info);
-  if (decoded.type !== constants.BPF_LINK_TYPE_NETNS) return undefined;
+  if (decoded.type !== BPF_LINK_TYPE_NETNS) return undefined;
   return { programId: decoded.prog_id, namespaceInode: decoded["netns.netns_ino"] };
 }

@@ -1,6 +1,16 @@
 import { SyscallError } from "../../errno.ts";
 import { addressOf } from "../../library.ts";
-import { bpf_map_info, btfLoadAttr, constants, mapCreateAttr, mapElementAttr } from "../abi/bpf.ts";
+import {
+  BPF_F_NO_PREALLOC,
+  BPF_MAP_TYPE_HASH,
+  BPF_MAP_TYPE_SK_STORAGE,
+  BPF_MAP_TYPE_SOCKHASH,
+  BPF_NOEXIST,
+  bpf_map_info,
+  btfLoadAttr,
+  mapCreateAttr,
+  mapElementAttr,
+} from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
 import { bpf, ifPresent, objectInfo, openById } from "./request.ts";
 
@@ -27,11 +37,11 @@ export function createMap(definition: MapDefinition): Fd {
   const { name, kind, keySize, valueSize, maxEntries } = definition;
   if (kind === "socket-storage") return createStorage(name, valueSize);
   const attr = mapCreateAttr.encode({
-    map_type: kind === "hash" ? constants.BPF_MAP_TYPE_HASH : constants.BPF_MAP_TYPE_SOCKHASH,
+    map_type: kind === "hash" ? BPF_MAP_TYPE_HASH : BPF_MAP_TYPE_SOCKHASH,
     key_size: keySize,
     value_size: valueSize,
     max_entries: maxEntries,
-    map_flags: kind === "hash" ? constants.BPF_F_NO_PREALLOC : 0,
+    map_flags: kind === "hash" ? BPF_F_NO_PREALLOC : 0,
     map_name: name,
   });
   return new Fd(bpf("MAP_CREATE", name, attr), `map ${name}`);
@@ -46,10 +56,10 @@ function createStorage(name: string, valueSize: number): Fd {
     `types of ${name}`,
   );
   const attr = mapCreateAttr.encode({
-    map_type: constants.BPF_MAP_TYPE_SK_STORAGE,
+    map_type: BPF_MAP_TYPE_SK_STORAGE,
     key_size: keySize,
     value_size: valueSize,
-    map_flags: constants.BPF_F_NO_PREALLOC,
+    map_flags: BPF_F_NO_PREALLOC,
     map_name: name,
     btf_fd: btf.number,
     btf_key_type_id: 1,
@@ -106,7 +116,7 @@ export function updateElement(map: Fd, key: Buffer, value: Buffer): void {
  */
 export function addElement(map: Fd, key: Buffer, value: Buffer): boolean {
   try {
-    bpf("MAP_UPDATE_ELEM", map.object, element(map, key, value, constants.BPF_NOEXIST));
+    bpf("MAP_UPDATE_ELEM", map.object, element(map, key, value, BPF_NOEXIST));
     return true;
   } catch (error) {
     if (error instanceof SyscallError && error.code === "EEXIST") return false;

@@ -1,6 +1,6 @@
 import { SyscallError } from "../../errno.ts";
 import { addressOf } from "../../library.ts";
-import { bpf_prog_info, constants, progAttachAttr, progLoadAttr, progQueryAttr } from "../abi/bpf.ts";
+import { BPF_F_ALLOW_MULTI, bpf_prog_info, progAttachAttr, progLoadAttr, progQueryAttr } from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
 import { syscallError } from "../libc.ts";
 import { type Hook, hooks } from "./hook.ts";
@@ -88,7 +88,7 @@ export function attachProgram(cgroup: Fd, program: Fd, hook: Hook): void {
       target_fd: cgroup.number,
       attach_bpf_fd: program.number,
       attach_type: hooks[hook].attachType,
-      attach_flags: constants.BPF_F_ALLOW_MULTI,
+      attach_flags: BPF_F_ALLOW_MULTI,
     }),
   );
 }

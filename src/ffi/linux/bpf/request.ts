@@ -1,25 +1,46 @@
 import { SyscallError } from "../../errno.ts";
 import { addressOf } from "../../library.ts";
-import { constants, objectIdAttr, objectInfoAttr, SYS_bpf } from "../abi/bpf.ts";
+import {
+  BPF_BTF_LOAD,
+  BPF_LINK_CREATE,
+  BPF_LINK_GET_FD_BY_ID,
+  BPF_LINK_GET_NEXT_ID,
+  BPF_MAP_CREATE,
+  BPF_MAP_DELETE_ELEM,
+  BPF_MAP_GET_FD_BY_ID,
+  BPF_MAP_GET_NEXT_KEY,
+  BPF_MAP_LOOKUP_ELEM,
+  BPF_MAP_UPDATE_ELEM,
+  BPF_OBJ_GET_INFO_BY_FD,
+  BPF_PROG_ATTACH,
+  BPF_PROG_GET_FD_BY_ID,
+  BPF_PROG_LOAD,
+  BPF_PROG_QUERY,
+  objectIdAttr,
+  objectInfoAttr,
+  SYS_bpf,
+} from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
 import { systemCall } from "../libc.ts";
 
-type Command =
-  | "MAP_CREATE"
-  | "MAP_LOOKUP_ELEM"
-  | "MAP_UPDATE_ELEM"
-  | "MAP_DELETE_ELEM"
-  | "MAP_GET_NEXT_KEY"
-  | "PROG_LOAD"
-  | "PROG_ATTACH"
-  | "PROG_GET_FD_BY_ID"
-  | "MAP_GET_FD_BY_ID"
-  | "OBJ_GET_INFO_BY_FD"
-  | "PROG_QUERY"
-  | "BTF_LOAD"
-  | "LINK_CREATE"
-  | "LINK_GET_FD_BY_ID"
-  | "LINK_GET_NEXT_ID";
+const commands = {
+  MAP_CREATE: BPF_MAP_CREATE,
+  MAP_LOOKUP_ELEM: BPF_MAP_LOOKUP_ELEM,
+  MAP_UPDATE_ELEM: BPF_MAP_UPDATE_ELEM,
+  MAP_DELETE_ELEM: BPF_MAP_DELETE_ELEM,
+  MAP_GET_NEXT_KEY: BPF_MAP_GET_NEXT_KEY,
+  PROG_LOAD: BPF_PROG_LOAD,
+  PROG_ATTACH: BPF_PROG_ATTACH,
+  PROG_GET_FD_BY_ID: BPF_PROG_GET_FD_BY_ID,
+  MAP_GET_FD_BY_ID: BPF_MAP_GET_FD_BY_ID,
+  OBJ_GET_INFO_BY_FD: BPF_OBJ_GET_INFO_BY_FD,
+  PROG_QUERY: BPF_PROG_QUERY,
+  BTF_LOAD: BPF_BTF_LOAD,
+  LINK_CREATE: BPF_LINK_CREATE,
+  LINK_GET_FD_BY_ID: BPF_LINK_GET_FD_BY_ID,
+  LINK_GET_NEXT_ID: BPF_LINK_GET_NEXT_ID,
+} as const;
+type Command = keyof typeof commands;
 
 /**
  * One call of bpf(2).
@@ -31,7 +52,7 @@ type Command =
 export function bpf(command: Command, object: string, attr: Buffer): number {
   const number = SYS_bpf[process.arch];
   if (number === undefined) throw new Error(`bpf(2) has no number for ${process.arch}`);
-  return systemCall(`bpf(${command})`, object, number, [constants[`BPF_${command}`], addressOf(attr), attr.length]);
+  return systemCall({ call: `bpf(${command})`, object }, number, [commands[command], addressOf(attr), attr.length]);
 }
 
 /** What the request gives; undefined when the kernel answers ENOENT: no such element or object. */

@@ -1,5 +1,17 @@
 import { decodeCString } from "../../struct.ts";
-import { constants as nl, nlattr, nlmsgerr, nlmsghdr } from "../abi/netlink.ts";
+import {
+  NLA_F_NESTED,
+  NLA_TYPE_MASK,
+  NLM_F_ACK_TLVS,
+  NLM_F_CAPPED,
+  NLMSG_ALIGNTO,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSGERR_ATTR_MSG,
+  nlattr,
+  nlmsgerr,
+  nlmsghdr,
+} from "../abi/netlink.ts";
 
 /** One netlink message as received. */
 export interface Message {
@@ -39,7 +51,7 @@ export class NetlinkFormatError extends Error {
 
 /** Rounds a length up to the boundary that headers and attributes are aligned to, NLMSG_ALIGN. */
 export function align(length: number): number {
-  return (length + nl.NLMSG_ALIGNTO - 1) & ~(nl.NLMSG_ALIGNTO - 1);
+  return (length + NLMSG_ALIGNTO - 1) & ~(NLMSG_ALIGNTO - 1);
 }
 
 /** A message, padded: ready to stand in a batch. */
@@ -109,7 +121,7 @@ function pad(target: Buffer, from: number, to: number): number {
 
 /** An attribute that holds attributes. */
 export function encodeNested(type: number, ...children: readonly Uint8Array[]): Buffer {
-  return encodeAttribute(type | nl.NLA_F_NESTED, Buffer.concat(children));
+  return encodeAttribute(type | NLA_F_NESTED, Buffer.concat(children));
 }
 
 /** A 32-bit attribute in host byte order. */
@@ -158,7 +170,7 @@ export function endsDump(data: Buffer, sequence: number): boolean {
   for (let offset = 0; offset < data.length; ) {
     const length = lengthOfMessage(data, offset);
     const type = data.readUInt16LE(offset + TYPE);
-    const ends = type === nl.NLMSG_DONE || type === nl.NLMSG_ERROR;
+    const ends = type === NLMSG_DONE || type === NLMSG_ERROR;
     if (ends && data.readUInt32LE(offset + SEQUENCE) === sequence) return true;
     offset += align(length);
   }
@@ -170,7 +182,7 @@ export function isSuccess(data: Buffer, sequence: number): boolean {
   return (
     data.length >= nlmsghdr.size + nlmsgerr.size &&
     data.readUInt32LE(LENGTH) === data.length &&
-    data.readUInt16LE(TYPE) === nl.NLMSG_ERROR &&
+    data.readUInt16LE(TYPE) === NLMSG_ERROR &&
     data.readUInt32LE(SEQUENCE) === sequence &&
     data.readInt32LE(ERROR) === 0
   );
@@ -195,7 +207,7 @@ export function decodeAttributes(data: Buffer, offset = 0): Attributes {
     if (length < nlattr.size || at + length > data.length)
       throw new NetlinkFormatError(`netlink attribute: length ${length} at ${at} of ${data.length}`);
     attributes.set(
-      data.readUInt16LE(at + ATTRIBUTE_TYPE) & nl.NLA_TYPE_MASK,
+      data.readUInt16LE(at + ATTRIBUTE_TYPE) & NLA_TYPE_MASK,
       data.subarray(at + nlattr.size, at + length),
     );
     at += align(length);
@@ -225,19 +237,19 @@ export function decodeAcknowledgement(message: Message): Acknowledgement {
   const { body, flags, type } = message;
   if (body.length < 4) {
     // Before Linux 2.6.24 a dump's end carried no status.
-    if (type === nl.NLMSG_DONE) return { errno: 0, text: undefined };
+    if (type === NLMSG_DONE) return { errno: 0, text: undefined };
     throw new NetlinkFormatError(`netlink error message: ${body.length} bytes`);
   }
   const errno = Math.abs(body.readInt32LE(0));
-  if ((flags & nl.NLM_F_ACK_TLVS) === 0) return { errno, text: undefined };
-  const text = decodeAttributes(body, attributesOffset(message)).get(nl.NLMSGERR_ATTR_MSG);
+  if ((flags & NLM_F_ACK_TLVS) === 0) return { errno, text: undefined };
+  const text = decodeAttributes(body, attributesOffset(message)).get(NLMSGERR_ATTR_MSG);
   return { errno, text: text && decodeCString(text) };
 }
 
 /** In an error message the request comes first: its header alone when the kernel capped it, else all of it. */
 function attributesOffset({ body, flags, type }: Message): number {
-  if (type === nl.NLMSG_DONE) return 4;
-  if ((flags & nl.NLM_F_CAPPED) !== 0) return nlmsgerr.size;
+  if (type === NLMSG_DONE) return 4;
+  if ((flags & NLM_F_CAPPED) !== 0) return nlmsgerr.size;
   const length = nlmsgerr.decode(body).msg.nlmsg_len;
   if (4 + length > body.length)
     throw new NetlinkFormatError(`netlink error message: request of ${length} bytes in ${body.length}`);

@@ -1,9 +1,17 @@
 import type { SyscallError } from "../../errno.ts";
 import { Patience } from "../../patience.ts";
 import { traceCall, traceStart, tracing } from "../../trace.ts";
-import { constants as netfilter } from "../abi/netfilter.ts";
-import { constants as nl } from "../abi/netlink.ts";
-import { errnoName, libc, syscallError } from "../libc.ts";
+import { NETLINK_NETFILTER } from "../abi/netfilter.ts";
+import {
+  NETLINK_ROUTE,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+} from "../abi/netlink.ts";
+import { errnoName, syscallError, usleep } from "../libc.ts";
 import {
   decodeAcknowledgement,
   decodeMessages,
@@ -119,7 +127,7 @@ export class NetlinkSocket implements Disposable {
    */
   dump(request: Request): Message[] {
     const startedAt = traceStart();
-    const patience = new Patience(DUMP_PATIENCE_MS, libc.usleep);
+    const patience = new Patience(DUMP_PATIENCE_MS, usleep);
     for (;;) {
       const messages = this.#dumpOnce(request, startedAt);
       if (messages !== undefined) {
@@ -135,8 +143,8 @@ export class NetlinkSocket implements Disposable {
     const found: Message[] = [];
     let consistent = true;
     for (const message of this.#receiveDump(request)) {
-      if ((message.flags & nl.NLM_F_DUMP_INTR) !== 0) consistent = false;
-      if (message.type !== nl.NLMSG_DONE && message.type !== nl.NLMSG_ERROR) {
+      if ((message.flags & NLM_F_DUMP_INTR) !== 0) consistent = false;
+      if (message.type !== NLMSG_DONE && message.type !== NLMSG_ERROR) {
         found.push(message);
         continue;
       }
@@ -149,7 +157,7 @@ export class NetlinkSocket implements Disposable {
   /** Its last message tells how it ended. Decoded when all is there: each recv(2) has the kernel go on with the dump. */
   #receiveDump(request: Request): Message[] {
     const sequence = this.#nextSequence();
-    const flags = request.flags | nl.NLM_F_REQUEST | nl.NLM_F_DUMP;
+    const flags = request.flags | NLM_F_REQUEST | NLM_F_DUMP;
     this.#transport.send(encodeMessage(request.type, flags, sequence, request.body));
     const parts: Buffer[] = [];
     let part: Buffer;
@@ -179,7 +187,7 @@ export class NetlinkSocket implements Disposable {
     const data = Buffer.allocUnsafe(size);
     let end = 0;
     for (const [index, { type, flags, body }] of requests.entries()) {
-      const all = flags | nl.NLM_F_REQUEST | (index === asked ? nl.NLM_F_ACK : 0);
+      const all = flags | NLM_F_REQUEST | (index === asked ? NLM_F_ACK : 0);
       end = writeMessage(data, end, type, all, this.#nextSequence(), body);
     }
     return data;
@@ -195,7 +203,7 @@ export class NetlinkSocket implements Disposable {
       const outcome = outcomes[index];
       const request = requests[index];
       if (outcome === undefined || request === undefined) continue;
-      if (message.type !== nl.NLMSG_ERROR) {
+      if (message.type !== NLMSG_ERROR) {
         outcomes[index] = { ...outcome, replies: [...outcome.replies, message] };
         continue;
       }
@@ -215,12 +223,12 @@ export class NetlinkSocket implements Disposable {
 
 /** Opens a socket for links, addresses and routes, rtnetlink(7). @throws {SyscallError} */
 export function openRtnetlink(): NetlinkSocket {
-  return new NetlinkSocket(openTransport(nl.NETLINK_ROUTE, "rtnetlink"));
+  return new NetlinkSocket(openTransport(NETLINK_ROUTE, "rtnetlink"));
 }
 
 /** Opens a socket for connection tracking and nftables, nfnetlink. @throws {SyscallError} */
 export function openNetfilter(): NetlinkSocket {
-  return new NetlinkSocket(openTransport(netfilter.NETLINK_NETFILTER, "nfnetlink"));
+  return new NetlinkSocket(openTransport(NETLINK_NETFILTER, "nfnetlink"));
 }
 
 function report(request: Request, errno: number, text: string | undefined, startedAt: bigint): SyscallError {

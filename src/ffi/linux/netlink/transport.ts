@@ -1,7 +1,16 @@
-import { constants as nl, sockaddr_nl } from "../abi/netlink.ts";
-import { constants as so } from "../abi/socket.ts";
-import { Fd } from "../fd.ts";
-import { call, libc } from "../libc.ts";
+import { NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK, sockaddr_nl } from "../abi/netlink.ts";
+import {
+  AF_NETLINK,
+  MSG_DONTWAIT,
+  MSG_TRUNC,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SOCK_RAW,
+  SOL_NETLINK,
+  SOL_SOCKET,
+} from "../abi/socket.ts";
+import type { Fd } from "../fd.ts";
+import { connect, getOption, openSocket, receive, send, trySetOption } from "../socket.ts";
 import { NetlinkFormatError } from "./message.ts";
 
 /** Carries bytes to the kernel and back. */
@@ -32,24 +41,17 @@ const datagram = Buffer.allocUnsafeSlow(64 * 1024);
  * @throws {SyscallError}
  */
 export function openTransport(protocol: number, name: string): NetlinkTransport {
-  const type = so.SOCK_RAW | so.SOCK_CLOEXEC;
-  const fd = new Fd(
-    call("socket", name, () => libc.socket(so.AF_NETLINK, type, protocol)),
-    name,
-  );
-  try {
+  let received = 0;
+  const fd = openSocket(name, AF_NETLINK, SOCK_RAW, protocol).prepared((socket) => {
     // Connected to port 0, the kernel: no other process can send to this socket.
-    const kernel = sockaddr_nl.encode({ nl_family: so.AF_NETLINK });
-    call("connect", name, () => libc.connect(fd.number, kernel, kernel.length));
+    connect(socket, sockaddr_nl.encode({ nl_family: AF_NETLINK }));
     // Older kernels and lesser privileges may lack any of these: each only makes the answers better.
-    for (const option of [nl.NETLINK_EXT_ACK, nl.NETLINK_CAP_ACK, nl.NETLINK_GET_STRICT_CHK])
-      trySet(fd, so.SOL_NETLINK, option, 1);
-    trySet(fd, so.SOL_SOCKET, so.SO_RCVBUFFORCE, RECEIVE_BUFFER);
-    return new KernelTransport(fd, Math.max(1, Math.floor(receiveBufferSize(fd) / ANSWER_COST)));
-  } catch (error) {
-    fd.close();
-    throw error;
-  }
+    for (const option of [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK])
+      trySetOption(socket, SOL_NETLINK, option, 1);
+    trySetOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER);
+    received = getOption(socket, SO_RCVBUF, 4).readInt32LE(0);
+  });
+  return new KernelTransport(fd, Math.max(1, Math.floor(received / ANSWER_COST)));
 }
 
 class KernelTransport implements NetlinkTransport {
@@ -62,12 +64,11 @@ class KernelTransport implements NetlinkTransport {
   }
 
   send(messages: Buffer): void {
-    call("send", this.#fd.object, () => libc.send(this.#fd.number, messages, messages.length, 0));
+    send(this.#fd, messages);
   }
 
   receive(): Buffer {
-    const flags = so.MSG_DONTWAIT | so.MSG_TRUNC;
-    const length = call("recv", this.#fd.object, () => libc.recv(this.#fd.number, datagram, datagram.length, flags));
+    const length = receive(this.#fd, datagram, MSG_DONTWAIT | MSG_TRUNC);
     if (length > datagram.length) throw new NetlinkFormatError(`netlink answer of ${length} bytes was cut off`);
     return datagram.subarray(0, length);
   }
@@ -75,17 +76,4 @@ class KernelTransport implements NetlinkTransport {
   [Symbol.dispose](): void {
     this.#fd.close();
   }
-}
-
-function trySet(fd: Fd, level: number, option: number, value: number): void {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  libc.setsockopt(fd.number, level, option, bytes, bytes.length);
-}
-
-function receiveBufferSize(fd: Fd): number {
-  const value = Buffer.alloc(4);
-  const length = Buffer.from([4, 0, 0, 0]);
-  call("getsockopt", fd.object, () => libc.getsockopt(fd.number, so.SOL_SOCKET, so.SO_RCVBUF, value, length));
-  return value.readInt32LE(0);
 }

@@ -1,8 +1,18 @@
 import type { SyscallError } from "../../errno.ts";
 import { type AddressFamily, formatAddress, formatPrefix, type Prefix } from "../../inet.ts";
-import { constants as nl } from "../abi/netlink.ts";
-import { ifaddrmsg, constants as rt } from "../abi/rtnetlink.ts";
-import { constants as so } from "../abi/socket.ts";
+import { NLM_F_CREATE, NLM_F_EXCL } from "../abi/netlink.ts";
+import {
+  IFA_ADDRESS,
+  IFA_F_NODAD,
+  IFA_LOCAL,
+  IFA_PROTO,
+  ifaddrmsg,
+  RT_SCOPE_UNIVERSE,
+  RTM_DELADDR,
+  RTM_GETADDR,
+  RTM_NEWADDR,
+} from "../abi/rtnetlink.ts";
+import { AF_INET, AF_INET6 } from "../abi/socket.ts";
 import { attributeSize, decodeAttributes, encodeAttribute, type Message, writeAttribute } from "../netlink/message.ts";
 import type { NetlinkSocket, Request } from "../netlink/socket.ts";
 
@@ -33,7 +43,7 @@ export function listAddresses(socket: NetlinkSocket, link?: LinkReference): Link
   const body = ifaddrmsg.encode({ ifa_index: link?.index ?? 0 });
   return (
     socket
-      .dump({ call: "RTM_GETADDR", object: link?.name ?? "all", type: rt.RTM_GETADDR, flags: 0, body })
+      .dump({ call: "RTM_GETADDR", object: link?.name ?? "all", type: RTM_GETADDR, flags: 0, body })
       .map(decodeLinkAddress)
       .filter((address) => address !== undefined)
       // Kernels before 5.0 do not filter.
@@ -46,9 +56,9 @@ export function listAddresses(socket: NetlinkSocket, link?: LinkReference): Link
  * IPv4 the kernel has no such question.
  */
 export function getAddress6({ bytes }: Prefix): Request {
-  const header = ifaddrmsg.encode({ ifa_family: so.AF_INET6 });
-  const body = Buffer.concat([header, encodeAttribute(rt.IFA_ADDRESS, bytes)]);
-  return { call: "RTM_GETADDR", object: formatAddress(bytes), type: rt.RTM_GETADDR, flags: 0, body };
+  const header = ifaddrmsg.encode({ ifa_family: AF_INET6 });
+  const body = Buffer.concat([header, encodeAttribute(IFA_ADDRESS, bytes)]);
+  return { call: "RTM_GETADDR", object: formatAddress(bytes), type: RTM_GETADDR, flags: 0, body };
 }
 
 /**
@@ -105,9 +115,9 @@ class AddressRequest implements Request {
   constructor(call: "RTM_NEWADDR" | "RTM_DELADDR", link: LinkReference, address: Prefix, protocol: number) {
     const adds = call === "RTM_NEWADDR";
     this.call = call;
-    this.type = rt[call];
-    this.flags = adds ? nl.NLM_F_CREATE | nl.NLM_F_EXCL : 0;
-    this.body = addressBody(link, address, adds && address.family === "inet6" ? rt.IFA_F_NODAD : 0, protocol);
+    this.type = adds ? RTM_NEWADDR : RTM_DELADDR;
+    this.flags = adds ? NLM_F_CREATE | NLM_F_EXCL : 0;
+    this.body = addressBody(link, address, adds && address.family === "inet6" ? IFA_F_NODAD : 0, protocol);
     this.#link = link;
     this.#address = address;
   }
@@ -120,19 +130,19 @@ class AddressRequest implements Request {
 /** @returns undefined for an address of another family. */
 export function decodeLinkAddress(message: Message): LinkAddress | undefined {
   const header = ifaddrmsg.decode(message.body);
-  if (header.ifa_family !== so.AF_INET && header.ifa_family !== so.AF_INET6) return undefined;
+  if (header.ifa_family !== AF_INET && header.ifa_family !== AF_INET6) return undefined;
   const attributes = decodeAttributes(message.body, ifaddrmsg.size);
   // On a point-to-point link IFA_ADDRESS is the other end's.
-  const far = attributes.get(rt.IFA_ADDRESS);
-  const bytes = attributes.get(rt.IFA_LOCAL) ?? far;
+  const far = attributes.get(IFA_ADDRESS);
+  const bytes = attributes.get(IFA_LOCAL) ?? far;
   if (bytes === undefined) return undefined;
   return {
     linkIndex: header.ifa_index,
-    family: header.ifa_family === so.AF_INET ? "inet" : "inet6",
+    family: header.ifa_family === AF_INET ? "inet" : "inet6",
     address: formatAddress(bytes),
     peer: far === undefined || far.equals(bytes) ? undefined : formatAddress(far),
     prefixLength: header.ifa_prefixlen,
-    protocol: attributes.get(rt.IFA_PROTO)?.[0] ?? 0,
+    protocol: attributes.get(IFA_PROTO)?.[0] ?? 0,
   };
 }
 
@@ -142,15 +152,15 @@ function addressBody(link: LinkReference, prefix: Prefix, flags: number, protoco
   const size = ifaddrmsg.size + 2 * attributeSize(bytes) + (proto === undefined ? 0 : attributeSize(proto));
   const body = Buffer.allocUnsafe(size);
   const header = {
-    ifa_family: family === "inet" ? so.AF_INET : so.AF_INET6,
+    ifa_family: family === "inet" ? AF_INET : AF_INET6,
     ifa_prefixlen: length,
     ifa_flags: flags,
-    ifa_scope: rt.RT_SCOPE_UNIVERSE,
+    ifa_scope: RT_SCOPE_UNIVERSE,
     ifa_index: link.index,
   };
   ifaddrmsg.write(body, 0, header, ifaddrmsg.cName);
-  let end = writeAttribute(body, ifaddrmsg.size, rt.IFA_LOCAL, bytes);
-  end = writeAttribute(body, end, rt.IFA_ADDRESS, bytes);
-  if (proto !== undefined) writeAttribute(body, end, rt.IFA_PROTO, proto);
+  let end = writeAttribute(body, ifaddrmsg.size, IFA_LOCAL, bytes);
+  end = writeAttribute(body, end, IFA_ADDRESS, bytes);
+  if (proto !== undefined) writeAttribute(body, end, IFA_PROTO, proto);
   return body;
 }

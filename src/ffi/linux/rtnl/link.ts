@@ -1,8 +1,31 @@
 import { SyscallError } from "../../errno.ts";
 import { decodeCString, encodeCString, FieldError } from "../../struct.ts";
-import { constants as nl } from "../abi/netlink.ts";
-import { ifinfomsg, constants as rt } from "../abi/rtnetlink.ts";
-import { constants as so } from "../abi/socket.ts";
+import { NLM_F_CREATE, NLM_F_EXCL } from "../abi/netlink.ts";
+import {
+  IFALIASZ,
+  IFF_LOOPBACK,
+  IFF_NOARP,
+  IFF_RUNNING,
+  IFF_UP,
+  IFLA_ADDRESS,
+  IFLA_AF_SPEC,
+  IFLA_EXT_MASK,
+  IFLA_GROUP,
+  IFLA_IFALIAS,
+  IFLA_IFNAME,
+  IFLA_INET6_ADDR_GEN_MODE,
+  IFLA_INFO_KIND,
+  IFLA_LINKINFO,
+  IFNAMSIZ,
+  IN6_ADDR_GEN_MODE_NONE,
+  ifinfomsg,
+  RTEXT_FILTER_SKIP_STATS,
+  RTM_DELLINK,
+  RTM_GETLINK,
+  RTM_NEWLINK,
+  RTM_SETLINK,
+} from "../abi/rtnetlink.ts";
+import { AF_INET6, ARPHRD_ETHER } from "../abi/socket.ts";
 import {
   decodeAttributes,
   decodeU32,
@@ -41,7 +64,7 @@ export interface CreateLink {
   readonly group: number;
 }
 
-const askingFlags = rt.IFF_UP | rt.IFF_RUNNING | rt.IFF_LOOPBACK | rt.IFF_NOARP;
+const askingFlags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK | IFF_NOARP;
 
 /** Errors that say the kernel has no IPv6, or none on this link: EINVAL, EOPNOTSUPP, EAFNOSUPPORT. */
 const NO_IPV6 = new Set(["EINVAL", "EOPNOTSUPP", "EAFNOSUPPORT"]);
@@ -85,7 +108,7 @@ export function createLink(
       .batch([
         setLink(made.index, `${name} alias`, 0, encodedAlias),
         setLink(made.index, `${name} addrgenmode none`, 0, noLinkLocalAttribute()),
-        setLink(made.index, `${name} up`, rt.IFF_UP),
+        setLink(made.index, `${name} up`, IFF_UP),
       ])
       .map(tolerateMissingIpv6);
     const error = aliased ?? up;
@@ -106,7 +129,7 @@ export function createLink(
 export function deleteLink(socket: NetlinkSocket, index: number, name: string): void {
   const body = ifinfomsg.encode({ ifi_index: index });
   try {
-    socket.request({ call: "RTM_DELLINK", object: name, type: rt.RTM_DELLINK, flags: 0, body });
+    socket.request({ call: "RTM_DELLINK", object: name, type: RTM_DELLINK, flags: 0, body });
   } catch (error) {
     if (!(error instanceof SyscallError && error.code === "ENODEV")) throw error;
   }
@@ -116,48 +139,47 @@ export function deleteLink(socket: NetlinkSocket, index: number, name: string): 
 export function newLink(name: string, kind: string, group: number): Request {
   const body = Buffer.concat([
     ifinfomsg.encode({}),
-    encodeAttribute(rt.IFLA_IFNAME, linkName(name)),
-    encodeU32(rt.IFLA_GROUP, group),
-    encodeNested(rt.IFLA_LINKINFO, encodeAttribute(rt.IFLA_INFO_KIND, Buffer.from(kind))),
+    encodeAttribute(IFLA_IFNAME, linkName(name)),
+    encodeU32(IFLA_GROUP, group),
+    encodeNested(IFLA_LINKINFO, encodeAttribute(IFLA_INFO_KIND, Buffer.from(kind))),
   ]);
-  return { call: "RTM_NEWLINK", object: name, type: rt.RTM_NEWLINK, flags: nl.NLM_F_CREATE | nl.NLM_F_EXCL, body };
+  return { call: "RTM_NEWLINK", object: name, type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, body };
 }
 
 /** A message that changes a link: sets the flags given, and what the attributes say. */
 export function setLink(index: number, object: string, flags: number, ...attributes: readonly Buffer[]): Request {
   const header = ifinfomsg.encode({ ifi_index: index, ifi_flags: flags, ifi_change: flags });
   const body = Buffer.concat([header, ...attributes]);
-  return { call: "RTM_SETLINK", object, type: rt.RTM_SETLINK, flags: 0, body };
+  return { call: "RTM_SETLINK", object, type: RTM_SETLINK, flags: 0, body };
 }
 
 /** @throws {FieldError} when the kernel would refuse it for its length. */
 export function aliasAttribute(alias: string): Buffer {
   const text = Buffer.from(alias);
-  if (text.length >= rt.IFALIASZ) throw new FieldError(`ifalias: ${text.length} bytes, at most ${rt.IFALIASZ - 1} fit`);
-  return encodeAttribute(rt.IFLA_IFALIAS, text);
+  if (text.length >= IFALIASZ) throw new FieldError(`ifalias: ${text.length} bytes, at most ${IFALIASZ - 1} fit`);
+  return encodeAttribute(IFLA_IFALIAS, text);
 }
 
 /** No IPv6 link-local address is to be generated. */
 export function noLinkLocalAttribute(): Buffer {
-  const mode = encodeAttribute(rt.IFLA_INET6_ADDR_GEN_MODE, Buffer.from([rt.IN6_ADDR_GEN_MODE_NONE]));
-  return encodeNested(rt.IFLA_AF_SPEC, encodeNested(so.AF_INET6, mode));
+  const mode = encodeAttribute(IFLA_INET6_ADDR_GEN_MODE, Buffer.from([IN6_ADDR_GEN_MODE_NONE]));
+  return encodeNested(IFLA_AF_SPEC, encodeNested(AF_INET6, mode));
 }
 
 export function decodeLink(message: Message): Link {
   const header = ifinfomsg.decode(message.body);
   const attributes = decodeAttributes(message.body, ifinfomsg.size);
-  const info = attributes.get(rt.IFLA_LINKINFO);
-  const kind = info && decodeAttributes(info).get(rt.IFLA_INFO_KIND);
-  const alias = attributes.get(rt.IFLA_IFALIAS);
-  const group = attributes.get(rt.IFLA_GROUP);
+  const info = attributes.get(IFLA_LINKINFO);
+  const kind = info && decodeAttributes(info).get(IFLA_INFO_KIND);
+  const alias = attributes.get(IFLA_IFALIAS);
+  const group = attributes.get(IFLA_GROUP);
   return {
     index: header.ifi_index,
-    name: decodeCString(attributes.get(rt.IFLA_IFNAME) ?? Buffer.alloc(0)),
-    up: (header.ifi_flags & rt.IFF_UP) !== 0,
-    loopback: (header.ifi_flags & rt.IFF_LOOPBACK) !== 0,
-    asksForAddresses:
-      header.ifi_type === so.ARPHRD_ETHER && (header.ifi_flags & askingFlags) === rt.IFF_UP + rt.IFF_RUNNING,
-    linkAddress: attributes.get(rt.IFLA_ADDRESS) ?? Buffer.alloc(0),
+    name: decodeCString(attributes.get(IFLA_IFNAME) ?? Buffer.alloc(0)),
+    up: (header.ifi_flags & IFF_UP) !== 0,
+    loopback: (header.ifi_flags & IFF_LOOPBACK) !== 0,
+    asksForAddresses: header.ifi_type === ARPHRD_ETHER && (header.ifi_flags & askingFlags) === IFF_UP + IFF_RUNNING,
+    linkAddress: attributes.get(IFLA_ADDRESS) ?? Buffer.alloc(0),
     alias: alias && decodeCString(alias),
     group: group === undefined ? 0 : decodeU32(group),
     kind: kind && decodeCString(kind),
@@ -166,10 +188,10 @@ export function decodeLink(message: Message): Link {
 
 /** @param key a name, an index, or none of both: all. */
 function getLink(key: string | number | undefined, object: string): Request {
-  const attributes = [encodeU32(rt.IFLA_EXT_MASK, rt.RTEXT_FILTER_SKIP_STATS)];
-  if (typeof key === "string") attributes.push(encodeAttribute(rt.IFLA_IFNAME, linkName(key)));
+  const attributes = [encodeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)];
+  if (typeof key === "string") attributes.push(encodeAttribute(IFLA_IFNAME, linkName(key)));
   const body = Buffer.concat([ifinfomsg.encode({ ifi_index: typeof key === "number" ? key : 0 }), ...attributes]);
-  return { call: "RTM_GETLINK", object, type: rt.RTM_GETLINK, flags: 0, body };
+  return { call: "RTM_GETLINK", object, type: RTM_GETLINK, flags: 0, body };
 }
 
 function addFirstKind(
@@ -196,7 +218,7 @@ function tolerateMissingIpv6(outcome: { readonly error: SyscallError | undefined
 
 function linkName(name: string): Buffer {
   const encoded = encodeCString(name, "interface name");
-  if (encoded.length > rt.IFNAMSIZ)
-    throw new FieldError(`interface name: "${name}" is ${encoded.length - 1} bytes, at most ${rt.IFNAMSIZ - 1} fit`);
+  if (encoded.length > IFNAMSIZ)
+    throw new FieldError(`interface name: "${name}" is ${encoded.length - 1} bytes, at most ${IFNAMSIZ - 1} fit`);
   return encoded;
 }

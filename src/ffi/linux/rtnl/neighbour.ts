@@ -1,6 +1,6 @@
 import { formatLinkAddress } from "../../ethernet.ts";
 import { formatAddress } from "../../inet.ts";
-import { ndmsg, constants as rt } from "../abi/rtnetlink.ts";
+import { NDA_DST, NDA_LLADDR, NUD_FAILED, NUD_INCOMPLETE, NUD_NOARP, ndmsg, RTM_GETNEIGH } from "../abi/rtnetlink.ts";
 import { decodeAttributes, type Message } from "../netlink/message.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 
@@ -19,7 +19,7 @@ export interface Neighbour {
  * @throws {SyscallError}
  */
 export function listNeighbours(socket: NetlinkSocket): Neighbour[] {
-  const request = { call: "RTM_GETNEIGH", object: "all", type: rt.RTM_GETNEIGH, flags: 0, body: ndmsg.encode({}) };
+  const request = { call: "RTM_GETNEIGH", object: "all", type: RTM_GETNEIGH, flags: 0, body: ndmsg.encode({}) };
   return socket
     .dump(request)
     .map(decodeNeighbour)
@@ -30,8 +30,8 @@ export function listNeighbours(socket: NetlinkSocket): Neighbour[] {
 export function decodeNeighbour(message: Message): Neighbour | undefined {
   const header = ndmsg.decode(message.body);
   const attributes = decodeAttributes(message.body, ndmsg.size);
-  const [address, link] = [attributes.get(rt.NDA_DST), attributes.get(rt.NDA_LLADDR)];
-  const unknown = rt.NUD_INCOMPLETE | rt.NUD_FAILED | rt.NUD_NOARP;
+  const [address, link] = [attributes.get(NDA_DST), attributes.get(NDA_LLADDR)];
+  const unknown = NUD_INCOMPLETE | NUD_FAILED | NUD_NOARP;
   if (address === undefined || link === undefined || (header.ndm_state & unknown) !== 0) return undefined;
   // The table of bridges has link addresses for both.
   if (address.length !== 4 && address.length !== 16) return undefined;

@@ -1,7 +1,23 @@
 import { SyscallError } from "../../errno.ts";
 import { type AddressFamily, formatAddress, type Prefix } from "../../inet.ts";
-import { constants as rt, rtmsg, rtnexthop } from "../abi/rtnetlink.ts";
-import { constants as so } from "../abi/socket.ts";
+import {
+  RT_TABLE_MAIN,
+  RTA_DST,
+  RTA_GATEWAY,
+  RTA_MULTIPATH,
+  RTA_OIF,
+  RTA_PRIORITY,
+  RTA_TABLE,
+  RTA_VIA,
+  RTM_F_FIB_MATCH,
+  RTM_GETROUTE,
+  RTN_LOCAL,
+  RTN_UNICAST,
+  RTNH_F_DEAD,
+  rtmsg,
+  rtnexthop,
+} from "../abi/rtnetlink.ts";
+import { AF_INET, AF_INET6 } from "../abi/socket.ts";
 import {
   type Attributes,
   decodeAttributes,
@@ -77,12 +93,12 @@ export function decodeDefaultRoute(message: Message, family: AddressFamily): Def
   const header = rtmsg.decode(message.body);
   const attributes = decodeAttributes(message.body, rtmsg.size);
   // The filter of the request is only a hint: kernels before 4.20 send all tables and families.
-  const table = number32(attributes, rt.RTA_TABLE) ?? header.rtm_table;
-  if (header.rtm_family !== number(family) || table !== rt.RT_TABLE_MAIN) return undefined;
-  if (header.rtm_dst_len !== 0 || header.rtm_type !== rt.RTN_UNICAST) return undefined;
+  const table = number32(attributes, RTA_TABLE) ?? header.rtm_table;
+  if (header.rtm_family !== number(family) || table !== RT_TABLE_MAIN) return undefined;
+  if (header.rtm_dst_len !== 0 || header.rtm_type !== RTN_UNICAST) return undefined;
   const linkIndex = outputLink(attributes, header.rtm_flags);
   if (linkIndex === undefined) return undefined;
-  return { linkIndex, metric: number32(attributes, rt.RTA_PRIORITY) ?? 0 };
+  return { linkIndex, metric: number32(attributes, RTA_PRIORITY) ?? 0 };
 }
 
 /** A router that packets are handed to. */
@@ -94,15 +110,15 @@ export interface NextHop {
 /** The routers of all routes of a family, in all tables. Equivalent to: `ip route show table all`, what stands after `via`. */
 export function listNextHops(socket: NetlinkSocket, family: AddressFamily): NextHop[] {
   // Without the routes to this host's own addresses, of which there may be thousands.
-  const body = rtmsg.encode({ rtm_family: number(family), rtm_type: rt.RTN_UNICAST });
-  const request = { call: "RTM_GETROUTE", object: `all ${family}`, type: rt.RTM_GETROUTE, flags: 0, body };
+  const body = rtmsg.encode({ rtm_family: number(family), rtm_type: RTN_UNICAST });
+  const request = { call: "RTM_GETROUTE", object: `all ${family}`, type: RTM_GETROUTE, flags: 0, body };
   return dumpOf(socket, request).flatMap(decodeNextHops);
 }
 
 export function decodeNextHops(message: Message): NextHop[] {
   const attributes = decodeAttributes(message.body, rtmsg.size);
-  const hops = [{ attributes, linkIndex: number32(attributes, rt.RTA_OIF) ?? 0 }];
-  const several = attributes.get(rt.RTA_MULTIPATH);
+  const hops = [{ attributes, linkIndex: number32(attributes, RTA_OIF) ?? 0 }];
+  const several = attributes.get(RTA_MULTIPATH);
   for (let offset = 0; several !== undefined && offset + rtnexthop.size <= several.length; ) {
     const { rtnh_len, rtnh_ifindex } = rtnexthop.decode(several, offset);
     const end = offset + Math.max(rtnexthop.size, rtnh_len);
@@ -114,21 +130,21 @@ export function decodeNextHops(message: Message): NextHop[] {
   }
   return hops.flatMap(({ attributes: of, linkIndex }) => {
     // RTA_VIA, for an IPv4 route by an IPv6 router, has the family in front.
-    const bytes = of.get(rt.RTA_GATEWAY) ?? of.get(rt.RTA_VIA)?.subarray(2);
+    const bytes = of.get(RTA_GATEWAY) ?? of.get(RTA_VIA)?.subarray(2);
     return bytes === undefined ? [] : [{ linkIndex, address: formatAddress(bytes) }];
   });
 }
 
 /** The route's interface; of several next hops the first that is alive. */
 function outputLink(attributes: Attributes, flags: number): number | undefined {
-  const hops = attributes.get(rt.RTA_MULTIPATH);
+  const hops = attributes.get(RTA_MULTIPATH);
   if (hops === undefined) {
-    if ((flags & rt.RTNH_F_DEAD) !== 0) return undefined;
-    return number32(attributes, rt.RTA_OIF);
+    if ((flags & RTNH_F_DEAD) !== 0) return undefined;
+    return number32(attributes, RTA_OIF);
   }
   for (let offset = 0; offset + rtnexthop.size <= hops.length; ) {
     const hop = rtnexthop.decode(hops, offset);
-    if ((hop.rtnh_flags & rt.RTNH_F_DEAD) === 0) return hop.rtnh_ifindex;
+    if ((hop.rtnh_flags & RTNH_F_DEAD) === 0) return hop.rtnh_ifindex;
     offset += Math.max(rtnexthop.size, hop.rtnh_len);
   }
   return undefined;
@@ -137,24 +153,24 @@ function outputLink(attributes: Attributes, flags: number): number | undefined {
 function decodeHolder(reply: Message, address: Prefix): number | undefined {
   const header = rtmsg.decode(reply.body);
   const whole = header.rtm_dst_len === address.bytes.length * 8;
-  if (header.rtm_type !== rt.RTN_LOCAL || !whole) return undefined;
-  return number32(decodeAttributes(reply.body, rtmsg.size), rt.RTA_OIF);
+  if (header.rtm_type !== RTN_LOCAL || !whole) return undefined;
+  return number32(decodeAttributes(reply.body, rtmsg.size), RTA_OIF);
 }
 
 function getRoutes(family: AddressFamily): Request {
-  const header = rtmsg.encode({ rtm_family: number(family), rtm_table: rt.RT_TABLE_MAIN });
-  const body = Buffer.concat([header, encodeU32(rt.RTA_TABLE, rt.RT_TABLE_MAIN)]);
-  return { call: "RTM_GETROUTE", object: `default ${family}`, type: rt.RTM_GETROUTE, flags: 0, body };
+  const header = rtmsg.encode({ rtm_family: number(family), rtm_table: RT_TABLE_MAIN });
+  const body = Buffer.concat([header, encodeU32(RTA_TABLE, RT_TABLE_MAIN)]);
+  return { call: "RTM_GETROUTE", object: `default ${family}`, type: RTM_GETROUTE, flags: 0, body };
 }
 
 function getRoute({ family, bytes }: Prefix): Request {
   const header = rtmsg.encode({
     rtm_family: number(family),
     rtm_dst_len: bytes.length * 8,
-    rtm_flags: rt.RTM_F_FIB_MATCH,
+    rtm_flags: RTM_F_FIB_MATCH,
   });
-  const body = Buffer.concat([header, encodeAttribute(rt.RTA_DST, bytes)]);
-  return { call: "RTM_GETROUTE", object: formatAddress(bytes), type: rt.RTM_GETROUTE, flags: 0, body };
+  const body = Buffer.concat([header, encodeAttribute(RTA_DST, bytes)]);
+  return { call: "RTM_GETROUTE", object: formatAddress(bytes), type: RTM_GETROUTE, flags: 0, body };
 }
 
 function number32(attributes: Attributes, type: number): number | undefined {
@@ -163,5 +179,5 @@ function number32(attributes: Attributes, type: number): number | undefined {
 }
 
 function number(family: AddressFamily): number {
-  return family === "inet" ? so.AF_INET : so.AF_INET6;
+  return family === "inet" ? AF_INET : AF_INET6;
 }

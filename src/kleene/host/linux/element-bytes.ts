@@ -1,5 +1,5 @@
 import { encodeAddress } from "../../../ffi/inet.ts";
-import { constants as diag } from "../../../ffi/linux/abi/sock-diag.ts";
+import { IPPROTO_TCP, IPPROTO_UDP } from "../../../ffi/linux/abi/sock-diag.ts";
 import type { SetChange, SetElement } from "../../../ffi/linux/set-elements.ts";
 import { type Elements, type ElementTypes, typesOf } from "./elements.ts";
 
@@ -16,7 +16,7 @@ const encoders: Readonly<Record<string, (word: string) => Buffer>> = {
     name.write(word.replaceAll('"', ""));
     return name;
   },
-  inet_proto: (word) => Buffer.from([word === "tcp" ? diag.IPPROTO_TCP : diag.IPPROTO_UDP]),
+  inet_proto: (word) => Buffer.from([word === "tcp" ? IPPROTO_TCP : IPPROTO_UDP]),
   inet_service: (word) => {
     const port = Buffer.alloc(2);
     port.writeUInt16BE(Number(word));

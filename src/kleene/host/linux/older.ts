@@ -1,4 +1,4 @@
-import { constants as diag } from "../../../ffi/linux/abi/sock-diag.ts";
+import { IPPROTO_TCP, IPPROTO_UDP } from "../../../ffi/linux/abi/sock-diag.ts";
 import { forgetTracked, type TrackedConnection, trackedConnections } from "../../../ffi/linux/conntrack.ts";
 import { type NetlinkSocket, openRtnetlink } from "../../../ffi/linux/netlink/socket.ts";
 import { listAddresses } from "../../../ffi/linux/rtnl/address.ts";
@@ -16,8 +16,8 @@ import type { Family } from "../../network/subnet.ts";
 import { ALIAS_PROTOCOL } from "./interfaces.ts";
 
 const protocols = new Map([
-  [diag.IPPROTO_TCP, "tcp"],
-  [diag.IPPROTO_UDP, "udp"],
+  [IPPROTO_TCP, "tcp"],
+  [IPPROTO_UDP, "udp"],
 ] as const);
 
 /** Has the kernel forget the connections that a change of the rules makes older than them. */
@@ -31,7 +31,7 @@ export function forgetOlder(socket: NetlinkSocket, older: Older): void {
       .filter((port) => port.family === family)
       .flatMap(({ protocol, hostPort: { first, last } }) =>
         Array.from({ length: last - first + 1 }, (_, index) => ({
-          protocol: protocol === "tcp" ? diag.IPPROTO_TCP : diag.IPPROTO_UDP,
+          protocol: protocol === "tcp" ? IPPROTO_TCP : IPPROTO_UDP,
           port: first + index,
         })),
       );

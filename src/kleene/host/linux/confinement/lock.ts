@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import { pathOfOpen, tryLockCgroup } from "../../../../ffi/linux/cgroup.ts";
 import type { Fd } from "../../../../ffi/linux/fd.ts";
 import { lockHolders } from "../../../../ffi/linux/flock.ts";
-import { libc } from "../../../../ffi/linux/libc.ts";
+import { usleep } from "../../../../ffi/linux/libc.ts";
 import { Patience } from "../../../../ffi/patience.ts";
 import { KleeError } from "../../../errors.ts";
 import { identityOf, isStopped, signalIdentified } from "../identity.ts";
@@ -16,7 +16,7 @@ const SET_UP_MS = 10_000;
  * @throws {KleeError} CONFLICT naming the holder.
  */
 export function waitForLock(cgroup: Fd): void {
-  const patience = new Patience(SET_UP_MS, libc.usleep);
+  const patience = new Patience(SET_UP_MS, usleep);
   const continued = new Set<string>();
   while (!tryLockCgroup(cgroup)) {
     const [pid] = lockHolders(pathOfOpen(cgroup));
