@@ -73,9 +73,12 @@ test("a process in a jail: its streams, status, user and signals", needs("root",
     assert.deepEqual(await process.exited, { code: 7, signal: undefined, jailGone: false });
   }
   closeSync(output);
-  assert.deepEqual(readFileSync(file, "utf8").split("\n").sort(), ["", "in / as root 1", "wrong"]);
+  assert.deepEqual(readFileSync(file, "utf8").split("\n").sort(), ["", "in /root as root 1", "wrong"]);
   {
-    using process = await launch.startInJail(jid, { argv: ["/bin/sleep", "60"] });
+    using process = await launch.startInJail(jid, {
+      argv: ["/bin/sh", "-c", "[ $PWD = /bin ] && sleep 60"],
+      directory: "/bin",
+    });
     process.signal(15);
     assert.deepEqual(await process.exited, { code: undefined, signal: 15, jailGone: false });
   }

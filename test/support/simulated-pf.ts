@@ -39,11 +39,18 @@ const isLoopback = (name: string): boolean => /^(lo|kleene)\d+$/.test(name);
 export class Judge {
   readonly #packet: (packet: string, answer: Buffer, size: number) => number;
   readonly #forget: () => number;
+  readonly #unload: () => number;
 
   constructor() {
     const library = openLibrary("freebsd-sim", [SIMULATOR]);
     this.#packet = library.func("int sim_pf_packet(const char *packet, void *answer, size_t size)");
     this.#forget = library.func("int sim_pf_forget()");
+    this.#unload = library.func("int sim_pf_unload()");
+  }
+
+  /** The module goes, with all that pf had. */
+  unload(): void {
+    this.#unload();
   }
 
   /** What the loaded rules make of a packet, which pf remembers if it passes by a rule that says so. */

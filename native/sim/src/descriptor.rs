@@ -10,7 +10,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 #[derive(Clone, Copy)]
 pub enum Object {
     Socket(Socket),
-    Pf,
+    /// By which of its loadings it was opened.
+    Pf(u32),
     Devfs,
     /// bpf(4)
     Link,

@@ -4,7 +4,7 @@
 #![allow(clippy::missing_safety_doc)]
 
 use crate::descriptor::{Object, forget, fresh, jail_of, object_of};
-use crate::errno::{Answer, EBADF, EEXIST, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTTY, EPERM, Errno};
+use crate::errno::{Answer, EBADF, EEXIST, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTTY, ENXIO, EPERM, Errno};
 use crate::kernel::{Kernel, enter};
 use crate::memory::{Bytes, BytesMut, at};
 use crate::nvlist::{List, Value};
@@ -94,9 +94,10 @@ pub unsafe extern "C" fn open(path: *const c_char, flags: c_int, _mode: c_int) -
             return Err(EINVAL);
         }
         if path == PF_DEVICE {
+            kernel.pf_looked_for = true;
             return match (kernel.has_module("pf"), process::own_jail()) {
                 (false, _) => Err(ENOENT),
-                (true, 0) => fresh(Object::Pf),
+                (true, 0) => fresh(Object::Pf(kernel.pf_unloaded)),
                 (true, _) => Err(EPERM),
             };
         }
@@ -124,7 +125,11 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
         match object_of(fd) {
             // SAFETY: the caller's argument is what the request asks for.
             Some(Object::Socket(socket)) => unsafe { interface::ioctl(kernel, socket.family, request, argument) },
-            Some(Object::Pf) => {
+            // The device has gone, devfs_ioctl; once somebody has looked into /dev its vnode has, too, vn_ioctl.
+            Some(Object::Pf(loading)) if loading != kernel.pf_unloaded => {
+                Err(if kernel.pf_looked_for { ENOTTY } else { ENXIO })
+            }
+            Some(Object::Pf(_)) => {
                 let host = kernel.pf_host();
                 pf::ioctl(&mut kernel.pf, &host, request, argument)
             }
@@ -666,6 +671,18 @@ pub unsafe extern "C" fn sim_pf_packet(packet: *const c_char, answer: *mut c_cha
         let room = unsafe { at(answer as u64, size)? };
         rctl::give(&verdict, room)?;
         Ok(verdict.len() as c_int)
+    }))
+}
+
+/// For tests: the module pf is unloaded, and with it all that it had.
+#[unsafe(no_mangle)]
+pub extern "C" fn sim_pf_unload() -> c_int {
+    done(enter("unload", |kernel| {
+        kernel.modules.remove("pf");
+        kernel.pf = pf::Pf::default();
+        kernel.pf_unloaded += 1;
+        kernel.pf_looked_for = false;
+        Ok(())
     }))
 }
 

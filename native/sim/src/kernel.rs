@@ -103,6 +103,12 @@ pub struct Kernel {
     /// devfs(5) rulesets: number to the numbers of its rules.
     pub rulesets: BTreeMap<u16, BTreeSet<u16>>,
     pub pf: Pf,
+    /// How often it was unloaded.
+    #[serde(default)]
+    pub pf_unloaded: u32,
+    /// Was its device looked for since?
+    #[serde(default)]
+    pub pf_looked_for: bool,
     /// Connections of sockets that were dropped, net.inet.tcp.drop: `LOCAL PORT to FOREIGN PORT`.
     #[serde(default)]
     pub dropped: Vec<String>,
@@ -131,6 +137,8 @@ impl Kernel {
                 BTreeMap::new()
             },
             pf: Pf::default(),
+            pf_unloaded: 0,
+            pf_looked_for: false,
             dropped: Vec::new(),
             machine,
         };

@@ -13,6 +13,8 @@ export interface JailCommand {
   readonly argv: readonly string[];
   /** `KEY=VALUE`; HOME, SHELL and USER are added from the jail's passwd file when absent. */
   readonly env?: readonly string[];
+  /** Working directory within the jail; the user's home unless told. */
+  readonly directory?: string;
   /** Name or number, `:group` optional, of the jail's own passwd and group files; root unless told. */
   readonly user?: string;
   /** Descriptors of this process that the started one's streams are copied from and to; unless told it has /dev/null. */
@@ -46,7 +48,7 @@ export interface JailedProcess extends Disposable {
  * @throws {SupervisorError} the call that failed, `jail_attach` or `execve` say, with its errno.
  */
 export async function startInJail(jid: number, command: JailCommand): Promise<JailedProcess> {
-  const { argv, env = [], user = "root", stdin, stdout, stderr } = command;
+  const { argv, env = [], directory = null, user = "root", stdin, stdout, stderr } = command;
   if (argv.length === 0)
     throw new SupervisorError({ step: "execve", object: "", errno: 0, detail: "no program" }, errnoTable);
   const started = await launch({
@@ -56,7 +58,7 @@ export async function startInJail(jid: number, command: JailCommand): Promise<Ja
       run: null,
       process: {
         argv,
-        directory: null,
+        directory,
         env,
         user,
         terminal: null,

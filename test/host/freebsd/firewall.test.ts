@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { DIOCXCOMMIT } from "../../../src/ffi/freebsd/abi/pf.ts";
-import { pf } from "../../../src/ffi/freebsd/index.ts";
+import { kld, pf } from "../../../src/ffi/freebsd/index.ts";
 import { FreebsdFirewall } from "../../../src/kleene/host/freebsd/firewall.ts";
 import { anchorsOf, ROOT, UNHELD } from "../../../src/kleene/host/freebsd/rules.ts";
 import { ANYWHERE, containerPolicy, type Policy, policyOf } from "../../../src/kleene/network/policy.ts";
@@ -278,6 +278,27 @@ test("what leaves is translated by each interface; one that comes later is misse
   assert.equal(leaving("em1"), "172.16.0.1");
   firewall.load(sample);
 });
+
+for (const looked of [false, true])
+  test(`pf's module goes and comes back: its device is opened again${looked ? ", also if others did before" : ""}`, () => {
+    firewall.load(sample);
+    filter.unload();
+    assert.equal(firewall.loaded(), false);
+    assert.throws(() => firewall.load(sample), { code: "UNSUPPORTED", message: /^pf is not loaded/ });
+    kld.loadModule("pf");
+    pf.withPf(pf.start);
+    firewall.load(sample);
+    assert.equal(firewall.loaded(), true);
+    // Between two calls of one command, the device being open.
+    filter.unload();
+    kld.loadModule("pf");
+    if (looked) pf.withPf(pf.start);
+    // Asked through the new device: pf begins switched off.
+    else assert.throws(() => firewall.load(sample), { code: "UNSUPPORTED", message: /^pf does not filter/ });
+    pf.withPf(pf.start);
+    firewall.load(sample);
+    assert.equal(firewall.loaded(), true);
+  });
 
 test("nothing is left when the rules are removed", () => {
   firewall.unload();

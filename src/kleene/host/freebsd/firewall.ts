@@ -217,7 +217,8 @@ function requireRunning(device: pf.PfDevice): void {
 }
 
 /** The module was unloaded since the device was opened; it may have been loaded again. */
-const isGone = (error: unknown): boolean => error instanceof SyscallError && error.code === "ENXIO";
+const isGone = (error: unknown): boolean =>
+  error instanceof SyscallError && (error.code === "ENXIO" || error.code === "ENOTTY");
 
 /** No device: the module is not loaded. */
 function isAbsent(error: unknown): boolean {
