@@ -46,6 +46,11 @@ export class SyscallError extends Error {
   }
 }
 
+/** Did a kernel call fail with one of these errors? `isErrno(error, "ENOENT")` */
+export function isErrno(error: unknown, ...codes: readonly string[]): error is SyscallError {
+  return error instanceof SyscallError && codes.includes(error.code);
+}
+
 /** Gives the remedy for a failure, or undefined to let the next hook answer. */
 export type RemedyHook = (call: string, code: string) => string | undefined;
 

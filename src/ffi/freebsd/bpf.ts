@@ -1,4 +1,4 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import { type AddressHolder, askOnLink, probeFilter } from "../ethernet.ts";
 import type { Ioctl } from "../ioc.ts";
 import { addressOf } from "../library.ts";
@@ -90,7 +90,7 @@ function receive({ number }: Fd, name: string, size: number): Buffer[] {
     const length = syscall({ call: "readv", object: name }, () => readv(number, vectorOf(bytes), 1));
     return decodeFrames(bytes.subarray(0, length));
   } catch (error) {
-    if (error instanceof SyscallError && ["EAGAIN", "EINTR"].includes(error.code)) return [];
+    if (isErrno(error, "EAGAIN", "EINTR")) return [];
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import { FieldError } from "../struct.ts";
 import {
   DEVFS_MAGIC,
@@ -83,7 +83,7 @@ function nextRuleset(fd: Fd, number: number): number | undefined {
     const call = { ioctl: DEVFSIO_SGETNEXT, object: `after ${number}`, argument: rulesetCell(number) };
     return ioctlOn(fd, call).argument.readUInt16LE(0);
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
+    if (isErrno(error, "ENOENT")) return undefined;
     throw error;
   }
 }

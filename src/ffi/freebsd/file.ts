@@ -1,5 +1,5 @@
 import { constants, fstatSync, openSync } from "node:fs";
-import { SyscallError } from "../errno.ts";
+import { isErrno, SyscallError } from "../errno.ts";
 import { cBytes, type DataPart, offsetCell, timespecs } from "../file-parts.ts";
 import {
   AT_FDCWD,
@@ -215,7 +215,7 @@ function orNone(ask: () => number): number | undefined {
   try {
     return ask();
   } catch (error) {
-    if (error instanceof SyscallError && ["EOPNOTSUPP", "ENOATTR"].includes(error.code)) return undefined;
+    if (isErrno(error, "EOPNOTSUPP", "ENOATTR")) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
+import { retry } from "../retry.ts";
 import { FieldError } from "../struct.ts";
 import { ifg_req, ifgroupreq, SIOCAIFGROUP, SIOCDIFGROUP, SIOCGIFGMEMB, SIOCGIFGROUP } from "./abi/interface.ts";
 import { type IoctlCall, interfaceIoctl } from "./control.ts";
@@ -43,15 +44,15 @@ export function decodeGroupList(list: Buffer): string[] {
 }
 
 function readList(list: "groups" | "members", name: string): string[] {
-  for (let attempt = 1, size = FIRST_ROOM; ; attempt++) {
-    try {
-      return decodeGroupList(interfaceIoctl(encodeGroupQuery(list, name, size)).pointee);
-    } catch (error) {
-      if (!(error instanceof SyscallError && error.code === "EINVAL") || attempt === LIST_ATTEMPTS) throw error;
-    }
+  let size = FIRST_ROOM;
+  const hasMeasured = (error: unknown): boolean => {
+    if (!isErrno(error, "EINVAL")) return false;
     size = ifgroupreq.decode(interfaceIoctl(encodeGroupQuery(list, name, 0)).argument).ifgr_len;
-    if (size === 0) return [];
-  }
+    return true;
+  };
+  return retry(LIST_ATTEMPTS, hasMeasured, () =>
+    size === 0 ? [] : decodeGroupList(interfaceIoctl(encodeGroupQuery(list, name, size)).pointee),
+  );
 }
 
 /**

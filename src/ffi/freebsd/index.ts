@@ -7,7 +7,7 @@
  *
  * @example A jail with an address of its own on a new loopback interface.
  * ```ts
- * import { ifaddr, ifclone, jail, SyscallError } from "klee/ffi/freebsd";
+ * import { ifaddr, ifclone, isErrno, jail } from "klee/ffi/freebsd";
  *
  * const created = ifclone.createInterface("lo");
  * ifclone.renameInterface(created, "web0");
@@ -18,7 +18,7 @@
  *   console.log(`${values.name} has ${values["ip4.addr"].join(", ")}`);
  *   jail.jailRemove(jid);
  * } catch (error) {
- *   if (error instanceof SyscallError && error.code === "EEXIST") console.error(error.kernelText);
+ *   if (isErrno(error, "EEXIST")) console.error(error.kernelText);
  *   else throw error;
  * } finally {
  *   ifclone.destroyInterface("web0");
@@ -27,7 +27,7 @@
  */
 
 export type { CallDescription, Returned } from "../calls.ts";
-export { SyscallError } from "../errno.ts";
+export { isErrno, SyscallError } from "../errno.ts";
 export * as inet from "../inet.ts";
 export { AddressError } from "../inet.ts";
 export * as ioc from "../ioc.ts";

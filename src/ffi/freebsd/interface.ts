@@ -1,4 +1,4 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import { decodeCString, encodeCString } from "../struct.ts";
 import {
   BRDGADD,
@@ -116,7 +116,7 @@ export function interfaceDescription(name: string): string {
       if (needed <= size) return decodeCString(pointee);
       size = needed;
     } catch (error) {
-      if (error instanceof SyscallError && error.code === "ENOMSG") return "";
+      if (isErrno(error, "ENOMSG")) return "";
       throw error;
     }
   }

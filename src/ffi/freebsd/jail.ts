@@ -1,4 +1,5 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
+import { retry } from "../retry.ts";
 import { FieldError } from "../struct.ts";
 import { JAIL_ATTACH, JAIL_CREATE, JAIL_DYING, JAIL_UPDATE } from "./abi/jail.ts";
 import { type IovMemory, type IovPair, lengthAt, room, valueAt } from "./iovec.ts";
@@ -109,16 +110,15 @@ export function jailGet<const Q extends JailQuery>(
   checkJailQuery(query);
   const exact = parameters.every(([, type]) => fixedSize(type) !== undefined);
   let rooms = likelyRooms(parameters) ?? measureRooms(key, parameters, flags);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const { jid, iov } = callJail("jail_get", object, encodeJailQuery(key, rooms), flags);
-      return { jid, values: decodeValues(parameters, iov) as JailValues<Q> };
-    } catch (error) {
-      const grown = !exact && error instanceof SyscallError && error.code === "EINVAL";
-      if (!grown || attempt === QUERY_ATTEMPTS) throw error;
-      rooms = measureRooms(key, parameters, flags);
-    }
-  }
+  const hasMeasured = (error: unknown): boolean => {
+    if (exact || !isErrno(error, "EINVAL")) return false;
+    rooms = measureRooms(key, parameters, flags);
+    return true;
+  };
+  return retry(QUERY_ATTEMPTS, hasMeasured, () => {
+    const { jid, iov } = callJail("jail_get", object, encodeJailQuery(key, rooms), flags);
+    return { jid, values: decodeValues(parameters, iov) as JailValues<Q> };
+  });
 }
 
 /** All that the kernel tells of a jail: its parameters by name. As {@link jailGet}. */
@@ -190,7 +190,7 @@ function unlessAbsent<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
+    if (isErrno(error, "ENOENT")) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import { cFunction, syscall } from "./libc.ts";
 
 const kldload = cFunction<[string], number>("int kldload(const char *file)");
@@ -11,7 +11,7 @@ function found(search: () => number): boolean {
     search();
     return true;
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENOENT") return false;
+    if (isErrno(error, "ENOENT")) return false;
     throw error;
   }
 }
@@ -37,6 +37,6 @@ export function loadModule(name: string): void {
   try {
     syscall({ call: "kldload", object: name }, () => kldload(name));
   } catch (error) {
-    if (!(error instanceof SyscallError && error.code === "EEXIST")) throw error;
+    if (!isErrno(error, "EEXIST")) throw error;
   }
 }

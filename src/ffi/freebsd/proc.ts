@@ -1,4 +1,4 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import { FieldError } from "../struct.ts";
 import {
   KERN_PROC,
@@ -104,7 +104,7 @@ function ifAny<T>(ask: () => T): T | undefined {
   try {
     return ask();
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ESRCH") return undefined;
+    if (isErrno(error, "ESRCH")) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import { decodeCString, encodeCString } from "../struct.ts";
 import { cFunction, syscall } from "./libc.ts";
 
@@ -49,7 +49,7 @@ function ask(call: string, invoke: RctlCall, filter: string): Buffer {
       syscall({ call, object: filter }, () => invoke(input, input.length, answer, size));
       return answer;
     } catch (error) {
-      const short = error instanceof SyscallError && error.code === "ERANGE";
+      const short = isErrno(error, "ERANGE");
       if (!short || size >= ANSWER_LIMIT) throw error;
     }
   }

@@ -1,4 +1,5 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
+import { retry } from "../retry.ts";
 import { decodeCString, FieldError } from "../struct.ts";
 import {
   CTL_MAXNAME,
@@ -57,19 +58,19 @@ const sizeOf = (cell: Buffer): number => Number(cell.readBigUInt64LE(0));
 
 /** Reads into some room; measures a value that does not fit, and starts again when it outgrew its room meanwhile. */
 function readGrowing(object: string, bytes: number, invoke: (room: Buffer | null, size: Buffer) => number): Buffer {
-  for (let attempt = 1, room = Buffer.alloc(bytes); ; attempt++) {
-    const size = sizeCell(room.length);
-    try {
-      syscall({ call: "sysctl", object }, () => invoke(room, size));
-      return room.subarray(0, sizeOf(size));
-    } catch (error) {
-      const short = error instanceof SyscallError && error.code === "ENOMEM";
-      if (!short || attempt === READ_ATTEMPTS) throw error;
-    }
+  let room = Buffer.alloc(bytes);
+  const hasMeasured = (error: unknown): boolean => {
+    if (!isErrno(error, "ENOMEM")) return false;
     const measured = sizeCell(0);
     syscall({ call: "sysctl", object }, () => invoke(null, measured));
     room = Buffer.alloc(Math.ceil(sizeOf(measured) * (1 + SLACK)));
-  }
+    return true;
+  };
+  return retry(READ_ATTEMPTS, hasMeasured, () => {
+    const size = sizeCell(room.length);
+    syscall({ call: "sysctl", object }, () => invoke(room, size));
+    return room.subarray(0, sizeOf(size));
+  });
 }
 
 /**
@@ -193,7 +194,7 @@ function unlessAbsent<T>(ask: () => T): T | undefined {
   try {
     return ask();
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
+    if (isErrno(error, "ENOENT")) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import { FieldError } from "../struct.ts";
 import { AF_INET, AF_INET6, sockaddr_in, sockaddr_in6 } from "./abi/socket.ts";
 import { setSysctlBytes } from "./sysctl.ts";
@@ -43,7 +43,7 @@ export function dropConnection(local: TcpEnd, foreign: TcpEnd): boolean {
     setSysctlBytes(DROP, encodeDrop(local, foreign));
     return true;
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ESRCH") return false;
+    if (isErrno(error, "ESRCH")) return false;
     throw error;
   }
 }

@@ -8,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import { lazy } from "../library.ts";
 import { traceCall, traceStart } from "../trace.ts";
 import { errnoTable } from "./abi/errno.ts";
@@ -210,7 +210,7 @@ export function lockCgroup(cgroup: Fd): void {
       flock(cgroup, LOCK_EX);
       return;
     } catch (error) {
-      if (!(error instanceof SyscallError && error.code === "EINTR")) throw error;
+      if (!isErrno(error, "EINTR")) throw error;
     }
   }
 }

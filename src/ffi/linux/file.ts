@@ -1,5 +1,5 @@
 import { constants as flags, fstatSync, openSync, readdirSync } from "node:fs";
-import { SyscallError } from "../errno.ts";
+import { isErrno, SyscallError } from "../errno.ts";
 import { cBytes, type DataPart, offsetCell, timespecs } from "../file-parts.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH, RENAME_NOREPLACE, S_IFCHR, SEEK_DATA, SEEK_HOLE } from "./abi/file.ts";
 import { Fd } from "./fd.ts";
@@ -168,7 +168,7 @@ function orNone(ask: () => number): number | undefined {
   try {
     return ask();
   } catch (error) {
-    if (error instanceof SyscallError && NONE.includes(error.code)) return undefined;
+    if (isErrno(error, ...NONE)) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { constants, readFileSync, statSync } from "node:fs";
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import type { OwnedFd } from "../fd.ts";
 import { FileLocks } from "../file-locks.ts";
 import { LOCK_EX, LOCK_NB } from "./abi/file.ts";
@@ -35,7 +35,7 @@ export function tryFlock(fd: OwnedFd): boolean {
     flock(fd, LOCK_EX | LOCK_NB);
     return true;
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "EAGAIN") return false;
+    if (isErrno(error, "EAGAIN")) return false;
     throw error;
   }
 }

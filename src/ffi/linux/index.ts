@@ -1,5 +1,5 @@
 /** Linux's kernel interfaces by system calls alone: rtnetlink, bpf, cgroups, nftables, mounts, locks. */
-export { SyscallError } from "../errno.ts";
+export { isErrno, SyscallError } from "../errno.ts";
 export * as inet from "../inet.ts";
 export { AddressError } from "../inet.ts";
 export { LibraryError } from "../library.ts";

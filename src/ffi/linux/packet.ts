@@ -1,4 +1,4 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import { type AddressHolder, askOnLink, FRAME_SIZE, probeFilter } from "../ethernet.ts";
 import { addressOf } from "../library.ts";
 import {
@@ -50,7 +50,7 @@ function* received(fd: Fd): Generator<Buffer> {
     try {
       length = receive(fd, frame, MSG_DONTWAIT);
     } catch (error) {
-      if (error instanceof SyscallError && ["EAGAIN", "EINTR"].includes(error.code)) return;
+      if (isErrno(error, "EAGAIN", "EINTR")) return;
       throw error;
     }
     yield frame.subarray(0, length);

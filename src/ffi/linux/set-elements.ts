@@ -1,4 +1,4 @@
-import { SyscallError } from "../errno.ts";
+import { isErrno } from "../errno.ts";
 import {
   NFNETLINK_V0,
   NFNL_MSG_BATCH_BEGIN,
@@ -88,7 +88,7 @@ export function listElements(socket: NetlinkSocket, table: string, set: string):
       .dump({ call: "NFT_MSG_GETSETELEM", object: `${table} ${set}`, type, flags: 0, body })
       .flatMap(decodeElements);
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENOENT") return [];
+    if (isErrno(error, "ENOENT")) return [];
     throw error;
   }
 }

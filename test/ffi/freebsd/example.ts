@@ -1,4 +1,4 @@
-import { ifaddr, ifclone, jail, SyscallError } from "../../../src/ffi/freebsd/index.ts";
+import { ifaddr, ifclone, isErrno, jail } from "../../../src/ffi/freebsd/index.ts";
 
 const created = ifclone.createInterface("lo");
 ifclone.renameInterface(created, "web0");
@@ -9,7 +9,7 @@ try {
   console.log(`${values.name} has ${values["ip4.addr"].join(", ")}`);
   jail.jailRemove(jid);
 } catch (error) {
-  if (error instanceof SyscallError && error.code === "EEXIST") console.error(error.kernelText);
+  if (isErrno(error, "EEXIST")) console.error(error.kernelText);
   else throw error;
 } finally {
   ifclone.destroyInterface("web0");

@@ -1,4 +1,4 @@
-import { SyscallError } from "../../errno.ts";
+import { isErrno } from "../../errno.ts";
 import { DIOCGETSTATUSNV, DIOCSTART, DIOCSTOP, pfioc_nv } from "../abi/pf.ts";
 import { DIOCGETSTATUS, pf_status } from "../abi/pf14.ts";
 import { type IoctlCall, type IoctlReply, ioctlOn, openDevice } from "../control.ts";
@@ -53,7 +53,7 @@ export function withPf<T>(use: (pf: PfDevice) => T): T {
 
 /** Does this kernel lack the request? pf answers so to numbers it does not know. */
 export function isUnknownRequest(error: unknown): boolean {
-  return error instanceof SyscallError && (error.code === "ENODEV" || error.code === "ENOTTY");
+  return isErrno(error, "ENODEV", "ENOTTY");
 }
 
 /** The call that sends a list and has room for one in answer. */
@@ -76,7 +76,7 @@ export function nvRequest(pf: PfDevice, ioctl: IoctlCall["ioctl"], object: strin
       const { argument, pointee } = pf.ioctl(encodeNvCall(ioctl, object, request, room));
       return unpackNvlist(pointee.subarray(0, Number(pfioc_nv.decode(argument).len)));
     } catch (error) {
-      const short = error instanceof SyscallError && error.code === "ENOSPC";
+      const short = isErrno(error, "ENOSPC");
       if (!short || room >= NV_ROOM_LIMIT) throw error;
     }
   }
@@ -118,6 +118,6 @@ function unlessAlready(act: () => unknown, code: string): void {
   try {
     act();
   } catch (error) {
-    if (!(error instanceof SyscallError && error.code === code)) throw error;
+    if (!isErrno(error, code)) throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { askWithRoom } from "../../retry.ts";
 import { DIOCCLRIFFLAG, DIOCIGETIFACES, PFI_IFLAG_SKIP, pfi_kif, pfioc_iface } from "../abi/pf.ts";
 import type { IoctlCall } from "../control.ts";
 import type { PfDevice } from "./device.ts";
@@ -18,16 +19,12 @@ export function encodeInterfacesQuery(name: string, room: number): IoctlCall {
 
 /** Which of these interfaces `set skip on` exempts from filtering. @param name an interface's name, or a group's. */
 export function skippedInterfaces(pf: PfDevice, name: string): string[] {
-  for (let attempt = 1, room = FIRST_ROOM; ; attempt++) {
+  const found = askWithRoom(READ_ATTEMPTS, FIRST_ROOM, (room) => {
     const { argument, pointee } = pf.ioctl(encodeInterfacesQuery(name, room));
-    const count = pfioc_iface.decode(argument).pfiio_size;
-    if (count <= room || attempt === READ_ATTEMPTS) {
-      return Array.from({ length: Math.min(count, room) }, (_, index) => pfi_kif.decode(pointee, index * pfi_kif.size))
-        .filter(({ pfik_flags }) => (pfik_flags & PFI_IFLAG_SKIP) !== 0)
-        .map(({ pfik_name }) => pfik_name);
-    }
-    room = count;
-  }
+    const items = Array.from({ length: room }, (_, index) => pfi_kif.decode(pointee, index * pfi_kif.size));
+    return { count: pfioc_iface.decode(argument).pfiio_size, items };
+  });
+  return found.filter(({ pfik_flags }) => (pfik_flags & PFI_IFLAG_SKIP) !== 0).map(({ pfik_name }) => pfik_name);
 }
 
 /** Has pf filter an interface, or all of a group, that `set skip on` exempted. */

@@ -1,4 +1,4 @@
-import { SyscallError } from "../../errno.ts";
+import { isErrno } from "../../errno.ts";
 import {
   DIOCCHANGERULE,
   DIOCGETRULENV,
@@ -78,7 +78,7 @@ export function ruleCount(pf: PfDevice, anchor: string, ruleset: PfRuleset): num
   try {
     return decodeRulesQuery(pf.ioctl(encodeRulesQuery(anchor, ruleset)).argument).count;
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "EINVAL") return 0;
+    if (isErrno(error, "EINVAL")) return 0;
     throw error;
   }
 }
@@ -110,7 +110,7 @@ export function childAnchors(pf: PfDevice, path: string): string[] {
       const { nr: count } = ask(DIOCGETRULESETS, 0);
       return Array.from({ length: count }, (_, nr) => ask(DIOCGETRULESET, nr).name);
     } catch (error) {
-      if (error instanceof SyscallError && error.code === "ENOENT") return [];
+      if (isErrno(error, "ENOENT")) return [];
       throw error;
     }
   });

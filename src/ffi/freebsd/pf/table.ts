@@ -1,5 +1,6 @@
-import { SyscallError } from "../../errno.ts";
+import { isErrno } from "../../errno.ts";
 import type { Ioctl } from "../../ioc.ts";
+import { askWithRoom } from "../../retry.ts";
 import {
   DIOCRADDADDRS,
   DIOCRADDTABLES,
@@ -118,18 +119,13 @@ export function replaceAddresses(pf: PfDevice, anchor: string, table: string, ad
   pf.ioctl(encodeTableChange("replace", anchor, table, addresses));
 }
 
-function readList(pf: PfDevice, ioctl: Ioctl, anchor: string, table: string, size: number): Buffer[] {
-  for (let attempt = 1, room = 0; ; attempt++) {
+function readList(pf: PfDevice, ioctl: Ioctl, anchor: string, table: string, size: number): readonly Buffer[] {
+  return askWithRoom(READ_ATTEMPTS, 0, (room) => {
     const buffer = Buffer.alloc(room * size);
     const { argument, pointee } = pf.ioctl(encodeTableRequest({ ioctl, anchor, table, buffer, esize: size }));
-    const count = pfioc_table.decode(argument).pfrio_size;
-    if (count <= room || attempt === READ_ATTEMPTS) {
-      return Array.from({ length: Math.min(count, room) }, (_, index) =>
-        pointee.subarray(index * size, (index + 1) * size),
-      );
-    }
-    room = count;
-  }
+    const items = Array.from({ length: room }, (_, index) => pointee.subarray(index * size, (index + 1) * size));
+    return { count: pfioc_table.decode(argument).pfrio_size, items };
+  });
 }
 
 /** Addresses and networks in a table. @throws {SyscallError} ESRCH when there is no table. */
@@ -145,7 +141,7 @@ export function tableNames(pf: PfDevice, anchor: string): string[] {
       .filter(({ pfrt_flags }) => (pfrt_flags & PFR_TFLAG_ACTIVE) !== 0)
       .map(({ pfrt_name }) => pfrt_name);
   } catch (error) {
-    if (error instanceof SyscallError && (error.code === "ENOENT" || error.code === "ESRCH")) return [];
+    if (isErrno(error, "ENOENT", "ESRCH")) return [];
     throw error;
   }
 }
@@ -155,6 +151,6 @@ export function clearTables(pf: PfDevice, anchor: string): void {
   try {
     pf.ioctl(encodeTableRequest({ ioctl: DIOCRCLRTABLES, anchor, table: "", buffer: Buffer.alloc(0), esize: 0 }));
   } catch (error) {
-    if (!(error instanceof SyscallError && error.code === "ENOENT")) throw error;
+    if (!isErrno(error, "ENOENT")) throw error;
   }
 }

@@ -1,6 +1,6 @@
-import { SyscallError } from "../../errno.ts";
+import { isErrno, SyscallError } from "../../errno.ts";
 import type { Ioctl } from "../../ioc.ts";
-import { Patience } from "../../patience.ts";
+import { Backoff } from "../../retry.ts";
 import { FieldError, zeroed } from "../../struct.ts";
 import {
   DIOCADDADDR,
@@ -40,7 +40,7 @@ export interface TransactionPart {
 }
 
 /** How long a change is tried again that other programs disturb: pf has one pool buffer for all of them. */
-const PATIENCE_MS = 10_000;
+const BUSY_LIMIT_MS = 10_000;
 /** sys/netpfil/pf/pf_ioctl.c, net.pf.request_maxcount: most rulesets in a transaction. */
 const MAX_PARTS = 65535;
 
@@ -137,13 +137,13 @@ const usleep = cFunction<[number], number>("int usleep(unsigned int microseconds
 
 /** Runs again, for ten seconds, while another program is at the same buffers, which pf tells by EBUSY. */
 export function retryBusy<T>(act: () => T, busy: readonly string[] = ["EBUSY"]): T {
-  const patience = new Patience(PATIENCE_MS, usleep);
+  const backoff = new Backoff(BUSY_LIMIT_MS, usleep);
   for (;;) {
     try {
       return act();
     } catch (error) {
-      const disturbed = error instanceof SyscallError && busy.includes(error.code);
-      if (!disturbed || !patience.pause()) throw error;
+      const disturbed = isErrno(error, ...busy);
+      if (!disturbed || !backoff.pause()) throw error;
     }
   }
 }
@@ -165,7 +165,7 @@ function addRule(pf: PfDevice, anchor: string, rule: PfRule, ticket: number): vo
     pf.ioctl(encodeRuleAddition(anchor, rule, ticket, preparePool(pf, rule)));
   } catch (error) {
     // From FreeBSD 14 on: the ruleset has the very same rule.
-    if (!(error instanceof SyscallError && error.code === "EEXIST")) throw error;
+    if (!isErrno(error, "EEXIST")) throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { SyscallError } from "../../errno.ts";
+import { isErrno } from "../../errno.ts";
 import { BPF_LINK_TYPE_NETNS, bpf_link_info, linkCreateAttr, objectIdAttr } from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
 import { type Hook, hooks } from "./hook.ts";
@@ -35,7 +35,7 @@ export function openLink(id: number): Fd | undefined {
   try {
     return openById("LINK_GET_FD_BY_ID", "link", id);
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "EAGAIN") return undefined;
+    if (isErrno(error, "EAGAIN")) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { SyscallError } from "../../errno.ts";
+import { isErrno } from "../../errno.ts";
 import { addressOf } from "../../library.ts";
 import {
   BPF_F_NO_PREALLOC,
@@ -119,7 +119,7 @@ export function addElement(map: Fd, key: Buffer, value: Buffer): boolean {
     bpf("MAP_UPDATE_ELEM", map.object, element(map, key, value, BPF_NOEXIST));
     return true;
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "EEXIST") return false;
+    if (isErrno(error, "EEXIST")) return false;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
-import { SyscallError } from "../../errno.ts";
+import { isErrno } from "../../errno.ts";
 import { addressOf } from "../../library.ts";
+import { retry } from "../../retry.ts";
 import { BPF_F_ALLOW_MULTI, bpf_prog_info, progAttachAttr, progLoadAttr, progQueryAttr } from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
 import { syscallError } from "../libc.ts";
@@ -39,7 +40,7 @@ export function loadProgram({ name, hook, instructions }: ProgramDefinition): Fd
   try {
     return new Fd(load(progLoadAttr.encode(values)), `program ${name}`);
   } catch (error) {
-    if (!(error instanceof SyscallError) || (error.code !== "EINVAL" && error.code !== "EACCES")) throw error;
+    if (!isErrno(error, "EINVAL", "EACCES")) throw error;
     // The log costs time and memory, so it is asked for only after a refusal.
     const log = Buffer.alloc(LOG_BYTES);
     const attr = progLoadAttr.encode({ ...values, log_level: 1, log_size: log.length, log_buf: addressOf(log) });
@@ -54,14 +55,7 @@ export function loadProgram({ name, hook, instructions }: ProgramDefinition): Fd
 /** A signal, such as a profiler's, makes the verifier give up with EAGAIN: kernel/bpf/verifier.c, do_check(). */
 const LOAD_ATTEMPTS = 20;
 
-function uninterrupted(load: () => number): number {
-  for (let attempt = 1; ; attempt += 1)
-    try {
-      return load();
-    } catch (error) {
-      if (!(error instanceof SyscallError && error.code === "EAGAIN") || attempt === LOAD_ATTEMPTS) throw error;
-    }
-}
+const uninterrupted = (load: () => number): number => retry(LOAD_ATTEMPTS, (error) => isErrno(error, "EAGAIN"), load);
 
 function lastWords(log: Buffer): string {
   const lines = log

@@ -1,4 +1,4 @@
-import { SyscallError } from "../../errno.ts";
+import { isErrno } from "../../errno.ts";
 import { addressOf } from "../../library.ts";
 import {
   BPF_BTF_LOAD,
@@ -60,7 +60,7 @@ export function ifPresent<T>(request: () => T): T | undefined {
   try {
     return request();
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
+    if (isErrno(error, "ENOENT")) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import type { SyscallError } from "../../errno.ts";
-import { Patience } from "../../patience.ts";
+import { Backoff } from "../../retry.ts";
 import { traceCall, traceStart, tracing } from "../../trace.ts";
 import { NETLINK_NETFILTER } from "../abi/netfilter.ts";
 import {
@@ -46,7 +46,7 @@ export interface Outcome {
 const SUCCESS: Outcome = { error: undefined, replies: [] };
 const EAGAIN = 11;
 /** How long a dump is tried again that changes disturb. */
-const DUMP_PATIENCE_MS = 3000;
+const DUMP_LIMIT_MS = 3000;
 /** The kernel refuses what exceeds the send buffer, 208 KiB by default. */
 const BATCH_BYTES = 64 * 1024;
 
@@ -127,14 +127,14 @@ export class NetlinkSocket implements Disposable {
    */
   dump(request: Request): Message[] {
     const startedAt = traceStart();
-    const patience = new Patience(DUMP_PATIENCE_MS, usleep);
+    const backoff = new Backoff(DUMP_LIMIT_MS, usleep);
     for (;;) {
       const messages = this.#dumpOnce(request, startedAt);
       if (messages !== undefined) {
         traceCall(request.call, request.object, messages.length, startedAt);
         return messages;
       }
-      if (!patience.pause()) throw report(request, EAGAIN, "the objects kept changing while they were read", startedAt);
+      if (!backoff.pause()) throw report(request, EAGAIN, "the objects kept changing while they were read", startedAt);
     }
   }
 

@@ -1,4 +1,4 @@
-import { SyscallError } from "../../errno.ts";
+import { isErrno, type SyscallError } from "../../errno.ts";
 import { decodeCString, encodeCString, FieldError } from "../../struct.ts";
 import { NLM_F_CREATE, NLM_F_EXCL } from "../abi/netlink.ts";
 import {
@@ -80,7 +80,7 @@ export function findLink(socket: NetlinkSocket, key: string | number): Link | un
     const [message] = socket.request(getLink(key, String(key)));
     return message && decodeLink(message);
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENODEV") return undefined;
+    if (isErrno(error, "ENODEV")) return undefined;
     throw error;
   }
 }
@@ -131,7 +131,7 @@ export function deleteLink(socket: NetlinkSocket, index: number, name: string): 
   try {
     socket.request({ call: "RTM_DELLINK", object: name, type: RTM_DELLINK, flags: 0, body });
   } catch (error) {
-    if (!(error instanceof SyscallError && error.code === "ENODEV")) throw error;
+    if (!isErrno(error, "ENODEV")) throw error;
   }
 }
 
@@ -205,7 +205,7 @@ function addFirstKind(
       socket.request(newLink(name, kind, group));
       return kind;
     } catch (error) {
-      const unknown = error instanceof SyscallError && error.code === "EOPNOTSUPP";
+      const unknown = isErrno(error, "EOPNOTSUPP");
       if (!unknown || index === kinds.length - 1) throw error;
     }
   }

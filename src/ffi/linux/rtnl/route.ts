@@ -1,4 +1,4 @@
-import { SyscallError } from "../../errno.ts";
+import { isErrno } from "../../errno.ts";
 import { type AddressFamily, formatAddress, type Prefix } from "../../inet.ts";
 import {
   RT_TABLE_MAIN,
@@ -56,7 +56,7 @@ function dumpOf(socket: NetlinkSocket, request: Request): Message[] {
   try {
     return socket.dump(request);
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENOENT") return [];
+    if (isErrno(error, "ENOENT")) return [];
     throw error;
   }
 }

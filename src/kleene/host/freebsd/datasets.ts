@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { mount, SyscallError, zfs } from "../../../ffi/freebsd/index.ts";
+import { isErrno, mount, zfs } from "../../../ffi/freebsd/index.ts";
 
 /** Names the dataset below which klee's are; empty: none, files lie in directories of the store. */
 const SETTING = "KLEE_ZFS";
@@ -38,7 +38,7 @@ export function makeWithin(parent: string, make: () => void): void {
     try {
       make();
     } catch (error) {
-      if (!(error instanceof SyscallError && error.code === "ENOENT")) throw error;
+      if (!isErrno(error, "ENOENT")) throw error;
       makeDataset(parent);
       make();
     }
@@ -60,6 +60,6 @@ function unless(code: string, tolerated: boolean, act: () => void): void {
   try {
     act();
   } catch (error) {
-    if (!(tolerated && error instanceof SyscallError && error.code === code)) throw error;
+    if (!(tolerated && isErrno(error, code))) throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { fstatSync } from "node:fs";
-import { file, SyscallError } from "../../../ffi/freebsd/index.ts";
+import { file, isErrno, SyscallError } from "../../../ffi/freebsd/index.ts";
+import { retry } from "../../../ffi/retry.ts";
 import { type FileKind, type Files, type Found, kindOf, type NamedEntry, type OpenFile } from "../files.ts";
 
 const USER = "user.";
@@ -43,13 +44,12 @@ const kinds: Readonly<Record<number, FileKind>> = {
 const LOOKS = 100;
 
 function find(directory: OpenFile, entry: NamedEntry): Found {
-  for (let looks = 1; ; looks++)
-    try {
-      return looks === 1 ? look(directory, entry) : look(directory, { name: entry.name });
-    } catch (error) {
-      if (looks === LOOKS || !(error instanceof SyscallError && error.call === "readlinkat" && error.code === "EINVAL"))
-        throw error;
-    }
+  let known: NamedEntry = entry;
+  const isNoLink = (error: unknown): boolean => {
+    known = { name: entry.name };
+    return isErrno(error, "EINVAL") && error.call === "readlinkat";
+  };
+  return retry(LOOKS, isNoLink, () => look(directory, known));
 }
 
 /** What opening might wait for, or do something to, is not opened where the directory tells that it is such. */
@@ -60,8 +60,7 @@ function look(directory: OpenFile, { name, kind }: NamedEntry): Found {
   try {
     open = file.openIn(directory, name);
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "EMLINK")
-      return { kind: "link", link: file.linkIn(directory, name) };
+    if (isErrno(error, "EMLINK")) return { kind: "link", link: file.linkIn(directory, name) };
     throw error;
   }
   const found = kindOf(fstatSync(open.number, { bigint: true }));

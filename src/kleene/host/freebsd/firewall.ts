@@ -1,4 +1,4 @@
-import { ifaddrs, pf, SyscallError, tcp } from "../../../ffi/freebsd/index.ts";
+import { ifaddrs, isErrno, pf, tcp } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { olderThan } from "../../network/older.ts";
 import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
@@ -176,7 +176,7 @@ function remove(device: pf.PfDevice, { anchor, table, addresses }: TableStep): v
   try {
     pf.deleteAddresses(device, anchor, table, addresses);
   } catch (error) {
-    if (!(error instanceof SyscallError && error.code === "ESRCH")) throw error;
+    if (!isErrno(error, "ESRCH")) throw error;
   }
 }
 
@@ -217,10 +217,9 @@ function requireRunning(device: pf.PfDevice): void {
 }
 
 /** The module was unloaded since the device was opened; it may have been loaded again. */
-const isGone = (error: unknown): boolean =>
-  error instanceof SyscallError && (error.code === "ENXIO" || error.code === "ENOTTY");
+const isGone = (error: unknown): boolean => isErrno(error, "ENXIO", "ENOTTY");
 
 /** No device: the module is not loaded. */
 function isAbsent(error: unknown): boolean {
-  return error instanceof SyscallError && error.call === "open" && error.code === "ENOENT";
+  return isErrno(error, "ENOENT") && error.call === "open";
 }

@@ -7,9 +7,9 @@ import {
   ifclone,
   ifgroup,
   interfaces,
+  isErrno,
   kld,
   route,
-  SyscallError,
   withControlSockets,
 } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
@@ -214,7 +214,7 @@ function attempt<T>(what: string, act: () => T): T {
   }
 }
 
-const hasCode = (error: unknown, code: string): boolean => error instanceof SyscallError && error.code === code;
+const hasCode = (error: unknown, code: string): boolean => isErrno(error, code);
 
 type All = readonly ifaddrs.NetworkInterface[];
 

@@ -1,4 +1,4 @@
-import { type JailParams, jail, jailList, rctl, SyscallError } from "../../../ffi/freebsd/index.ts";
+import { isErrno, type JailParams, jail, jailList, rctl } from "../../../ffi/freebsd/index.ts";
 import type { SupervisorSpec } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { isId } from "../../identity.ts";
@@ -223,7 +223,7 @@ function accountedMemory(id: string): number | undefined {
     const memory = rctl.usage(`jail:${id}`).get("memoryuse");
     return memory === undefined ? undefined : Number(memory);
   } catch (error) {
-    if (error instanceof SyscallError && (error.code === "ENOSYS" || error.code === "ESRCH")) return undefined;
+    if (isErrno(error, "ENOSYS", "ESRCH")) return undefined;
     throw error;
   }
 }
@@ -232,7 +232,7 @@ function unlessAbsent<T>(ask: () => T): T | undefined {
   try {
     return ask();
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
+    if (isErrno(error, "ENOENT")) return undefined;
     throw error;
   }
 }
@@ -242,6 +242,6 @@ function removeJail(jid: number): void {
     jail.jailRemove(jid);
   } catch (error) {
     // It ended by itself meanwhile.
-    if (!(error instanceof SyscallError && error.code === "EINVAL")) throw error;
+    if (!isErrno(error, "EINVAL")) throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { rctl, SyscallError, sysctl } from "../../../ffi/freebsd/index.ts";
+import { isErrno, rctl, sysctl } from "../../../ffi/freebsd/index.ts";
 import { KleeError } from "../../errors.ts";
 import type { Limits } from "../../model.ts";
 
@@ -44,7 +44,7 @@ export function removeLimits(jail: string): void {
   try {
     rctl.removeLimits(`jail:${jail}`);
   } catch (error) {
-    if (!(error instanceof SyscallError && ["ESRCH", "ENOSYS"].includes(error.code))) throw error;
+    if (!isErrno(error, "ESRCH", "ENOSYS")) throw error;
   }
 }
 
@@ -53,7 +53,7 @@ function accounts(): boolean {
   try {
     return sysctl.sysctlBytes("kern.racct.enable")[0] === 1;
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENOENT") return false;
+    if (isErrno(error, "ENOENT")) return false;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { SyscallError } from "../../../ffi/errno.ts";
+import { isErrno } from "../../../ffi/errno.ts";
 import { LibraryError, lazy } from "../../../ffi/library.ts";
 import { forgetConnections } from "../../../ffi/linux/conntrack.ts";
 import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
@@ -154,7 +154,7 @@ function endSockets(addresses: readonly string[]): void {
   try {
     destroyConnected(sockets, addresses);
   } catch (error) {
-    if (!(error instanceof SyscallError && ["EOPNOTSUPP", "ENOENT"].includes(error.code))) throw error;
+    if (!isErrno(error, "EOPNOTSUPP", "ENOENT")) throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { addRemedyHook, SyscallError } from "../../../ffi/errno.ts";
+import { addRemedyHook, isErrno } from "../../../ffi/errno.ts";
 import { formatLinkAddress } from "../../../ffi/ethernet.ts";
 import { formatPrefix, type Prefix, parsePrefix } from "../../../ffi/inet.ts";
 import { type NetlinkSocket, openRtnetlink } from "../../../ffi/linux/netlink/socket.ts";
@@ -239,7 +239,7 @@ function refuseForeignHolders(socket: NetlinkSocket, link: Link, prefixes: reado
 }
 
 function hasCode(error: unknown, code: string): boolean {
-  return error instanceof SyscallError && error.code === code;
+  return isErrno(error, code);
 }
 
 /** `10.2.3.1, fd00::1`: an alias stands for itself, its prefix length tells nothing. */

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { SyscallError } from "../../../ffi/errno.ts";
+import { isErrno } from "../../../ffi/errno.ts";
 import { shareByte, sharedAmong } from "../../../ffi/linux/byte-locks.ts";
 import { cgroupUsage } from "../../../ffi/linux/cgroup.ts";
 import type { LinuxJail, SupervisorRun, SupervisorSpec } from "../../../ffi/native.ts";
@@ -67,7 +67,7 @@ export class LinuxJails implements Jails {
       this.#limits.change(id, limits);
       this.#confinement.limitPorts(id, limits.ports ?? undefined);
     } catch (error) {
-      const full = error instanceof SyscallError && error.code === "EBUSY";
+      const full = isErrno(error, "EBUSY");
       const why = full ? ", which uses more memory than that; stop it first, or give it more" : "";
       throw hostFailure(`cannot change the limits of container ${id}${why}`, error);
     }
@@ -117,7 +117,7 @@ export class LinuxJails implements Jails {
       if (!(error instanceof KleeError) && !this.isRunning(id))
         throw new KleeError("NOT_FOUND", `container ${id} has ended`, { cause: error });
       // cgroups(7), pids.max of version 2; version 1 lets the first process in.
-      const full = error instanceof SyscallError && error.code === "EAGAIN";
+      const full = isErrno(error, "EAGAIN");
       const why = full ? ", which has as many processes as it may; end some, or give it more" : "";
       throw hostFailure(`cannot run a command in container ${id}${why}`, error);
     }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname, relative } from "node:path";
-import { SyscallError } from "../../../ffi/errno.ts";
+import { isErrno } from "../../../ffi/errno.ts";
 import {
   controllersOf,
   legacyHierarchy,
@@ -10,8 +10,10 @@ import {
   removeCgroup,
   setControl,
 } from "../../../ffi/linux/cgroup.ts";
+import { retry } from "../../../ffi/retry.ts";
 import { KleeError } from "../../errors.ts";
 import type { Limits } from "../../model.ts";
+import { PARENT_TRIES } from "./confinement/attachment.ts";
 import type { Confinement } from "./confinement/confinement.ts";
 
 /** Controllers of cgroups(7), by the option that needs each. */
@@ -174,15 +176,14 @@ function moveAll(processes: () => number[], directory: string): void {
   }
 }
 
+/** Another klee may remove the parent with its last container, between the two. */
 function makeWithParent(directory: string): void {
-  for (;;) {
-    makeCgroup(dirname(directory));
-    try {
+  retry(
+    PARENT_TRIES,
+    (error) => isErrno(error, "ENOENT"),
+    () => {
+      makeCgroup(dirname(directory));
       makeCgroup(directory);
-      return;
-    } catch (error) {
-      // Another klee removed the parent with its last container, between the two.
-      if (!(error instanceof SyscallError && error.code === "ENOENT")) throw error;
-    }
-  }
+    },
+  );
 }

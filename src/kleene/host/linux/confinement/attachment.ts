@@ -1,4 +1,4 @@
-import { SyscallError } from "../../../../ffi/errno.ts";
+import { isErrno } from "../../../../ffi/errno.ts";
 import * as bpf from "../../../../ffi/linux/bpf/index.ts";
 import {
   cgroupId,
@@ -36,6 +36,9 @@ export class Attachment implements Disposable {
     this.cgroup.close();
   }
 }
+
+/** How often a cgroup is made whose parent others remove meanwhile, with their last container. */
+export const PARENT_TRIES = 100;
 
 /**
  * Finds the programs on the parent cgroup, with their maps; makes the cgroup, the programs and the maps when they are
@@ -175,7 +178,7 @@ function loadIfKnown(definition: bpf.ProgramDefinition): Fd | undefined {
   try {
     return bpf.loadProgram(definition);
   } catch (error) {
-    if (error instanceof SyscallError && (error.code === "EINVAL" || error.code === "EACCES")) return undefined;
+    if (isErrno(error, "EINVAL", "EACCES")) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { SyscallError } from "../../../../ffi/errno.ts";
+import { isErrno } from "../../../../ffi/errno.ts";
 import {
   cgroupId,
   childrenOf,
@@ -14,8 +14,9 @@ import {
 import type { Fd } from "../../../../ffi/linux/fd.ts";
 import { networkNamespaceCookie } from "../../../../ffi/linux/network-namespace.ts";
 import { waitCgroupEmpty } from "../../../../ffi/native.ts";
+import { retry } from "../../../../ffi/retry.ts";
 import { KleeError } from "../../../errors.ts";
-import { type Attachment, attach, detach, findAttachment } from "./attachment.ts";
+import { type Attachment, attach, detach, findAttachment, PARENT_TRIES } from "./attachment.ts";
 import { ADDRESSES_MAX, type ConfinementSpec, encodeEntry, PORTS_DEFAULT } from "./entry.ts";
 import { openLookupLink } from "./lookup-link.ts";
 import { Registry } from "./registry.ts";
@@ -77,24 +78,23 @@ export class Confinement implements Disposable {
    */
   create(id: string, spec: ConfinementSpec): void {
     const encoded = encode(checkedId(id), spec);
-    for (;;) {
-      const attachment = this.#attach();
-      const path = `${attachment.path}/${id}`;
-      try {
+    // Another klee may remove the parent with its last container, between the two.
+    const { attachment, path } = retry(
+      PARENT_TRIES,
+      (error) => isErrno(error, "ENOENT"),
+      () => {
+        const attachment = this.#attach();
+        const path = `${attachment.path}/${id}`;
         if (!makeCgroup(path)) throw new KleeError("CONFLICT", `container ${id} has a cgroup already`);
-      } catch (error) {
-        // Another klee removed the parent with its last container, between the two.
-        if (error instanceof SyscallError && error.code === "ENOENT") continue;
-        throw error;
-      }
-      try {
-        this.#registry(attachment).put(idOf(path), encoded);
-        for (const leaf of leaves) makeCgroup(`${path}/${leaf}`);
-        return;
-      } catch (error) {
-        this.#discard(attachment, path);
-        throw error;
-      }
+        return { attachment, path };
+      },
+    );
+    try {
+      this.#registry(attachment).put(idOf(path), encoded);
+      for (const leaf of leaves) makeCgroup(`${path}/${leaf}`);
+    } catch (error) {
+      this.#discard(attachment, path);
+      throw error;
     }
   }
 
@@ -291,7 +291,7 @@ async function killAll(path: string): Promise<void> {
   try {
     if (await waitCgroupEmpty(path, KILL_TIMEOUT_MS)) return;
   } catch (error) {
-    if (error instanceof SyscallError && error.code === "ENOENT") return;
+    if (isErrno(error, "ENOENT")) return;
     throw error;
   }
   throw new KleeError("HOST", `processes ${processesOf(path).join(", ")} were killed and do not end`);

@@ -3,7 +3,7 @@ import { pathOfOpen, tryLockCgroup } from "../../../../ffi/linux/cgroup.ts";
 import type { Fd } from "../../../../ffi/linux/fd.ts";
 import { lockHolders } from "../../../../ffi/linux/flock.ts";
 import { usleep } from "../../../../ffi/linux/libc.ts";
-import { Patience } from "../../../../ffi/patience.ts";
+import { Backoff } from "../../../../ffi/retry.ts";
 import { KleeError } from "../../../errors.ts";
 import { identityOf, isStopped, signalIdentified } from "../identity.ts";
 
@@ -16,7 +16,7 @@ const SET_UP_MS = 10_000;
  * @throws {KleeError} CONFLICT naming the holder.
  */
 export function waitForLock(cgroup: Fd): void {
-  const patience = new Patience(SET_UP_MS, usleep);
+  const backoff = new Backoff(SET_UP_MS, usleep);
   const continued = new Set<string>();
   while (!tryLockCgroup(cgroup)) {
     const [pid] = lockHolders(pathOfOpen(cgroup));
@@ -25,7 +25,7 @@ export function waitForLock(cgroup: Fd): void {
       continued.add(holder);
       signalIdentified(holder, constants.signals.SIGCONT);
     }
-    if (!patience.pause())
+    if (!backoff.pause())
       throw new KleeError(
         "CONFLICT",
         `the cgroup of all containers is being set up by process ${pid ?? "of another namespace"} for ${SET_UP_MS / 1000} s; ` +
