@@ -154,7 +154,7 @@ function policyOf(count: number): Policy {
       internal: false,
     }),
   );
-  return { networks, endpoints: [], pairs: [], ports: [] };
+  return { networks, endpoints: [], pairs: [], ports: [], withdrawn: [] };
 }
 
 /** What a container brings to the firewall: its place in a network, and a port that it publishes on the host. */

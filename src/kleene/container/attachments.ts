@@ -26,12 +26,19 @@ export async function attachmentsOf(statements: Statements, id: string): Promise
   }));
 }
 
+/** The addresses that a running container has lost, of networks that others are on too; the store keeps them until its end. */
+export async function withdrawnOf(statements: Statements, id: string): Promise<string[]> {
+  const rows = await statements.all("SELECT address FROM withdrawn WHERE container_id = ?", id);
+  return rows.map((row) => text(row, "address"));
+}
+
 /** What the firewall must know of a running container. */
 export function policyContainer(
   { id, name }: StoredContainer,
   attachments: readonly Attachment[],
   ports: readonly PublishedOn[],
   { rawSockets }: JailParameters,
+  withdrawn: readonly string[],
 ): PolicyContainer {
   return {
     id,
@@ -43,6 +50,7 @@ export function policyContainer(
       ipv6: endpoint.ip_address6,
     })),
     ports,
+    withdrawn,
   };
 }
 

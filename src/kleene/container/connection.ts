@@ -8,7 +8,7 @@ import { drivers } from "../network/drivers/table.ts";
 import { checkWanted, connect, disconnect } from "../network/endpoints.ts";
 import { containerPolicy, type Policy } from "../network/policy.ts";
 import { publishedBy } from "../network/published.ts";
-import { networkOf } from "../network/rows.ts";
+import { networkOf, policyNetwork } from "../network/rows.ts";
 import { settleEndpoint } from "../network/settle.ts";
 import { text } from "../store/store.ts";
 import { removeAliasesOf } from "../system/interfaces.ts";
@@ -20,6 +20,7 @@ import {
   allAddresses,
   attachmentsOf,
   policyContainer,
+  withdrawnOf,
 } from "./attachments.ts";
 import { withContainer } from "./lock.ts";
 import { containerById, type StoredContainer } from "./rows.ts";
@@ -141,9 +142,15 @@ async function exchange(
   const { access } = drivers[driver];
   const parameters = jails.parseParameters(container.jailParam, id);
   const ports = await publishedBy(context.store, id);
-  const policy = (attachments: readonly Attachment[]): Policy =>
-    containerPolicy(policyContainer(container, attachments, ports, parameters));
-  const rules = (): Promise<void> => change({ remove: policy(before), add: policy(after) });
+  const withdrawn = await withdrawnOf(context.store, id);
+  const kept = new Set(after.map(({ endpoint }) => endpoint.id));
+  const lost = allAddresses(
+    before.filter(({ endpoint, network }) => !kept.has(endpoint.id) && !policyNetwork(network).exclusive),
+  );
+  const policy = (attachments: readonly Attachment[], without: readonly string[]): Policy =>
+    containerPolicy(policyContainer(container, attachments, ports, parameters, without));
+  const rules = (): Promise<void> =>
+    change({ remove: policy(before, withdrawn), add: policy(after, [...withdrawn, ...lost]) });
   if (after.length > before.length) await rules();
   await jails.changeAddresses({ id, access, addresses: addressesOf(after), parameters });
   if (after.length <= before.length) await rules();

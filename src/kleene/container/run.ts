@@ -73,7 +73,7 @@ export async function startContainer(
       const { attachments, ports } = await placeAddresses(context, id, planned, plannedPorts);
       for (const warning of await shadowed(context.store, host, ports)) options.onWarning?.(warning);
       if (attachments.length > 0)
-        await addRules(context, containerPolicy(policyContainer(container, attachments, ports, parameters)));
+        await addRules(context, containerPolicy(policyContainer(container, attachments, ports, parameters, [])));
       const resolver = host.storage.resolver(root, id, access);
       const isInternal = attachments.every(({ network }) => network.internal);
       if (connects && resolver.nameservers === 0 && !isInternal) options.onWarning?.(NO_NAMESERVER);

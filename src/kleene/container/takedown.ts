@@ -4,7 +4,7 @@ import { publishedBy } from "../network/published.ts";
 import { atOnce } from "../store/store.ts";
 import { removeAliasesOf } from "../system/interfaces.ts";
 import { withRules } from "../system/rules.ts";
-import { allAddresses, attachmentsOf, policyContainer } from "./attachments.ts";
+import { allAddresses, attachmentsOf, policyContainer, withdrawnOf } from "./attachments.ts";
 import { readRecord } from "./record.ts";
 import { endExecution, outlivesBoot, type StoredContainer } from "./rows.ts";
 
@@ -16,12 +16,16 @@ export async function takeDown(context: Context, container: StoredContainer): Pr
   const { host, store } = context;
   const { id } = container;
   const sockets = await host.jails.remove(id);
-  const [attachments, ports] = await atOnce([attachmentsOf(store, id), publishedBy(store, id)]);
+  const [attachments, ports, withdrawn] = await atOnce([
+    attachmentsOf(store, id),
+    publishedBy(store, id),
+    withdrawnOf(store, id),
+  ]);
   const parameters = host.jails.parseParameters(container.jailParam, id);
   const end = (): Promise<void> =>
     endExecution(store.alone(outlivesBoot(container)), id, readRecord(context, id)?.status);
-  if (attachments.length === 0) return end();
-  const policy = containerPolicy(policyContainer(container, attachments, ports, parameters));
+  if (attachments.length === 0 && withdrawn.length === 0) return end();
+  const policy = containerPolicy(policyContainer(container, attachments, ports, parameters, withdrawn));
   await withRules(context, async (change) => {
     // To a published port others have connected, whether anybody listened there or not.
     await change({ remove: policy, unconnected: !sockets && ports.length === 0 });

@@ -25,6 +25,16 @@ export interface Policy {
   readonly endpoints: readonly PolicyEndpoint[];
   readonly pairs: readonly PolicyPair[];
   readonly ports: readonly PolicyPort[];
+  readonly withdrawn: readonly PolicyWithdrawn[];
+}
+
+/**
+ * An address that a running container lost, of a network that is not exclusive: the container's sockets may still name it,
+ * and no subnet tells that it is nobody's here.
+ */
+export interface PolicyWithdrawn {
+  readonly containerId: string;
+  readonly address: string;
 }
 
 /** What the firewall must know of a network. */
@@ -122,6 +132,8 @@ export interface PolicyContainer {
   /** In the order in which it was connected: the first address of a family is the container's own one there. */
   readonly attachments: readonly { readonly network: PolicyNetwork; readonly ipv4: string; readonly ipv6: string }[];
   readonly ports: readonly PublishedOn[];
+  /** Addresses that it lost while it runs, see {@link PolicyWithdrawn}. */
+  readonly withdrawn?: readonly string[] | undefined;
 }
 
 /** A port as the user published it. */
@@ -148,6 +160,7 @@ export function policyOf(networks: readonly PolicyNetwork[], containers: readonl
     endpoints: parts.flatMap(({ endpoints }) => endpoints),
     pairs: parts.flatMap(({ pairs }) => pairs),
     ports: parts.flatMap(({ ports }) => ports),
+    withdrawn: parts.flatMap(({ withdrawn }) => withdrawn),
   };
 }
 
@@ -168,6 +181,7 @@ export function containerPolicy(container: PolicyContainer): Policy {
       pairsOf(container, family).map((pair) => ({ containerId, containerName, family, ...pair })),
     ),
     ports: families.flatMap((family) => portsOf(container, family)),
+    withdrawn: (container.withdrawn ?? []).map((address) => ({ containerId, address })),
   };
 }
 
@@ -192,6 +206,7 @@ export function policyOfNetwork({ networks, endpoints, pairs, ports }: Policy, i
         ("network" in destination ? destination.network.id === id : addresses.has(destination.address)),
     ),
     ports: ports.filter(({ target }) => addresses.has(target)),
+    withdrawn: [],
   };
 }
 

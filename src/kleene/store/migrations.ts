@@ -112,6 +112,19 @@ const migrations: readonly (readonly string[])[] = [
       ),
     ),
   ],
+  [
+    // What a running container lost of networks that others are on too, until its run ends: sockets may still name it.
+    `CREATE TABLE withdrawn (
+       container_id TEXT NOT NULL REFERENCES container ON DELETE CASCADE, address TEXT NOT NULL,
+       PRIMARY KEY (container_id, address)) STRICT`,
+    `CREATE TRIGGER withdrawn_address AFTER DELETE ON endpoint
+     WHEN (SELECT type FROM network WHERE id = OLD.network_id) = 'custom'
+       AND (SELECT execution FROM container WHERE id = OLD.container_id) IS NOT NULL BEGIN
+       INSERT OR IGNORE INTO withdrawn SELECT OLD.container_id, address
+       FROM (SELECT OLD.ip_address AS address UNION SELECT OLD.ip_address6) WHERE address <> ''; END`,
+    `CREATE TRIGGER withdrawn_end AFTER UPDATE OF execution ON container WHEN NEW.execution IS NULL BEGIN
+       DELETE FROM withdrawn WHERE container_id = NEW.id; END`,
+  ],
 ];
 
 /** A trigger that notes an event. */

@@ -1,4 +1,4 @@
-import { attachmentsOf, policyContainer } from "../container/attachments.ts";
+import { attachmentsOf, policyContainer, withdrawnOf } from "../container/attachments.ts";
 import { storedContainer } from "../container/rows.ts";
 import type { Context } from "../context.ts";
 import { KleeError } from "../errors.ts";
@@ -83,7 +83,8 @@ async function runningContainers({ store, host }: Context): Promise<PolicyContai
     const { id } = container;
     const parameters = host.jails.parseParameters(container.jailParam, id);
     const attachments = await attachmentsOf(store, id);
-    found.push(policyContainer(container, attachments, await publishedBy(store, id), parameters));
+    const withdrawn = await withdrawnOf(store, id);
+    found.push(policyContainer(container, attachments, await publishedBy(store, id), parameters, withdrawn));
   }
   return found;
 }

@@ -95,7 +95,7 @@ test("connect and disconnect print nothing", async () => {
 });
 
 test("network rules prints the host's text, or the model as JSON", async () => {
-  const policy = { networks: [], endpoints: [], pairs: [], ports: [] };
+  const policy = { networks: [], endpoints: [], pairs: [], ports: [], withdrawn: [] };
   const rules = recorder<[string | undefined], NetworkRules>({ policy, text: "table inet klee\n" });
   const networks = { rules: rules.record };
   assert.equal((await klee({ networks }, ["network", "rules"])).stdout, "table inet klee\n");

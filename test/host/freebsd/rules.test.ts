@@ -16,7 +16,7 @@ import {
   withdrawnAddresses,
 } from "../../../src/kleene/network/policy.ts";
 import { type Packet, SimulatedPf } from "../../support/simulated-pf.ts";
-import { custom, database, loopback, published, sample, secluded, web } from "./sample.ts";
+import { custom, database, loopback, neighbour, published, sample, secluded, web } from "./sample.ts";
 
 const OUTWARD = ["em0", "em1"];
 const anchorsOf = (policy: Policy) => allAnchorsOf(policy, OUTWARD);
@@ -100,6 +100,16 @@ test("a change to a container leaves what it has before and after", () => {
   assert.deepEqual(withdrawnAddresses(change), ["10.2.3.2"]);
   const back = planChange(change);
   assert.deepEqual(back.withdraw, [{ anchor: `klee/within/${loopback.id}`, table: "guests", addresses: ["10.4.0.1"] }]);
+});
+
+test("an address that a running container lost, of a network that others are on, is one element until its end", () => {
+  const { attachments: both } = neighbour;
+  const home = { ...neighbour, attachments: [{ network: loopback, ipv4: "10.2.3.9", ipv6: "" }] };
+  const before = containerPolicy({ ...home, attachments: [...home.attachments, ...both] });
+  const after = containerPolicy({ ...home, withdrawn: ["192.0.2.77"] });
+  const lost = [{ anchor: "klee", table: "withdrawn", addresses: ["192.0.2.77"] }];
+  assert.deepEqual(planChange({ remove: before, add: after }).restrict, lost);
+  assert.deepEqual(planChange({ remove: after }).withdraw, lost);
 });
 
 test("published ports come and go as one anchor", () => {

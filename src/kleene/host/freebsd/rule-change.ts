@@ -14,6 +14,7 @@ import {
   networkAnchor,
   ROOT,
   translating,
+  WITHDRAWN,
   within,
 } from "./rules.ts";
 
@@ -46,7 +47,7 @@ export interface ChangePlan {
 
 /** What a part of a policy puts into which table, those that forbid and those that allow. */
 function tableEntries(
-  { networks = [], endpoints = [], pairs = [] }: Partial<Policy>,
+  { networks = [], endpoints = [], pairs = [], withdrawn = [] }: Partial<Policy>,
   outward: readonly string[],
 ): {
   forbidding: TableStep[];
@@ -57,10 +58,13 @@ function tableEntries(
     ...endpoints.map((endpoint) => [endpoint.network, endpointAddresses(endpoint)] as const),
   ].filter(([, addresses]) => addresses.length > 0);
   return {
-    forbidding: placed.flatMap(([network, addresses]) => [
-      { anchor: ROOT, table: CONTAINERS, addresses },
-      ...(network.internal ? [{ anchor: ROOT, table: INTERNAL, addresses }] : []),
-    ]),
+    forbidding: [
+      ...placed.flatMap(([network, addresses]) => [
+        { anchor: ROOT, table: CONTAINERS, addresses },
+        ...(network.internal ? [{ anchor: ROOT, table: INTERNAL, addresses }] : []),
+      ]),
+      ...withdrawn.map(({ address }) => ({ anchor: ROOT, table: WITHDRAWN, addresses: [address] })),
+    ],
     allowing: [
       ...placed.flatMap(([network, addresses]) => [
         { anchor: within(network.id), table: MEMBERS, addresses },

@@ -39,9 +39,10 @@ export function translating({ nat }: PolicyNetwork, outward: readonly string[]):
 /** The anchors within the root that hold others. */
 export const BRANCHES = ["within", "pairs", "ports", "nat", "any"] as const;
 
-/** Tables of the root anchor: all containers, and those that have no way out. */
+/** Tables of the root anchor: all containers, those that have no way out, and what containers lost while they run. */
 export const CONTAINERS = "containers";
 export const INTERNAL = "internal";
+export const WITHDRAWN = "withdrawn";
 /** Tables of a network's anchor: its own addresses, and those of other networks' members that reach it. */
 export const MEMBERS = "members";
 export const GUESTS = "guests";
@@ -79,7 +80,7 @@ const fromOutside = {
 const outward = { interface: LOOPBACKS, notInterface: true } as const;
 const nobody: pf.PfEnd = { address: SELF, not: true };
 
-/** Of what a container's subnet sends; translation comes before the filter, which would see another source. */
+/** Of what a container's subnet sends, or sockets that keep an address of no such subnet; translation comes before the filter, which would see another source. */
 const unheldRules: NonNullable<pf.PfAnchor["rules"]> = {
   nat: [{ action: "no nat", ...outward, source: nobody }],
   filter: [{ action: "block", direction: "out", quick: true, ...outward, source: nobody, label: "klee: withdrawn" }],
@@ -105,6 +106,7 @@ const hostsLoopback = (["127.0.0.0/8", "::1"] as const).map(
 export const rootRules = {
   nat: [
     { action: "nat", anchorCall: "unheld", ...from(CONTAINERS) },
+    { action: "nat", anchorCall: "unheld", ...from(WITHDRAWN) },
     { action: "nat", anchorCall: "nat/*" },
     { action: "nat", anchorCall: "any/*" },
   ],
@@ -117,6 +119,7 @@ export const rootRules = {
     { action: "block", direction: "out", quick: true, ...outward, ...to(CONTAINERS), label: "klee: nobody has it" },
     ...hostsLoopback,
     { action: "pass", ...from(CONTAINERS), anchorCall: "unheld" },
+    { action: "pass", ...from(WITHDRAWN), anchorCall: "unheld" },
     { ...fromOutside, ...from(CONTAINERS), label: "klee: not from outside" },
     { action: "pass", anchorCall: "pairs/*" },
     { action: "pass", anchorCall: "within/*" },
@@ -279,7 +282,7 @@ const hasRules = ({ rules = {} }: pf.PfAnchor): boolean => Object.values(rules).
  * @param outward the host's interfaces but for loopback ones and klee's.
  */
 export function anchorsOf(policy: Policy, outward: readonly string[]): pf.PfAnchor[] {
-  const { networks, endpoints, pairs } = policy;
+  const { networks, endpoints, pairs, withdrawn } = policy;
   const guests = guestsOf(pairs);
   const addressesOf = (network: PolicyNetwork): string[] => [
     ...networkAddresses(network),
@@ -297,7 +300,11 @@ export function anchorsOf(policy: Policy, outward: readonly string[]): pf.PfAnch
     {
       anchor: ROOT,
       rules: rootRules,
-      tables: { [CONTAINERS]: addresses(networks), [INTERNAL]: addresses(networks.filter(({ internal }) => internal)) },
+      tables: {
+        [CONTAINERS]: addresses(networks),
+        [INTERNAL]: addresses(networks.filter(({ internal }) => internal)),
+        [WITHDRAWN]: [...new Set(withdrawn.map(({ address }) => address))],
+      },
     },
     { anchor: UNHELD, rules: unheldRules },
     ...networks.map((network) => ({
