@@ -1,4 +1,4 @@
-// Format, lint and types of everything, import directions among them. Prints one line per check; fails at the end.
+// Format, lint and types of everything, import directions among them, and the API reference. Prints one line per check; fails at the end.
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,7 @@ const checks = [
     ["node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", "."],
     root,
   ],
+  ["API reference", node, ["scripts/api/api.mjs", "--check"], root],
   ["format (Rust)", "cargo", ["fmt", "--all", "--check"], join(root, "native")],
   [
     "lint (Rust, addon)",

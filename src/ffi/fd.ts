@@ -38,6 +38,7 @@ export abstract class OwnedFd implements Disposable {
     }
   }
 
+  /** Closes it; once more does nothing. */
   [Symbol.dispose](): void {
     this.close();
   }

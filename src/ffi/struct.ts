@@ -16,11 +16,15 @@ export interface FieldType<Out, In = Out> {
   readonly size: number;
   /** Writes at `offset`; `where` names the field in errors. */
   write(target: Buffer, offset: number, value: In, where: string): void;
+  /** Reads the value that lies there. */
   read(source: Buffer, offset: number): Out;
 }
 
-type AnyFieldType = FieldType<unknown, never>;
-type OutOf<T> = T extends FieldType<infer Out, never> ? Out : never;
+/** A type of whatever values. */
+export type AnyFieldType = FieldType<unknown, never>;
+/** What is read of a type. */
+export type OutOf<T> = T extends FieldType<infer Out, never> ? Out : never;
+/** What may be written of a type. */
 type InOf<T> = T extends { write(target: Buffer, offset: number, value: infer In, where: string): void } ? In : never;
 
 /** One field: byte offset from the start of its struct, and type. Members of a union share an offset. */
@@ -181,24 +185,28 @@ function integer64(
   };
 }
 
+/** 8 bits without a sign. */
 export const u8 = integer(
   1,
   false,
   (b, v, o) => b.writeUInt8(v, o),
   (b, o) => b.readUInt8(o),
 );
+/** 8 bits with a sign. */
 export const i8 = integer(
   1,
   true,
   (b, v, o) => b.writeInt8(v, o),
   (b, o) => b.readInt8(o),
 );
+/** 16 bits without a sign. */
 export const u16 = integer(
   2,
   false,
   (b, v, o) => b.writeUInt16LE(v, o),
   (b, o) => b.readUInt16LE(o),
 );
+/** 16 bits with a sign. */
 export const i16 = integer(
   2,
   true,
@@ -212,12 +220,14 @@ export const u16be = integer(
   (b, v, o) => b.writeUInt16BE(v, o),
   (b, o) => b.readUInt16BE(o),
 );
+/** 32 bits without a sign. */
 export const u32 = integer(
   4,
   false,
   (b, v, o) => b.writeUInt32LE(v, o),
   (b, o) => b.readUInt32LE(o),
 );
+/** 32 bits with a sign. */
 export const i32 = integer(
   4,
   true,
@@ -231,12 +241,14 @@ export const u32be = integer(
   (b, v, o) => b.writeUInt32BE(v, o),
   (b, o) => b.readUInt32BE(o),
 );
+/** 64 bits without a sign. */
 export const u64 = integer64(
   0n,
   2n ** 64n - 1n,
   (b, v, o) => b.writeBigUInt64LE(v, o),
   (b, o) => b.readBigUInt64LE(o),
 );
+/** 64 bits with a sign. */
 export const i64 = integer64(
   -(2n ** 63n),
   2n ** 63n - 1n,

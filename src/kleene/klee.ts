@@ -12,6 +12,7 @@ import { Store } from "./store/store.ts";
 import { turnsOf } from "./store/turns.ts";
 import { System } from "./system/system.ts";
 
+/** Which store, which kernel, and how strict. */
 export interface KleeOptions {
   /** Directory of the store, absolute; default: KLEE_ROOT, else the host's. */
   readonly root?: string | undefined;
@@ -34,6 +35,7 @@ export class Klee {
   readonly system: System;
   readonly #context: Context;
 
+  /** @internal Made by {@link openKlee}. */
   constructor(context: Context) {
     this.#context = context;
     this.networks = new Networks(context);
@@ -42,6 +44,7 @@ export class Klee {
     this.system = new System(context);
   }
 
+  /** Closes the store. Containers run on. */
   close(): Promise<void> {
     return this.#context.store.close();
   }

@@ -10,6 +10,7 @@ export type { NetworkDriver };
  */
 export type RestartPolicy = "no" | "on-startup" | "on-failure" | `on-failure:${number}` | "always";
 
+/** What the interface of a network is: `klee network create --help` tells. */
 export type NetworkType = "loopback" | "bridge" | "custom";
 
 /** Keys and their order are those of `klee network inspect`. */
@@ -46,6 +47,7 @@ export interface Endpoint {
   readonly network_id: string;
 }
 
+/** A directory of the host that a container shows. */
 export interface Mountpoint {
   readonly container_id: string;
   readonly destination: string;
@@ -119,6 +121,7 @@ export interface Image {
   readonly user: string;
 }
 
+/** What `klee network inspect` prints. */
 export interface NetworkInspection {
   readonly network: Network;
   readonly network_endpoints: readonly Endpoint[];
@@ -138,6 +141,7 @@ export interface Topology {
   readonly containers: readonly TopologyContainer[];
 }
 
+/** What `klee container inspect` prints. */
 export interface ContainerInspection {
   readonly container: Container;
   readonly container_endpoints: readonly Endpoint[];
@@ -186,6 +190,7 @@ export interface ContainerUsage {
   readonly processes: number;
 }
 
+/** What a new network is to be. */
 export interface CreateNetwork {
   readonly name: string;
   readonly type?: string | undefined;
@@ -210,6 +215,7 @@ export interface CreateNetwork {
   readonly gateway6?: string | undefined;
 }
 
+/** Which addresses a container is to have in a network. */
 export interface ConnectContainer {
   /** Undefined: the lowest free one; empty: none. */
   readonly ip?: string | undefined;
@@ -229,6 +235,7 @@ export interface NetworkRules {
  */
 export type ImageMethod = "host" | "tar" | "dir" | "zfs-copy" | "zfs-clone" | "fetch";
 
+/** What a new image is to be made from. */
 export interface CreateImage {
   readonly method: ImageMethod;
   /** The archive, its URL, the directory or the dataset; absent for `host`, and `fetch` of FreeBSD's own release. */
@@ -237,6 +244,7 @@ export interface CreateImage {
   readonly tag?: string | undefined;
 }
 
+/** What a new container is to be. */
 export interface CreateContainer {
   readonly image: string;
   /** Empty: the image's. */
@@ -293,6 +301,7 @@ export type UpdateContainer = Pick<
   | "name"
 >;
 
+/** Of a terminal, in characters. */
 export interface WindowSize {
   readonly rows: number;
   readonly columns: number;
@@ -310,6 +319,7 @@ export interface Stdio {
   readonly terminal?: WindowSize | undefined;
 }
 
+/** How a command is connected to the one who starts it. */
 export interface ExecutionOptions {
   readonly stdio: Stdio;
   /** The output of the container's first command goes to its log, whatever `stdio` says. Default false. */
@@ -365,8 +375,10 @@ export interface ReadEvents {
   readonly follow?: boolean | undefined;
 }
 
+/** How the own command of a container is started. */
 export interface StartContainer extends ExecutionOptions {}
 
+/** A command that is to run in a container. */
 export interface ExecInContainer extends ExecutionOptions {
   /** Empty: the container's own command. */
   readonly command: readonly string[];
@@ -416,6 +428,7 @@ export interface Attachment {
   close(): void;
 }
 
+/** The terminal that a command was given. */
 export interface ExecutionTerminal {
   /**
    * Puts `stdin` into raw mode when it is a terminal and copies bytes both ways until the command's side closes, or
@@ -424,5 +437,6 @@ export interface ExecutionTerminal {
    * @returns true when they were typed: the command goes on.
    */
   relay(stdin: number | "null", stdout: number, detachKeys: Buffer): Promise<boolean>;
+  /** Tells the command that its window has another size. */
   resize(size: WindowSize): void;
 }

@@ -1,7 +1,10 @@
 /** Waits within Kleene's own work that a profile tells apart from it, beside the calls of the kernel. */
 export type Step = "query" | "supervisor";
 
-/** @param startedAt on the clock of `process.hrtime.bigint()`. */
+/**
+ * Called when a step has ended.
+ * @param startedAt on the clock of `process.hrtime.bigint()`.
+ */
 export type StepHook = (step: Step, startedAt: bigint) => void;
 
 let told: StepHook | undefined;

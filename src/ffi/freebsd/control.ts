@@ -65,6 +65,7 @@ export class ControlSockets implements Disposable {
     return fd;
   }
 
+  /** Closes the sockets. */
   [Symbol.dispose](): void {
     for (const fd of this.#sockets.values()) fd.close();
     this.#sockets.clear();

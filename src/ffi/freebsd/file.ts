@@ -57,7 +57,8 @@ const LIST_BYTES = 65_536;
 const VALUE_BYTES = 65_536;
 
 /** An open file, whoever is to close it. */
-type Descriptor = Pick<Fd, "number">;
+/** What holds an open descriptor. */
+export type Descriptor = Pick<Fd, "number">;
 
 /** What a directory has under a name. */
 export interface DirectoryEntry {
@@ -68,6 +69,7 @@ export interface DirectoryEntry {
 
 /** The namespaces of extattr(2). */
 export const namespaces = { user: EXTATTR_NAMESPACE_USER, system: EXTATTR_NAMESPACE_SYSTEM } as const;
+/** Where an extended attribute lies: the user's own, or the system's. */
 export type AttributeNamespace = keyof typeof namespaces;
 
 /**

@@ -30,7 +30,8 @@ export interface IovMemory {
   readonly parts: readonly IovPart[];
 }
 
-interface IovPart {
+/** One name or value, and where it lies. */
+export interface IovPart {
   readonly offset: number;
   readonly length: number;
 }

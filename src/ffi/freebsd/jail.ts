@@ -131,7 +131,7 @@ export function jailGetAll(
 
 type Parameters = readonly (readonly [name: string, type: keyof JailTypes])[];
 /** Bytes to keep for the value of each parameter. */
-type Rooms = Readonly<Record<string, number>>;
+export type Rooms = Readonly<Record<string, number>>;
 
 /** Room without asking the kernel; undefined where only it knows. Most queries are of strings and so need one call. */
 function likelyRooms(parameters: Parameters): Rooms | undefined {

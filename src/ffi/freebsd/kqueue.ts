@@ -69,6 +69,7 @@ export class Kqueue implements Disposable {
     });
   }
 
+  /** Closes the queue, and forgets what it watched. */
   [Symbol.dispose](): void {
     this.#fd.close();
   }

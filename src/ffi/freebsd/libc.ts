@@ -21,10 +21,24 @@ export type BoundFunction = AnyBoundFunction<LibraryName>;
 const open = (name: LibraryName) => () =>
   openLibrary(name, process.env.KLEE_LIBC ? [process.env.KLEE_LIBC] : libraries[name]);
 
-export const { cFunction, asyncFunction, boundFunctions, syscall, errnoCall, asyncSyscall } = bindings<LibraryName>(
-  errnoTable,
-  { libc: open("libc"), libzfs_core: open("libzfs_core"), libnvpair: open("libnvpair") },
-);
+export const {
+  /** Declares a C function by its prototype; see `Bindings.cFunction`. */
+  cFunction,
+  /** Declares one that is called on a thread of the pool; see `Bindings.asyncFunction`. */
+  asyncFunction,
+  /** The C functions that the loaded modules bind, as bound. */
+  boundFunctions,
+  /** Makes a call that returns -1 on failure; see `Bindings.syscall`. */
+  syscall,
+  /** Makes a call that returns 0 or an errno; see `Bindings.errnoCall`. */
+  errnoCall,
+  /** Makes a call on a thread of the pool; see `Bindings.asyncSyscall`. */
+  asyncSyscall,
+} = bindings<LibraryName>(errnoTable, {
+  libc: open("libc"),
+  libzfs_core: open("libzfs_core"),
+  libnvpair: open("libnvpair"),
+});
 
 /** A copy of `length` bytes at an address that libc returned. */
 export function readMemory(address: bigint, length: number): Buffer {

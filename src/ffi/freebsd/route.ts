@@ -17,6 +17,7 @@ import { CTL_NET, NET_RT_DUMP, NET_RT_FLAGS } from "./abi/sysctl.ts";
 import { listInterfaces } from "./ifaddrs.ts";
 import { type Mib, sysctlBytesAt } from "./sysctl.ts";
 
+/** The address family of a route. */
 export type RouteFamily = "inet" | "inet6";
 
 /** A route of the default routing table. */

@@ -24,6 +24,7 @@ import { listMounts } from "./mount.ts";
 /** The kernel gives the root of the hierarchy this id, whatever is mounted where. */
 const ROOT_ID = 1n;
 
+/** A mount of cgroup2. */
 export interface CgroupMount {
   readonly path: string;
   /** Is it the root of the hierarchy? False in a cgroup namespace, and where a part of the tree is mounted. */
@@ -140,6 +141,7 @@ export function ownProcessesOf(path: string): number[] {
     .map(Number);
 }
 
+/** What a cgroup and those below it have used, and use. */
 export interface CgroupUsage {
   /** Of all processes that are or were in the cgroup or below. */
   readonly cpuMicroseconds: number;

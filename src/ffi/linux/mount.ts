@@ -80,10 +80,14 @@ export const fileSystemMagics = {
   binfmt_misc: BINFMTFS_MAGIC,
 } as const;
 
+/** Flags of mount(2), as mount(8) calls them. */
 export type MountFlag = keyof typeof mountFlags;
+/** Flags of umount2(2). */
 export type UnmountFlag = keyof typeof unmountFlags;
+/** File systems that statfs(2) tells by their magic number. */
 export type FileSystem = keyof typeof fileSystemMagics;
 
+/** What mount(2) is told. */
 export interface Mount {
   /** A device, a directory for `bind`, or any word for a file system without one. */
   readonly source: string;

@@ -59,6 +59,7 @@ export class NftablesError extends Error {
   }
 }
 
+/** How libnftables runs a command. */
 export interface RunOptions {
   /** Print what is listed as JSON, libnftables-json(5). */
   readonly json?: boolean | undefined;

@@ -35,6 +35,7 @@ export interface SetElement {
   readonly data?: Buffer | undefined;
 }
 
+/** Elements to be added to a set, or deleted from it. */
 export interface SetChange {
   readonly verb: "add" | "delete";
   readonly set: string;
@@ -93,6 +94,7 @@ export function listElements(socket: NetlinkSocket, table: string, set: string):
   }
 }
 
+/** Reads elements of a set or map, NFT_MSG_NEWSETELEM. */
 export function decodeElements({ body }: Message): SetElement[] {
   const list = decodeAttributes(body, nfgenmsg.size).get(NFTA_SET_ELEM_LIST_ELEMENTS);
   if (list === undefined) return [];

@@ -219,6 +219,7 @@ export class Containers {
     return all ? listings : listings.filter(({ status }) => status !== "stopped");
   }
 
+  /** All that is known of a container. */
   async inspect(reference: string): Promise<ContainerInspection> {
     const { store } = this.#context;
     const container = storedContainer(await resolve(store, "container", reference));

@@ -20,6 +20,7 @@ export interface Host {
   bootId(): string;
   /** Names this process so that no later one with the same pid is taken for it. */
   processIdentity(): string;
+  /** Does the process still run that {@link Host.processIdentity} named so? */
   isAlive(processIdentity: string): boolean;
   /**
    * Starts a process that waits and then becomes the command, whatever becomes of this one meanwhile.
@@ -88,7 +89,9 @@ export interface HostNeighbour {
   readonly router: boolean;
 }
 
+/** The network interfaces of the host. */
 export interface Interfaces {
+  /** All interfaces, with their addresses. */
   list(): HostInterface[];
   /** The one of this name, however many there are. */
   find(name: string): HostInterface | undefined;
@@ -124,6 +127,7 @@ export interface Interfaces {
 
 /** What klee makes: an interface that passes nothing on, or a bridge. */
 export type InterfaceType = "loopback" | "bridge";
+/** Who made an interface: what klee made, it removes. */
 export type InterfaceMaker = "klee" | "user";
 
 /** A socket of the host that waits for connections or datagrams. */
@@ -134,6 +138,7 @@ export interface HostListener {
   readonly port: number;
 }
 
+/** The rules between networks, containers and all else, in a table or an anchor of klee's own. */
 export interface Firewall {
   /** Replaces all of klee's rules by those of the policy, atomically. */
   load(policy: Policy): void;
@@ -210,6 +215,7 @@ export interface JailParameters {
   readonly others: Readonly<Record<string, OtherParameter>>;
 }
 
+/** The addresses that a container has. */
 export interface JailAddresses {
   /** Has the container no way out of its networks? */
   readonly internal: boolean;
@@ -266,6 +272,7 @@ export interface CommandSpec {
   readonly stdio: Stdio;
 }
 
+/** A command that was started in a container. */
 export interface JailProcess {
   readonly pid: number;
   /** The pseudo terminal, when one was asked for and this process attaches to it. */
@@ -273,6 +280,7 @@ export interface JailProcess {
   readonly exited: Promise<JailProcessExit>;
   /** Settles after `exited`, once all that it wrote is copied: with the streams for which that failed. */
   readonly copied: Promise<readonly Uncopied[]>;
+  /** Sends it a signal; nothing happens when it has ended. */
   signal(number: number): void;
   /** Tells the supervisor that the container has been taken down after its end: it need not do it. */
   takenDown(): void;
@@ -288,15 +296,18 @@ export interface Uncopied {
   readonly code: string;
 }
 
+/** How a command ended. */
 export interface JailProcessExit {
   readonly status: number;
   /** No process is left in the jail, and it is not persistent. */
   readonly jailEmpty: boolean;
 }
 
+/** This process's side of a pseudo terminal. */
 export interface HostTerminal {
   /** Copies both ways until the command's side closes, or the keys are typed: true then. */
   relay(stdin: number | "null", stdout: number, detachKeys: Buffer): Promise<boolean>;
+  /** Tells the command that its window has another size. */
   resize(size: WindowSize): void;
 }
 
@@ -306,9 +317,11 @@ export interface HostConsole {
   readonly terminal: HostTerminal | undefined;
   /** Types what comes from a descriptor, until the command has ended. */
   type(stdin: number): Promise<void>;
+  /** Closes the connection; the command goes on. */
   close(): void;
 }
 
+/** What containers run in: jails, or what stands for them. */
 export interface Jails {
   /**
    * Types the parameters and checks each for this host.
@@ -376,11 +389,13 @@ export interface Jails {
   remove(id: string): Promise<boolean>;
 }
 
+/** Where the files of an image come from. */
 export interface ImageSource {
   readonly method: Exclude<ImageMethod, "fetch">;
   readonly source: string | undefined;
 }
 
+/** The root file systems of images and containers. */
 export interface Storage {
   /**
    * Stores an image's files. Returns its dataset (on Linux a directory). Nothing is left behind when it fails.
@@ -389,6 +404,7 @@ export interface Storage {
   createImage(root: string, imageId: string, source: ImageSource, warn?: (line: string) => void): Promise<string>;
   /** What containers of an image run that name no command, as it was made by this object. */
   usualCommand(imageId: string): readonly string[];
+  /** Removes an image's files; once more does nothing. */
   removeImage(root: string, imageId: string): Promise<void>;
   /** Are the files of an image or container there? */
   exists(dataset: string): boolean;
@@ -398,6 +414,7 @@ export interface Storage {
   containerDataset(root: string, containerId: string): string;
   /** Makes a container's own files, of an image with the given dataset. */
   createContainer(root: string, containerId: string, imageDataset: string): Promise<void>;
+  /** Removes a container's files; once more does nothing. */
   removeContainer(root: string, containerId: string): Promise<void>;
   /** Name servers for a container with such access, as the host has them now. */
   resolver(root: string, containerId: string, access: NetworkAccess): ResolverFile;

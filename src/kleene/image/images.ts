@@ -82,6 +82,7 @@ export class Images {
     }
   }
 
+  /** All that is known of an image. */
   async inspect(reference: string): Promise<Image> {
     return imageOf(await resolve(this.#context.store, "image", reference));
   }

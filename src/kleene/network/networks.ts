@@ -100,6 +100,7 @@ export class Networks {
     return network;
   }
 
+  /** A network and the places of containers in it. */
   async inspect(reference: string): Promise<NetworkInspection> {
     const { store } = this.#context;
     const network = networkOf(await resolve(store, "network", reference));

@@ -53,7 +53,7 @@ export interface PolicyNetwork {
   /** The host's own address in the network, which all its containers reach; empty: none. */
   readonly gateway: string;
   readonly gateway6: string;
-  /** Interface on which packets to the outside are translated, or {@link ANYWHERE}; empty: no NAT. */
+  /** Interface on which packets to the outside are translated, or `*`, whichever they leave by; empty: no NAT. */
   readonly nat: string;
   readonly icc: boolean;
   readonly internal: boolean;
@@ -83,6 +83,7 @@ export interface PolicyPair {
 /** One address, or all containers of a network and its gateway. */
 export type PolicyDestination = { readonly address: string } | { readonly network: PolicyNetwork };
 
+/** Of a published port. */
 export type Protocol = "tcp" | "udp";
 
 /** Ports `first` to `last`, both included. */

@@ -1,5 +1,6 @@
 import { encodeAddress, formatAddress, isIPv4, isIPv6 } from "../../ffi/inet.ts";
 
+/** Of addresses: IPv4 or IPv6. */
 export type Family = 4 | 6;
 
 /** Addresses of one family, as numbers; both ends included. */

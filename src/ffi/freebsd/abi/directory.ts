@@ -11,13 +11,21 @@ export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 export const EXTATTR_NAMESPACE_USER = 1;
 export const EXTATTR_NAMESPACE_SYSTEM = 2;
+/** Type of an entry, `d_type`: not told: ask fstatat(2). */
 export const DT_UNKNOWN = 0;
+/** Type of an entry, `d_type`: named pipe. */
 export const DT_FIFO = 1;
+/** Type of an entry, `d_type`: character device. */
 export const DT_CHR = 2;
+/** Type of an entry, `d_type`: directory. */
 export const DT_DIR = 4;
+/** Type of an entry, `d_type`: block device. */
 export const DT_BLK = 6;
+/** Type of an entry, `d_type`: regular file. */
 export const DT_REG = 8;
+/** Type of an entry, `d_type`: symbolic link. */
 export const DT_LNK = 10;
+/** Type of an entry, `d_type`: socket. */
 export const DT_SOCK = 12;
 
 /** An entry of a directory. `d_name` begins at DIRENT_NAME and takes what is left of `d_reclen`. */

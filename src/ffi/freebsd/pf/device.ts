@@ -21,6 +21,7 @@ export class PfDevice implements Disposable {
     this.#fd = openDevice(path, "write");
   }
 
+  /** Closes the device. */
   [Symbol.dispose](): void {
     this.#fd.close();
   }

@@ -24,7 +24,15 @@ export {
   removeCalls,
   ruleCount,
 } from "./ruleset.ts";
-export { killStates, killStatesWhere, type PfFlow, type PfState, type PfStateFilter, states } from "./state.ts";
+export {
+  killStates,
+  killStatesWhere,
+  type PfFlow,
+  type PfState,
+  type PfStateEnd,
+  type PfStateFilter,
+  states,
+} from "./state.ts";
 export {
   addAddresses,
   clearTables,

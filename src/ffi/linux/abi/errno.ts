@@ -1,6 +1,7 @@
 // Names and texts of <asm-generic/errno-base.h> and <asm-generic/errno.h>; the texts are strerror(3) of glibc.
 import type { ErrnoTable } from "../../errno.ts";
 
+/** Name and text of each errno. */
 export const errnoTable: ErrnoTable = {
   1: ["EPERM", "Operation not permitted"],
   2: ["ENOENT", "No such file or directory"],

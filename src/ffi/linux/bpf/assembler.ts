@@ -72,46 +72,57 @@ export class Assembler {
     return this;
   }
 
+  /** dst = immediate. */
   set(dst: Register, immediate: number): this {
     return this.#emit(op.mov64Immediate, dst, 0, 0, immediate);
   }
 
+  /** dst = src. */
   move(dst: Register, src: Register): this {
     return this.#emit(op.mov64, dst, src, 0, 0);
   }
 
+  /** dst += immediate. */
   add(dst: Register, immediate: number): this {
     return this.#emit(op.add64Immediate, dst, 0, 0, immediate);
   }
 
+  /** dst -= src. */
   subtract(dst: Register, src: Register): this {
     return this.#emit(op.subtract64, dst, src, 0, 0);
   }
 
+  /** dst &= immediate. */
   and(dst: Register, immediate: number): this {
     return this.#emit(op.and64Immediate, dst, 0, 0, immediate);
   }
 
+  /** dst |= src. */
   or(dst: Register, src: Register): this {
     return this.#emit(op.or64, dst, src, 0, 0);
   }
 
+  /** dst = the byte at src + offset. */
   load8(dst: Register, src: Register, offset: number): this {
     return this.#emit(op.load8, dst, src, offset, 0);
   }
 
+  /** dst = the 32 bits at src + offset. */
   load32(dst: Register, src: Register, offset: number): this {
     return this.#emit(op.load32, dst, src, offset, 0);
   }
 
+  /** dst = the 64 bits at src + offset. */
   load64(dst: Register, src: Register, offset: number): this {
     return this.#emit(op.load64, dst, src, offset, 0);
   }
 
+  /** The 32 bits at dst + offset = src. */
   store32(dst: Register, offset: number, src: Register): this {
     return this.#emit(op.store32, dst, src, offset, 0);
   }
 
+  /** The 64 bits at dst + offset = src. */
   store64(dst: Register, offset: number, src: Register): this {
     return this.#emit(op.store64, dst, src, offset, 0);
   }
@@ -121,6 +132,7 @@ export class Assembler {
     return this.#emit(op.atomic64, dst, src, offset, BPF_ADD | BPF_FETCH);
   }
 
+  /** The 32 bits at dst + offset = immediate. */
   store32Immediate(dst: Register, offset: number, immediate: number): this {
     return this.#emit(op.store32Immediate, dst, 0, offset, immediate);
   }
@@ -130,6 +142,7 @@ export class Assembler {
     return this.#jumpTo(op.jumpIfEqual32, register, immediate, label);
   }
 
+  /** Compares the register's low 32 bits. */
   ifNotEqual(register: Register, immediate: number, label: string): this {
     return this.#jumpTo(op.jumpUnlessEqual32, register, immediate, label);
   }
@@ -139,6 +152,7 @@ export class Assembler {
     return this.#jumpTo(op.jumpUnlessSame64, register, 0, label, other);
   }
 
+  /** Jumps if all 64 bits of both are the same. */
   ifSame(register: Register, other: Register, label: string): this {
     return this.#jumpTo(op.jumpIfSame64, register, 0, label, other);
   }
@@ -153,18 +167,22 @@ export class Assembler {
     return this.#jumpTo(op.jumpUnlessLess64, register, 0, label, other);
   }
 
+  /** Jumps if the register is 0, as a lookup that found nothing. */
   ifNull(register: Register, label: string): this {
     return this.#jumpTo(op.jumpIfEqual64, register, 0, label);
   }
 
+  /** Jumps unless the register is 0. */
   ifNotNull(register: Register, label: string): this {
     return this.#jumpTo(op.jumpUnlessEqual64, register, 0, label);
   }
 
+  /** Jumps always. */
   jump(label: string): this {
     return this.#jumpTo(op.jump, 0, 0, label);
   }
 
+  /** Calls a function of the kernel: arguments in r1 to r5, the result in r0. */
   call(helper: number): this {
     return this.#emit(op.call, 0, 0, 0, helper);
   }
@@ -174,6 +192,7 @@ export class Assembler {
     return this.#emit(op.call, 0, BPF_PSEUDO_KFUNC_CALL, 0, id);
   }
 
+  /** Ends the program; its result is r0. */
   exit(): this {
     return this.#emit(op.exit, 0, 0, 0, 0);
   }

@@ -65,6 +65,7 @@ export const hooks = {
   lookup: { type: BPF_PROG_TYPE_SK_LOOKUP, attachType: BPF_SK_LOOKUP },
 } as const;
 
+/** A place in the kernel that a program is made for. */
 export type Hook = keyof typeof hooks;
 
 /** Functions of the kernel that a program may call, bpf-helpers(7). */

@@ -7,6 +7,7 @@ import { syscallError } from "../libc.ts";
 import { type Hook, hooks } from "./hook.ts";
 import { bpf, ifPresent, objectInfo, openById } from "./request.ts";
 
+/** A program to be loaded. */
 export interface ProgramDefinition {
   /** At most 15 bytes. */
   readonly name: string;
@@ -111,6 +112,7 @@ export function openProgram(id: number): Fd | undefined {
 
 const MAPS_MAX = 64;
 
+/** What the kernel tells of a loaded program. */
 export interface ProgramInfo {
   readonly name: string;
   /** Of the maps it uses. */

@@ -60,6 +60,7 @@ export class NetlinkSocket implements Disposable {
     this.#transport = transport;
   }
 
+  /** Closes the socket. */
   [Symbol.dispose](): void {
     this.#transport[Symbol.dispose]();
   }

@@ -55,6 +55,7 @@ export interface Link {
   readonly kind: string | undefined;
 }
 
+/** A link to be made, of the first kind that the kernel has. */
 export interface CreateLink {
   readonly name: string;
   /** Kinds to try, in order: the first that the kernel has. */
@@ -166,6 +167,7 @@ export function noLinkLocalAttribute(): Buffer {
   return encodeNested(IFLA_AF_SPEC, encodeNested(AF_INET6, mode));
 }
 
+/** Reads the kernel's description of a link, RTM_NEWLINK. */
 export function decodeLink(message: Message): Link {
   const header = ifinfomsg.decode(message.body);
   const attributes = decodeAttributes(message.body, ifinfomsg.size);

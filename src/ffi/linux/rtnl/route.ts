@@ -115,6 +115,7 @@ export function listNextHops(socket: NetlinkSocket, family: AddressFamily): Next
   return dumpOf(socket, request).flatMap(decodeNextHops);
 }
 
+/** Reads where a route leads, RTM_NEWROUTE: several ways for one of several paths. */
 export function decodeNextHops(message: Message): NextHop[] {
   const attributes = decodeAttributes(message.body, rtmsg.size);
   const hops = [{ attributes, linkIndex: number32(attributes, RTA_OIF) ?? 0 }];
