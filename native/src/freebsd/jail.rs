@@ -3,12 +3,22 @@
 use super::library::Library;
 use crate::common::sys::{check, text};
 use crate::failure::{At, Outcome};
-use std::ffi::{CString, c_int};
+use std::ffi::{CString, c_int, c_uint};
 use std::io;
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 // sys/jail.h
 const JAIL_UPDATE: c_int = 2;
+// sys/types.h, sys/sysctl.h, sys/proc.h, sys/user.h
+const CTL_KERN: c_int = 1;
+const KERN_PROC: c_int = 14;
+const KERN_PROC_PROC: c_int = 8;
+const SZOMB: u8 = 5;
+
+/// struct kinfo_proc of sys/user.h: its size, and where the state and the jail of a process are.
+const KINFO_PROC: usize = 1088;
+const KI_STAT: usize = 388;
+const KI_JID: usize = 592;
 
 #[derive(Clone, Copy)]
 pub struct Jail {
@@ -58,6 +68,37 @@ impl Jail {
             check(unsafe { call(vector, count, 0) }.into()).map(drop)
         });
         found.is_ok()
+    }
+
+    /// Does a process run in it, by the kernel's list of all? None where it cannot be had.
+    pub fn is_inhabited(self) -> Option<bool> {
+        let processes = self.processes()?;
+        let is_member = |one: &[u8]| one[KI_JID..KI_JID + 4] == self.jid.to_ne_bytes() && one[KI_STAT] != SZOMB;
+        Some(processes.chunks_exact(KINFO_PROC).any(is_member))
+    }
+
+    /// Of the whole system, sysctl(3): an array of struct kinfo_proc.
+    fn processes(self) -> Option<Vec<u8>> {
+        let call = self.library.sysctl()?;
+        let name = [CTL_KERN, KERN_PROC, KERN_PROC_PROC];
+        let ask = |room: *mut libc::c_void, size: &mut usize| {
+            // SAFETY: the name and the size outlive the call; the room has as many bytes as the size says.
+            unsafe { call(name.as_ptr(), name.len() as c_uint, room, size, null(), 0) == 0 }
+        };
+        let mut size = 0;
+        if !ask(null_mut(), &mut size) {
+            return None;
+        }
+        // Others may begin meanwhile.
+        let mut bytes = vec![0; size + size / 8 + KINFO_PROC];
+        size = bytes.len();
+        if !ask(bytes.as_mut_ptr().cast(), &mut size) {
+            return None;
+        }
+        bytes.truncate(size);
+        // Each begins with its own size: of another release the fields are elsewhere.
+        let known = bytes.first_chunk::<4>().is_none_or(|first| i32::from_ne_bytes(*first) == KINFO_PROC as i32);
+        known.then_some(bytes)
     }
 
     /// The id of the jail that has this name now.

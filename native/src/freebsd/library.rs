@@ -23,6 +23,8 @@ const _: () = assert!(size_of::<Kevent>() == 64);
 
 type ClassCall = unsafe extern "C" fn(*const libc::c_char, c_uint) -> c_int;
 type EventCall = unsafe extern "C" fn(c_int, *const Kevent, c_int, *mut Kevent, c_int, *const libc::timespec) -> c_int;
+type SysctlCall =
+    unsafe extern "C" fn(*const c_int, c_uint, *mut c_void, *mut usize, *const c_void, usize) -> c_int;
 type JailCall = unsafe extern "C" fn(*mut libc::iovec, c_uint, c_int) -> c_int;
 
 impl Library {
@@ -99,6 +101,11 @@ impl Library {
     pub fn setclasscontext(self) -> Option<ClassCall> {
         // SAFETY: setclasscontext(3) is declared like this in login_cap.h.
         self.find(c"setclasscontext").map(|address| unsafe { std::mem::transmute::<*mut c_void, ClassCall>(address) })
+    }
+
+    pub fn sysctl(self) -> Option<SysctlCall> {
+        // SAFETY: sysctl(3) is declared like this in sys/sysctl.h.
+        self.find(c"sysctl").map(|address| unsafe { std::mem::transmute::<*mut c_void, SysctlCall>(address) })
     }
 
     pub fn kqueue(self) -> Option<unsafe extern "C" fn() -> c_int> {

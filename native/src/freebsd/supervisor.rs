@@ -138,7 +138,8 @@ fn supervise_exec(client: &mut Client, spec: &Spec, host: &Freebsd, library: Lib
         });
         if let Some(exit) = watch.exit.filter(|_| !told) {
             watch.notice = Notice::of(library, host.jid);
-            let over = watch.is_over();
+            // As a rule the container's own process runs, and the jail stays.
+            let over = jail.is_inhabited() != Some(true) && watch.is_over();
             watch.client.send(&exited(exit, over), None);
             watch.flush();
             told = true;
