@@ -52,7 +52,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PORT = 4711, PATIENCE_S = 5, NAMESPACE_FLAGS = 8 };
+enum { PORT = 4711, PATIENCE_S = 5, CROWD_S = 60, NAMESPACE_FLAGS = 8 };
 
 static const char *group;
 static char *host, *host6, *other, *other6, *interface, *marker, *listener;
@@ -329,6 +329,16 @@ static long takeAll(int type) {
     return 0;
 }
 
+/* Begins more connections that the kernel tracks than one container may have. */
+static long crowd(void) {
+    struct sockaddr_storage to;
+    int fd = new(AF_INET, SOCK_DGRAM, 0);
+    alarm(CROWD_S);
+    for (int port = 1; port < 65536; port++)
+        if (sendto(fd, "x", 1, 0, (void *)&to, address(other, port, &to)) == -1) return -1;
+    return 0;
+}
+
 enum { PORT_RANGE = 51 /* IP_LOCAL_PORT_RANGE, linux/in.h */ };
 
 static void sharing(void) {
@@ -340,6 +350,7 @@ static void sharing(void) {
         setrlimit(RLIMIT_NOFILE, &limit); end(takeAll(SOCK_STREAM)));
     TRY("take all UDP ports", struct rlimit limit; getrlimit(RLIMIT_NOFILE, &limit); limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit); end(takeAll(SOCK_DGRAM)));
+    CALL("fill the kernel's table of connections", crowd());
     CALL("join a group, IP_ADD_MEMBERSHIP", join("239.1.2.3"));
     CALL("join a group, MCAST_JOIN_GROUP", joinOf("239.1.2.3", MCAST_JOIN_GROUP));
     CALL("join a group, MCAST_JOIN_SOURCE_GROUP", joinOf("239.1.2.3", MCAST_JOIN_SOURCE_GROUP));

@@ -35,6 +35,8 @@ const setTypes = {
   /** Marks of raw sockets, with their containers' addresses: all of them, and the one to send from. */
   own: "set mark . ADDRESS",
   raw: "map mark : ADDRESS",
+  /** Addresses that have too many connections: the rules put them there, for a while. */
+  crowded: "set ADDRESS timeout",
 } as const;
 
 export const families = [4, 6] as const;
@@ -49,26 +51,34 @@ export interface ElementTypes {
 }
 
 export function typesOf(set: SetName): ElementTypes {
-  const [, , body = "", interval] = declarationOf(setTypes[set.slice(0, -1) as SetKind]);
+  const [, , body = "", flag] = declarationOf(setTypes[set.slice(0, -1) as SetKind]);
   const [key = "", data = ""] = body.split(" : ");
-  return { key: key.split(" . "), data: data === "" ? [] : data.split(" . "), interval: interval !== undefined };
+  return { key: key.split(" . "), data: data === "" ? [] : data.split(" . "), interval: flag === " interval" };
 }
 
 function declarationOf(type: string): readonly (string | undefined)[] {
-  return /^(set|map) (.*?)( interval)?$/.exec(type) ?? [];
+  return /^(set|map) (.*?)( interval| timeout)?$/.exec(type) ?? [];
 }
+
+const declared: Readonly<Record<string, string>> = {
+  " interval": " flags interval;",
+  " timeout": " size 65535; flags dynamic,timeout;",
+};
 
 /** All sets and maps, as nft declares each: `set networks4 { type ipv4_addr; flags interval; }` */
 export const declarations: readonly (readonly [name: SetName, keyword: "set" | "map", body: string])[] = Object.entries(
   setTypes,
 ).flatMap(([kind, type]) =>
   families.map((family) => {
-    const [, keyword = "", body = "", interval] = declarationOf(type);
+    const [, keyword = "", body = "", flag = ""] = declarationOf(type);
     const typed = body.replaceAll("ADDRESS", family === 4 ? "ipv4_addr" : "ipv6_addr");
-    const flags = interval === undefined ? "" : " flags interval;";
+    const flags = declared[flag] ?? "";
     return [`${kind as SetKind}${family}` as SetName, keyword as "set" | "map", `{ type ${typed};${flags} }`] as const;
   }),
 );
+
+/** Does it hold what packets have put there? */
+export const isFilledByRules = (set: SetName): boolean => set.startsWith("crowded");
 
 /** Elements as nft text, by set; none twice. */
 export type Elements = ReadonlyMap<SetName, ReadonlySet<string>>;
@@ -90,6 +100,17 @@ export function elementsOf(policy: Partial<Policy>): Elements {
   }
   for (const port of policy.ports ?? []) putPort(port, put);
   return elements;
+}
+
+/** These elements, and addresses among the crowded ones. */
+export function withCrowded(elements: Elements, addresses: readonly string[]): Elements {
+  if (addresses.length === 0) return elements;
+  const all = new Map(elements);
+  for (const family of families) {
+    const own = addresses.filter((address) => address.includes(":") === (family === 6));
+    if (own.length > 0) all.set(`crowded${family}`, new Set(own));
+  }
+  return all;
 }
 
 /** What is in one and not in the other. */

@@ -11,7 +11,7 @@ import { type Policy, type PolicyChange, withdrawnAddresses } from "../../networ
 import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
 import { encodeChange } from "./element-bytes.ts";
-import { declarations, type Elements, elementsOf } from "./elements.ts";
+import { declarations, type Elements, elementsOf, isFilledByRules } from "./elements.ts";
 import { forgetAgainst, forgetOlder } from "./older.ts";
 import { changeText, loadText, RULE_COUNT, stepsOf, unloadText } from "./ruleset.ts";
 
@@ -58,7 +58,7 @@ export class LinuxFirewall implements Firewall {
     try {
       const wanted = new Map(encodeChange("add", elementsOf(policy)).map(({ set, elements }) => [set, elements]));
       const held = (set: string): SetElement[] => listElements(this.#socket(), this.#table, set);
-      return declarations.every(([set]) => sameElements(wanted.get(set) ?? [], held(set)));
+      return declarations.every(([set]) => isFilledByRules(set) || sameElements(wanted.get(set) ?? [], held(set)));
     } catch (error) {
       throw hostFailure("cannot read the firewall's rules", error);
     }

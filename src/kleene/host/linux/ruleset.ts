@@ -1,5 +1,6 @@
-import type { Policy, PolicyChange } from "../../network/policy.ts";
-import { declarations, difference, type Elements, elementsOf, elementText } from "./elements.ts";
+import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";
+import { connectionsOfOne, countedSet, crowdRules } from "./crowding.ts";
+import { declarations, difference, type Elements, elementsOf, elementText, families, withCrowded } from "./elements.ts";
 
 /**
  * klee's policy as nft(8) text: one table, a constant number of rules, everything that varies in sets and maps.
@@ -29,7 +30,7 @@ const chains: Readonly<Record<string, string>> = {
 const REFUSE = "reject with ICMP admin-prohibited";
 const PORT = "meta l4proto . th dport";
 
-const rules: readonly RuleText[] = [
+const rulesFor = (connections: number): readonly RuleText[] => [
   { chain: "source", text: "meta mark . FAMILY saddr @ownN return", comment: "raw socket, own source" },
   { chain: "source", text: "FAMILY saddr set meta mark map @rawN", comment: "raw socket: its source is its own" },
 
@@ -74,6 +75,7 @@ const rules: readonly RuleText[] = [
     text: "FAMILY saddr @networksN ct state established,related ct direction reply accept",
     comment: "replies",
   },
+  ...crowdRules(connections, REFUSE),
   {
     chain: "output",
     text: `FAMILY saddr @internalN ct status dnat ct direction original ${REFUSE}`,
@@ -136,7 +138,7 @@ const rules: readonly RuleText[] = [
 ];
 
 /** How many rules the table has. */
-export const RULE_COUNT = 2 * rules.length;
+export const RULE_COUNT = 2 * rulesFor(0).length;
 
 const words = {
   4: { FAMILY: "ip", N: "4", ICMP: "icmp", LOOPBACK: "127.0.0.0/8" },
@@ -144,7 +146,7 @@ const words = {
 } as const;
 
 /** The rules of a chain: one for each family. */
-function rulesOf(chain: string): string[] {
+function rulesOf(chain: string, rules: readonly RuleText[]): string[] {
   return rules
     .filter((rule) => rule.chain === chain)
     .flatMap(({ text, comment }) =>
@@ -155,12 +157,18 @@ function rulesOf(chain: string): string[] {
     );
 }
 
-/** The table without elements: what is the same for every policy. Takes the place of one that is there. */
-export function frameText(table: string): string {
+/**
+ * The table without elements: what is the same for every policy. Takes the place of one that is there.
+ *
+ * @param connections how many an address may have.
+ */
+export function frameText(table: string, connections = connectionsOfOne()): string {
+  const rules = rulesFor(connections);
   const lines = [`table inet ${table}`, `delete table inet ${table}`, `table inet ${table} {`];
   for (const [name, keyword, body] of declarations) lines.push(`  ${keyword} ${name} ${body}`);
+  for (const family of families) lines.push(`  ${countedSet(family)}`);
   for (const [name, hook] of Object.entries(chains))
-    lines.push(`  chain ${name} {`, `    ${hook}`, ...rulesOf(name).map((rule) => `    ${rule}`), "  }");
+    lines.push(`  chain ${name} {`, `    ${hook}`, ...rulesOf(name, rules).map((rule) => `    ${rule}`), "  }");
   return `${lines.join("\n")}\n}\n`;
 }
 
@@ -176,10 +184,12 @@ export interface Step {
 }
 
 /** What a change does to the sets, in this order; nothing when nothing changes. */
-export function stepsOf({ add = {}, remove = {} }: PolicyChange): readonly Step[] {
+export function stepsOf(change: PolicyChange): readonly Step[] {
+  const { add = {}, remove = {}, unconnected } = change;
   const before = elementsOf(remove);
   const after = elementsOf(add);
-  const gone = difference(before, after);
+  // Whoever gets the address next has no connections yet.
+  const gone = withCrowded(difference(before, after), unconnected ? [] : withdrawnAddresses(change));
   const steps: Step[] = [
     // `add` of what is there is no error and `delete` of what is missing is one: adding first makes removal idempotent.
     { verb: "add", elements: gone },
