@@ -20,6 +20,7 @@ export type {
   PolicyNetwork,
   PolicyPair,
   PolicyPort,
+  PolicyWithdrawn,
   PortRange,
   Protocol,
   PublishedOn,
