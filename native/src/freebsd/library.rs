@@ -23,8 +23,7 @@ const _: () = assert!(size_of::<Kevent>() == 64);
 
 type ClassCall = unsafe extern "C" fn(*const libc::c_char, c_uint) -> c_int;
 type EventCall = unsafe extern "C" fn(c_int, *const Kevent, c_int, *mut Kevent, c_int, *const libc::timespec) -> c_int;
-type SysctlCall =
-    unsafe extern "C" fn(*const c_int, c_uint, *mut c_void, *mut usize, *const c_void, usize) -> c_int;
+type SysctlCall = unsafe extern "C" fn(*const c_int, c_uint, *mut c_void, *mut usize, *const c_void, usize) -> c_int;
 type JailCall = unsafe extern "C" fn(*mut libc::iovec, c_uint, c_int) -> c_int;
 
 impl Library {
