@@ -29,7 +29,7 @@ export type Undo = () => unknown;
  *
  * @param lasting false: it is about what a loss of power ends anyway, so nothing of it waits for the disk.
  */
-export async function carryOut<P, R>(
+export async function withUndo<P, R>(
   context: Context,
   kind: OperationKind,
   object: string,

@@ -12,15 +12,15 @@ import type { Host, HostLock } from "./host/host.ts";
  */
 
 /** How long one holder is waited for, in milliseconds: while it works, and while it is stopped. */
-export interface Patience {
+export interface LockTimeouts {
   readonly workingMs: number;
   readonly stoppedMs: number;
 }
 
 /** Takes what is free, and waits for nobody. */
-export const IMPATIENT: Patience = { workingMs: 0, stoppedMs: 0 };
+export const NO_WAIT: LockTimeouts = { workingMs: 0, stoppedMs: 0 };
 
-export interface LockRequest extends Patience {
+export interface LockRequest extends LockTimeouts {
   readonly path: string;
   /** What the lock is on, for messages. */
   readonly of: string;
@@ -70,9 +70,9 @@ export async function acquire(host: LockingHost, request: LockRequest): Promise<
     const [noted = "", , ...command] = note.split(" ");
     // It may be about to say so, or not to say so any more.
     const identity = noted || (waited >= SHORT_MS && host.lockHolders?.(path)[0]) || "";
-    const impatient = workingMs === 0 && stoppedMs === 0;
-    if (waited >= SHORT_MS || impatient) {
-      const stopped = !impatient && identity !== "" && host.isStopped(identity);
+    const waitsForNobody = workingMs === 0 && stoppedMs === 0;
+    if (waited >= SHORT_MS || waitsForNobody) {
+      const stopped = !waitsForNobody && identity !== "" && host.isStopped(identity);
       if (waited >= (stopped ? stoppedMs : workingMs))
         throw new LockHeld(complaint(request, identity, command.join(" "), stopped, waited));
       if (stopped && wake) resume(host, path, identity);

@@ -39,7 +39,7 @@ test("links of the documents lead somewhere", () => {
 
 test("names of the code that docs/architecture.md tells of are where it says", () => {
   for (const [name, path] of [
-    ["carryOut", "src/kleene/context.ts"],
+    ["withUndo", "src/kleene/context.ts"],
     ["encodeAlias", "src/ffi/freebsd/ifaddr.ts"],
     ["addAlias", "src/ffi/freebsd/ifaddr.ts"],
     ["takeDown", "src/kleene/container/takedown.ts"],

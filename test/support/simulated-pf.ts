@@ -64,7 +64,7 @@ export class Judge {
     return verdict;
   }
 
-  /** Forgets all connections. */
+  /** Deletes all states. */
   forget(): void {
     this.#forget();
   }

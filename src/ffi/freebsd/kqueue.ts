@@ -69,7 +69,7 @@ export class Kqueue implements Disposable {
     });
   }
 
-  /** Closes the queue, and forgets what it watched. */
+  /** Closes the queue. */
   [Symbol.dispose](): void {
     this.#fd.close();
   }

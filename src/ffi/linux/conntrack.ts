@@ -52,31 +52,31 @@ const FEW = 500;
 const FEW_PORTS = 8;
 
 /**
- * Makes the kernel forget all connections from and to an address of this host, translated ones included: those that the
+ * Deletes all connections from and to an address of this host, translated ones included: those that the
  * address began, and those that it answers. Equivalent to: `conntrack -D -s ADDRESS; conntrack -D -r ADDRESS`.
  * Needs Linux 5.8.
  *
  * @returns how many there were.
  * @throws {SyscallError}
  */
-export function forgetConnections(socket: NetlinkSocket, address: string): number {
+export function deleteConnections(socket: NetlinkSocket, address: string): number {
   const tracked = countConnections(socket);
   if (tracked === 0) return 0;
   if (tracked <= FEW) {
     const source = encodeAddress(address);
-    return forget(
+    return deleteEntries(
       socket,
       address,
       socket.dump(connections(familyOf(source), "all")).filter((message) => isFrom(message, source)),
     );
   }
-  let forgotten = 0;
+  let deleted = 0;
   for (const direction of ["original", "reply"] as const)
-    forgotten += forget(socket, address, socket.dump(connectionsFrom(address, direction)));
-  return forgotten;
+    deleted += deleteEntries(socket, address, socket.dump(connectionsFrom(address, direction)));
+  return deleted;
 }
 
-function forget(socket: NetlinkSocket, address: string, found: readonly Message[]): number {
+function deleteEntries(socket: NetlinkSocket, address: string, found: readonly Message[]): number {
   const outcomes = socket.batch(found.map((message) => deletion(message, address)));
   for (const { error } of outcomes) if (error !== undefined && !hasEnded(error)) throw error;
   return outcomes.length;
@@ -169,10 +169,10 @@ export function trackedConnections(socket: NetlinkSocket, { family, ports }: Wan
   );
 }
 
-/** Makes the kernel forget these connections. @throws {SyscallError} */
-export function forgetTracked(socket: NetlinkSocket, found: readonly TrackedConnection[]): void {
+/** Deletes these connections. @throws {SyscallError} */
+export function deleteTracked(socket: NetlinkSocket, found: readonly TrackedConnection[]): void {
   const messages = found.map(({ message }) => message);
-  if (messages.length > 0) forget(socket, `${messages.length} connections`, messages);
+  if (messages.length > 0) deleteEntries(socket, `${messages.length} connections`, messages);
 }
 
 /** Asks for the connections that were made to a port. */

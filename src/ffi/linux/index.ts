@@ -17,7 +17,7 @@ export { errnoTable } from "./abi/errno.ts";
 export * as bpf from "./bpf/index.ts";
 /** Version 2 of control groups, and what is used of version 1. */
 export * as cgroup from "./cgroup.ts";
-/** Connections that the kernel tracks, and how they are forgotten. */
+/** Connections that the kernel tracks, and how they are deleted. */
 export * as conntrack from "./conntrack.ts";
 export { Fd, openDescriptors } from "./fd.ts";
 /** Files by descriptor, with what Node does not offer: holes, attributes, links that are not followed. */

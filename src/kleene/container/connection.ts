@@ -1,8 +1,8 @@
 import type { Context } from "../context.ts";
-import { carryOut } from "../context.ts";
+import { withUndo } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { newId, resolve } from "../identity.ts";
-import type { Patience } from "../locks.ts";
+import type { LockTimeouts } from "../locks.ts";
 import type { ConnectContainer } from "../model.ts";
 import { drivers } from "../network/drivers/table.ts";
 import { checkWanted, connect, disconnect } from "../network/endpoints.ts";
@@ -46,7 +46,7 @@ export async function connectContainer(
         `containers with the '${container.driver}' network-driver cannot connect to networks`,
       );
     const endpointId = newId();
-    await carryOut(
+    await withUndo(
       context,
       "connect container",
       endpointId,
@@ -88,7 +88,7 @@ export async function disconnectContainer(
     const found = attachments.find((attachment) => attachment.network.id === network.id);
     if (found === undefined)
       throw new KleeError("CONFLICT", `container ${container.name} is not connected to network ${network.name}`);
-    await carryOut(context, "disconnect container", found.endpoint.id, undefined, () =>
+    await withUndo(context, "disconnect container", found.endpoint.id, undefined, () =>
       withdraw(context, container, found.endpoint.id),
     );
   });
@@ -98,11 +98,11 @@ export async function disconnectContainer(
  * Finishes what was cut off while an endpoint was made or removed: it goes.
  * @throws {LockHeld}
  */
-export async function withdrawEndpoint(context: Context, endpointId: string, patience: Patience): Promise<boolean> {
+export async function withdrawEndpoint(context: Context, endpointId: string, timeouts: LockTimeouts): Promise<boolean> {
   const row = await context.store.get("SELECT container_id FROM endpoint WHERE id = ?", endpointId);
   if (row === undefined) return false;
   const work = (container: StoredContainer): Promise<void> => withdraw(context, container, endpointId);
-  await withContainer(context, text(row, "container_id"), work, patience);
+  await withContainer(context, text(row, "container_id"), work, timeouts);
   return true;
 }
 

@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import type { Context } from "../context.ts";
-import { carryOut } from "../context.ts";
+import { withUndo } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { checkName, newId, resolve, timestamp } from "../identity.ts";
 import { imageForContainer } from "../image/images.ts";
@@ -55,7 +55,7 @@ export async function createContainer(context: Context, asked: CreateContainer):
   const ports = placeRequests(wantedPorts, host);
   const dataset = host.storage.containerDataset(root, id);
 
-  return carryOut(
+  return withUndo(
     context,
     "create container",
     id,

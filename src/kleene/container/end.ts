@@ -1,5 +1,5 @@
 import type { Context } from "../context.ts";
-import { carryOut } from "../context.ts";
+import { withUndo } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { withContainer } from "./lock.ts";
 import { readRecord } from "./record.ts";
@@ -22,7 +22,7 @@ export async function endRun(context: Context, container: StoredContainer): Prom
     if (ran && container.removedAtEnd) await removeStopped(context, container);
     return;
   }
-  const row = await carryOut(
+  const row = await withUndo(
     context,
     "stop container",
     id,

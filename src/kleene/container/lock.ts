@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { isId, notFound } from "../identity.ts";
-import { acquire, type LockRequest, type Patience } from "../locks.ts";
+import { acquire, type LockRequest, type LockTimeouts } from "../locks.ts";
 import { containerById, type StoredContainer } from "./rows.ts";
 
 /** File that is locked while a container is changed; it comes and goes with the container. */
@@ -18,7 +18,7 @@ export function isLockable(context: Context, id: string): boolean {
 }
 
 /** A stop may take as long as its container's parameters say; what stands still does not come to an end. */
-const QUEUED: Patience = { workingMs: Number.POSITIVE_INFINITY, stoppedMs: 5000 };
+const CONTAINER_WAIT: LockTimeouts = { workingMs: Number.POSITIVE_INFINITY, stoppedMs: 5000 };
 
 /**
  * Holds the container's lock while `work` changes it. Commands on one container queue here; others do not wait.
@@ -28,10 +28,10 @@ export async function withContainer<T>(
   context: Context,
   id: string,
   work: (container: StoredContainer) => Promise<T>,
-  patience: Patience = QUEUED,
+  timeouts: LockTimeouts = CONTAINER_WAIT,
 ): Promise<T> {
   const { host, store } = context;
-  const request: LockRequest = { path: lockPath(context, id), of: `container ${id}`, make: false, ...patience };
+  const request: LockRequest = { path: lockPath(context, id), of: `container ${id}`, make: false, ...timeouts };
   // An older klee made the file when it first needed it.
   const lock =
     (await acquire(host, request)) ??

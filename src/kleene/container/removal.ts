@@ -1,5 +1,5 @@
 import type { Context } from "../context.ts";
-import { carryOut } from "../context.ts";
+import { withUndo } from "../context.ts";
 import { disconnectAll } from "../network/endpoints.ts";
 import type { Statements } from "../store/store.ts";
 import { cancelRestart } from "./restart.ts";
@@ -10,7 +10,7 @@ import { removeTraces } from "./traces.ts";
 /** Removes a stopped container from kernel, disk and store, in this order. Idempotent; the caller holds its lock. */
 export async function removeStopped(context: Context, container: StoredContainer): Promise<void> {
   const { host, root, store } = context;
-  await carryOut(context, "remove container", container.id, undefined, async () => {
+  await withUndo(context, "remove container", container.id, undefined, async () => {
     await cancelRestart(context, container);
     if (container.execution !== undefined || host.jails.exists(container.id)) await takeDown(context, container);
     await store.transaction((statements) => deleteContainer(statements, container.id));

@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
-import type { Patience } from "../locks.ts";
+import type { LockTimeouts } from "../locks.ts";
 import { beginOperation, endOperation, type Operation, pendingRestarts, setOperator } from "../store/operations.ts";
 import type { Statements } from "../store/store.ts";
 import { withContainer } from "./lock.ts";
@@ -24,7 +24,7 @@ const STEADY_MS = 10_000;
 export async function resumeRestart(
   context: Context,
   { rowid, object, process }: Operation,
-  patience: Patience,
+  timeouts: LockTimeouts,
 ): Promise<void> {
   const { store, host } = context;
   if ((await containerById(store, object)) === undefined) return endOperation(store, rowid);
@@ -34,7 +34,7 @@ export async function resumeRestart(
     if (host.jails.isRunning(object)) await endOperation(store, rowid);
     else await startWaiting(context, object, rowid, restarts ?? 1);
   };
-  await withContainer(context, object, resume, patience);
+  await withContainer(context, object, resume, timeouts);
 }
 
 /** Calls off a restart; true when there was one. The caller holds the container's lock. */

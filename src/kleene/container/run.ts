@@ -1,5 +1,5 @@
 import type { Context } from "../context.ts";
-import { carryOut } from "../context.ts";
+import { withUndo } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import type { CommandSpec, JailParameters, JailProcess, JailSpec } from "../host/host.ts";
 import { newId } from "../identity.ts";
@@ -53,7 +53,7 @@ export async function startContainer(
   const executionId = newId();
   const output = outputOf(options);
   const gateway = (await followsGateway(context.store, id)) ? host.interfaces.defaultInterface() : undefined;
-  return carryOut(
+  return withUndo(
     context,
     "start container",
     id,

@@ -1,5 +1,5 @@
 import type { Context } from "../context.ts";
-import { carryOut } from "../context.ts";
+import { withUndo } from "../context.ts";
 import { KleeError, messageOf } from "../errors.ts";
 import type { JailParameters } from "../host/host.ts";
 import type { Stdio } from "../model.ts";
@@ -25,7 +25,7 @@ export async function stopContainer(context: Context, container: StoredContainer
   if (!jails.isRunning(container.id))
     throw new KleeError("CONFLICT", `container not running: ${container.name} (${container.id})`);
   const parameters = jails.parseParameters(container.jailParam, container.id);
-  await carryOut(
+  await withUndo(
     context,
     "stop container",
     container.id,

@@ -9,7 +9,7 @@ import { readRecord } from "./record.ts";
 import { endExecution, outlivesBoot, type StoredContainer } from "./rows.ts";
 
 /**
- * Makes the kernel forget a container: processes, jail, rules, aliases, what connected in between, in this order, so
+ * Removes what the kernel has of a container: processes, jail, rules, aliases, what connected in between, in this order, so
  * that an address is free only when nothing uses it any more. Idempotent. The caller holds the container's lock.
  */
 export async function takeDown(context: Context, container: StoredContainer): Promise<void> {

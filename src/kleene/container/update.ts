@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context.ts";
-import { carryOut } from "../context.ts";
+import { withUndo } from "../context.ts";
 import { checkName } from "../identity.ts";
 import type { Limits, UpdateContainer } from "../model.ts";
 import type { Statements } from "../store/store.ts";
@@ -54,7 +54,7 @@ export async function updateContainer(
   if (isDeepStrictEqual(updated.limits, container.limits) || !host.jails.isRunning(container.id))
     await store.transaction(write);
   else
-    await carryOut(context, "update container", container.id, write, (_, undo) => {
+    await withUndo(context, "update container", container.id, write, (_, undo) => {
       undo.push(() =>
         store.transaction(async (statements) => {
           await setSettings(statements, container);

@@ -1,5 +1,5 @@
 import type { Context } from "../context.ts";
-import { carryOut } from "../context.ts";
+import { withUndo } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { newId, notFound, refuseId, resolve, timestamp } from "../identity.ts";
@@ -34,7 +34,7 @@ export class Images {
     if (request.method === "host" && source !== undefined)
       throw new KleeError("INVALID", "the 'host' method takes no SOURCE: it is the running system");
     const id = newId();
-    return carryOut(this.#context, "create image", id, undefined, async (_, undo) => {
+    return withUndo(this.#context, "create image", id, undefined, async (_, undo) => {
       undo.push(() => host.storage.removeImage(root, id));
       const dataset = await this.#store(id, request.method, source);
       const image: Image = {
@@ -99,7 +99,7 @@ export class Images {
   async remove(reference: string): Promise<string> {
     const { root, store, host } = this.#context;
     const image = imageOf(await resolve(store, "image", reference));
-    await carryOut(
+    await withUndo(
       this.#context,
       "remove image",
       image.id,

@@ -1,6 +1,6 @@
 import { connectContainer, disconnectContainer } from "../container/connection.ts";
 import type { Context } from "../context.ts";
-import { carryOut } from "../context.ts";
+import { withUndo } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { checkName, newId, resolve } from "../identity.ts";
 import type {
@@ -58,7 +58,7 @@ export class Networks {
     for (const subnet of wanted.subnets) refuseHostOverlap(subnet, interfaces, wanted.type, request.interface);
     if (wanted.type !== "custom") for (const subnet of wanted.subnets) refuseRouter(subnet, routerIn(host, subnet));
     const nat = chooseNat(request, interfaces);
-    const network = await carryOut(
+    const network = await withUndo(
       this.#context,
       "create network",
       id,
@@ -162,7 +162,7 @@ export class Networks {
     const network = networkOf(await resolve(store, "network", reference));
     host.checkSystem();
     if (force) await this.#disconnectAll(network);
-    await carryOut(
+    await withUndo(
       this.#context,
       "remove network",
       network.id,

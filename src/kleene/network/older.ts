@@ -5,7 +5,7 @@ import { addressToNumber, storedSubnet } from "./subnet.ts";
 /**
  * Connections that are older than the rules. A kernel decides on translation, and pf on everything, when a connection
  * begins, and then asks no rule again: what began before a rule was loaded goes on as if there were none. Here is said
- * which of them do what the rules do not provide for, so that they are forgotten and begin anew.
+ * which of them do what the rules do not provide for, so that they are deleted and begin anew.
  */
 
 /** One end of a connection. */

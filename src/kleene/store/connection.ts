@@ -14,7 +14,7 @@ export interface Statements {
 }
 
 /** How long SQLite's locks are waited for in all, in milliseconds. */
-const PATIENCE_MS = 10_000;
+const BUSY_LIMIT_MS = 10_000;
 
 /**
  * SQLite's own locks name nobody. A transaction has another one first; SQLite's are waited for only where another process
@@ -24,9 +24,9 @@ export interface Turns {
   /** Carries out a transaction when it is its turn among all processes. */
   take<T>(work: () => Promise<T>): Promise<T>;
   /** Makes sure that those go on who have SQLite's locks on these files. Returns words on who that is. */
-  hurry(files: readonly string[]): string;
+  resumeHolders(files: readonly string[]): string;
   /** The lock was had, or not waited for any more. */
-  hurried(): void;
+  settled(): void;
 }
 
 /** How a database is opened. */
@@ -80,7 +80,7 @@ export class Connection {
 
   async run(sql: string, values: readonly Value[]): Promise<void> {
     const statement = await this.#prepare(sql);
-    return this.#patiently((resolve, reject) => {
+    return this.#retryBusy((resolve, reject) => {
       statement.run(values, (error) => (error ? reject(error) : resolve()));
     });
   }
@@ -88,13 +88,13 @@ export class Connection {
   /** Reads to the end: see {@link Store.get}. */
   async all(sql: string, values: readonly Value[]): Promise<Row[]> {
     const statement = await this.#prepare(sql);
-    return this.#patiently((resolve, reject) => {
+    return this.#retryBusy((resolve, reject) => {
       statement.all(values, (error, rows: Row[]) => (error ? reject(error) : resolve(rows)));
     });
   }
 
   exec(sql: string): Promise<void> {
-    return this.#patiently((resolve, reject) => {
+    return this.#retryBusy((resolve, reject) => {
       this.#database.exec(sql, (error) => (error ? reject(error) : resolve()));
     });
   }
@@ -107,7 +107,7 @@ export class Connection {
   }
 
   /** After a failure nobody knows what was set. */
-  forgetWaiting(): void {
+  resetWaiting(): void {
     this.#waits = undefined;
   }
 
@@ -122,7 +122,7 @@ export class Connection {
   #prepare(sql: string): Promise<sqlite3.Statement> {
     const present = this.#prepared.get(sql);
     if (present !== undefined) return present;
-    const prepared = this.#patiently<sqlite3.Statement>((resolve, reject) => {
+    const prepared = this.#retryBusy<sqlite3.Statement>((resolve, reject) => {
       const statement = this.#database.prepare(sql, (error) => (error ? reject(error) : resolve(statement)));
     });
     this.#prepared.set(sql, prepared);
@@ -132,19 +132,19 @@ export class Connection {
   }
 
   /** Asks again while another process has the files. */
-  async #patiently<T>(ask: (resolve: (value: T) => void, reject: (error: Error) => void) => void): Promise<T> {
-    const deadline = monotonicMilliseconds() + PATIENCE_MS;
+  async #retryBusy<T>(ask: (resolve: (value: T) => void, reject: (error: Error) => void) => void): Promise<T> {
+    const deadline = monotonicMilliseconds() + BUSY_LIMIT_MS;
     try {
       for (;;)
         try {
           return await queried(ask);
         } catch (error) {
           if (this.#turns === undefined || codeOf(error) !== "SQLITE_BUSY") throw storeFailure(this.#path, error);
-          const who = this.#turns.hurry([this.#path, `${this.#path}-shm`]);
-          if (monotonicMilliseconds() >= deadline) throw busyFailure(this.#path, who, PATIENCE_MS, error);
+          const who = this.#turns.resumeHolders([this.#path, `${this.#path}-shm`]);
+          if (monotonicMilliseconds() >= deadline) throw busyFailure(this.#path, who, BUSY_LIMIT_MS, error);
         }
     } finally {
-      this.#turns?.hurried();
+      this.#turns?.settled();
     }
   }
 }

@@ -4,8 +4,8 @@ import { KleeError, messageOf } from "../errors.ts";
 export const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 
-export function busyFailure(path: string, who: string, patienceMs: number, cause: unknown): KleeError {
-  const text = `store ${path}: ${who} has had its files for ${patienceMs / 1000} s; 'fuser ${path}' names who has them open`;
+export function busyFailure(path: string, who: string, waitedMs: number, cause: unknown): KleeError {
+  const text = `store ${path}: ${who} has had its files for ${waitedMs / 1000} s; 'fuser ${path}' names who has them open`;
   return new KleeError("CONFLICT", text, { cause });
 }
 

@@ -13,7 +13,7 @@ export { StoreConflict } from "./failure.ts";
 /** How long SQLite itself waits for another process, in milliseconds, before it is looked who that is. */
 const BUSY_TIMEOUT_MS = 500;
 /** How long others are waited for where there is no room. */
-const SCARCE_PATIENCE_MS = 10_000;
+const SCARCE_LIMIT_MS = 10_000;
 /** Where there is no room, others have the database open for a few statements only, or for longer: then it has its files. */
 const SCARCE_BUSY_MS = 200;
 const RETRY_MS = 20;
@@ -24,7 +24,7 @@ const SHARED = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA for
 /** Exclusive: the index of the log is in memory, and no file. The log begins anew before it outgrows its room. */
 const SCARCE = `PRAGMA locking_mode = EXCLUSIVE; PRAGMA wal_autocheckpoint = 32; ${SHARED}`;
 
-const ALONE: Turns = { take: (work) => work(), hurry: () => "another process", hurried: () => undefined };
+const ALONE: Turns = { take: (work) => work(), resumeHolders: () => "another process", settled: () => undefined };
 
 export interface StoreOptions {
   readonly turns?: Turns | undefined;
@@ -159,7 +159,7 @@ export class Store implements Statements {
         try {
           return await work(connection);
         } catch (error) {
-          connection.forgetWaiting();
+          connection.resetWaiting();
           throw error;
         }
       });
@@ -214,7 +214,7 @@ export class Store implements Statements {
   }
 
   async #openScarce(): Promise<Connection> {
-    const deadline = Date.now() + SCARCE_PATIENCE_MS;
+    const deadline = Date.now() + SCARCE_LIMIT_MS;
     for (let tries = 1; ; ) {
       await this.#reserve.place();
       try {

@@ -1,10 +1,10 @@
 import { mkdirSync } from "node:fs";
 import type { Host } from "../host/host.ts";
-import { acquire, type Patience } from "../locks.ts";
+import { acquire, type LockTimeouts } from "../locks.ts";
 import type { Turns } from "./store.ts";
 
 /** Fifty that write at once, on a slow disk, are done by then. */
-const WRITING: Patience = { workingMs: 60_000, stoppedMs: 10_000 };
+const STORE_WAIT: LockTimeouts = { workingMs: 60_000, stoppedMs: 10_000 };
 
 /** Who may write to the store of a directory, and who is in the way: docs/decisions/0018-locks-of-those-that-stand-still.md. */
 export function turnsOf(host: Host, root: string): Turns {
@@ -15,12 +15,12 @@ export function turnsOf(host: Host, root: string): Turns {
       using _lock = await acquire(host, {
         path: `${root}/locks/store`,
         of: `the store ${root}`,
-        ...WRITING,
+        ...STORE_WAIT,
         wake: true,
       });
       return await work();
     },
-    hurry(files) {
+    resumeHolders(files) {
       const own = host.processIdentity();
       const holders = [...new Set(files.flatMap((file) => host.lockHolders?.(file) ?? []))].filter(
         (one) => one !== own,
@@ -32,7 +32,7 @@ export function turnsOf(host: Host, root: string): Turns {
       const pids = holders.map((holder) => holder.split(":")[0]);
       return pids.length === 0 ? "another process" : `process ${pids.join(", ")}`;
     },
-    hurried() {
+    settled() {
       for (const holder of resumed) host.stopProcess(holder);
       resumed.clear();
     },

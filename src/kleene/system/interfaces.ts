@@ -4,7 +4,7 @@ import { containerById, type StoredContainer } from "../container/rows.ts";
 import type { Context } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { IMPATIENT, LockHeld, type Patience } from "../locks.ts";
+import { LockHeld, type LockTimeouts, NO_WAIT } from "../locks.ts";
 import type { Network } from "../model.ts";
 import { followGateway, noteAgain, renamedInterfaces, renameInRows, strandedPorts } from "../network/followed.ts";
 import { makeInterface } from "../network/interface.ts";
@@ -114,7 +114,7 @@ function remakeInterface(host: Host, network: Network): void {
 }
 
 /** How long it may take others to let go of a container, whose addresses are put back then. */
-const BRIEF: Patience = { workingMs: 1000, stoppedMs: 0 };
+const BRIEF_WAIT: LockTimeouts = { workingMs: 1000, stoppedMs: 0 };
 
 /** Gives the containers that run the addresses back which went with an interface. The rules for them are there. */
 export async function restoreAliases(context: Context): Promise<void> {
@@ -124,7 +124,7 @@ export async function restoreAliases(context: Context): Promise<void> {
       if (!host.jails.isRunning(id)) return;
       for (const attachment of await attachmentsOf(store, id)) addAliasesOf(host, attachment);
     };
-    await locked(context, id, restore, BRIEF).catch(unlessHeld);
+    await locked(context, id, restore, BRIEF_WAIT).catch(unlessHeld);
   }
 }
 
@@ -136,11 +136,11 @@ export async function locked(
   context: Context,
   id: string,
   work: (container: StoredContainer) => Promise<void>,
-  patience = IMPATIENT,
+  timeouts = NO_WAIT,
 ): Promise<boolean> {
   if ((await containerById(context.store, id)) === undefined) return false;
   try {
-    await withContainer(context, id, work, patience);
+    await withContainer(context, id, work, timeouts);
     return true;
   } catch (error) {
     if (error instanceof KleeError && error.code === "NOT_FOUND") return false;

@@ -8,7 +8,7 @@ import { applyLimits } from "../container/update.ts";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
 import { removeDownload } from "../image/fetch.ts";
-import { acquire, IMPATIENT, type Patience } from "../locks.ts";
+import { acquire, type LockTimeouts, NO_WAIT } from "../locks.ts";
 import { removeFromHost } from "../network/networks.ts";
 import { networkOf } from "../network/rows.ts";
 import { writeBootId } from "../store/meta.ts";
@@ -33,7 +33,7 @@ export async function reconcile(context: Context, when: "always" | "needed" = "a
   using _lock = await acquire(context.host, {
     path: `${context.root}/locks/reconcile`,
     of: `the store ${context.root}`,
-    ...UNHURRIED,
+    ...LONG_WAIT,
   }).catch(unlessHeld);
   const { store, host } = context;
   const booted = await isBooted(context);
@@ -56,7 +56,7 @@ export async function reconcile(context: Context, when: "always" | "needed" = "a
   for (const { rowid } of settled) await endOperation(store, rowid);
   // Once there is all that a container needs.
   for (const operation of operations.filter(isRestart))
-    await resumeRestart(context, operation, IMPATIENT).catch(unlessHeld);
+    await resumeRestart(context, operation, NO_WAIT).catch(unlessHeld);
   // Before the boot is noted: what is killed here is gone on with by the next command.
   if (booted) repaired.push(...(await startWithHost(context)));
   await writeBootId(store, host.bootId());
@@ -64,7 +64,7 @@ export async function reconcile(context: Context, when: "always" | "needed" = "a
 }
 
 /** As long as a boot's containers take to start. */
-const UNHURRIED: Patience = { workingMs: 30_000, stoppedMs: 0 };
+const LONG_WAIT: LockTimeouts = { workingMs: 30_000, stoppedMs: 0 };
 
 /**
  * Undoes what was being made, finishes what was being removed.
@@ -98,7 +98,7 @@ async function settle(context: Context, operation: Operation): Promise<string | 
     }
     case "connect container":
     case "disconnect container":
-      return (await withdrawEndpoint(context, object, IMPATIENT))
+      return (await withdrawEndpoint(context, object, NO_WAIT))
         ? `${kind} was interrupted: disconnected it`
         : undefined;
     case "start container":

@@ -2,7 +2,7 @@ import { attachmentsOf, policyContainer, withdrawnOf } from "../container/attach
 import { storedContainer } from "../container/rows.ts";
 import type { Context } from "../context.ts";
 import { KleeError } from "../errors.ts";
-import { acquire, type Patience } from "../locks.ts";
+import { acquire, type LockTimeouts } from "../locks.ts";
 import { type Policy, type PolicyChange, type PolicyContainer, policyOf } from "../network/policy.ts";
 import { publishedBy } from "../network/published.ts";
 import { allNetworks, policyNetwork } from "../network/rows.ts";
@@ -19,14 +19,14 @@ export async function withRules<T>(context: Context, work: (change: ChangeRules)
   using _lock = await acquire(host, {
     path: `${root}/locks/firewall`,
     of: "the set of klee's rules",
-    ...MOMENT,
+    ...RULES_WAIT,
     wake: true,
   });
   return await work((change) => changeRules(context, change));
 }
 
 /** Nothing that is done with the lock takes longer, on however busy a machine. */
-const MOMENT: Patience = { workingMs: 30_000, stoppedMs: 10_000 };
+const RULES_WAIT: LockTimeouts = { workingMs: 30_000, stoppedMs: 10_000 };
 
 /** {@link withRules} for a change whose rows are there already. */
 export function addRules(context: Context, add: Partial<Policy>): Promise<void> {

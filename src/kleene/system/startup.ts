@@ -5,7 +5,7 @@ import { containerById, type StoredContainer, setRestarts, storedContainer } fro
 import { startContainer } from "../container/run.ts";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
-import type { Patience } from "../locks.ts";
+import type { LockTimeouts } from "../locks.ts";
 import type { ExecutionOptions, WindowSize } from "../model.ts";
 import { readBootId } from "../store/meta.ts";
 import { endOperation, pendingRestarts } from "../store/operations.ts";
@@ -16,7 +16,7 @@ import { endOperation, pendingRestarts } from "../store/operations.ts";
 const WINDOW: WindowSize = { rows: 24, columns: 80 };
 
 /** Others wait for what starts with the host, but for nobody who stands still. */
-const UNHURRIED: Patience = { workingMs: 30_000, stoppedMs: 0 };
+const LONG_WAIT: LockTimeouts = { workingMs: 30_000, stoppedMs: 0 };
 
 /** Was the host booted since a klee last put all right? */
 export async function isBooted({ store, host }: Context): Promise<boolean> {
@@ -55,7 +55,7 @@ async function startIfStopped(context: Context, id: string): Promise<boolean> {
     await startDetached(context, container, 0);
     return true;
   };
-  return withContainer(context, id, start, UNHURRIED);
+  return withContainer(context, id, start, LONG_WAIT);
 }
 
 /**

@@ -3,7 +3,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { forgetConnections } from "../../../src/ffi/linux/conntrack.ts";
+import { deleteConnections } from "../../../src/ffi/linux/conntrack.ts";
 import { openDescriptors } from "../../../src/ffi/linux/fd.ts";
 import { openNetfilter } from "../../../src/ffi/linux/netlink/socket.ts";
 import { countRules, openNft } from "../../../src/ffi/linux/nftables.ts";
@@ -52,11 +52,11 @@ describe("connections that the kernel tracks, in a network namespace", needs("ro
     await send("10.2.3.2", "10.2.3.2");
     await send("fd00::1", "fd00::2");
     using socket = openNetfilter();
-    assert.equal(forgetConnections(socket, "10.2.3.1"), 2);
-    assert.equal(forgetConnections(socket, "10.2.3.1"), 0);
-    assert.equal(forgetConnections(socket, "10.2.3.2"), 1);
-    assert.equal(forgetConnections(socket, "fd00::2"), 1);
-    assert.equal(forgetConnections(socket, "fd00::1"), 0);
+    assert.equal(deleteConnections(socket, "10.2.3.1"), 2);
+    assert.equal(deleteConnections(socket, "10.2.3.1"), 0);
+    assert.equal(deleteConnections(socket, "10.2.3.2"), 1);
+    assert.equal(deleteConnections(socket, "fd00::2"), 1);
+    assert.equal(deleteConnections(socket, "fd00::1"), 0);
   });
 
   test("so are they where there are many", async () => {
@@ -71,8 +71,8 @@ describe("connections that the kernel tracks, in a network namespace", needs("ro
       });
     await send("10.2.3.2", "10.2.3.2");
     using socket = openNetfilter();
-    assert.equal(forgetConnections(socket, "10.2.3.1"), count);
-    assert.equal(forgetConnections(socket, "10.2.3.2"), 1);
+    assert.equal(deleteConnections(socket, "10.2.3.1"), count);
+    assert.equal(deleteConnections(socket, "10.2.3.2"), 1);
   });
 
   test("connected sockets of an address are ended, and no others", async () => {

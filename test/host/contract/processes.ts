@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { acquire, IMPATIENT, LockHeld } from "../../../src/kleene/locks.ts";
+import { acquire, LockHeld, NO_WAIT } from "../../../src/kleene/locks.ts";
 import { waitUntil } from "../../support/machine.ts";
 import type { World } from "./world.ts";
 
@@ -57,7 +57,7 @@ export function processesContract({ host, folder }: World): void {
       acquire(host, { ...request, workingMs: 100 }),
       new RegExp(`^KleeError: the thing is being changed by process ${process.pid} \\('.*'\\) for 0 s: wait for it`),
     );
-    await assert.rejects(acquire(host, { ...request, ...IMPATIENT }), LockHeld);
+    await assert.rejects(acquire(host, { ...request, ...NO_WAIT }), LockHeld);
     assert.equal(await acquire(host, { ...request, path: `${request.path}2`, make: false }), undefined);
   });
 

@@ -1,6 +1,6 @@
 import { isErrno } from "../../../ffi/errno.ts";
 import { LibraryError, lazy } from "../../../ffi/library.ts";
-import { forgetConnections } from "../../../ffi/linux/conntrack.ts";
+import { deleteConnections } from "../../../ffi/linux/conntrack.ts";
 import { openNetfilter } from "../../../ffi/linux/netlink/socket.ts";
 import { countRules, generation, type Nft, openNft } from "../../../ffi/linux/nftables.ts";
 import { changeElements, listElements, type SetElement } from "../../../ffi/linux/set-elements.ts";
@@ -12,7 +12,7 @@ import type { Firewall } from "../host.ts";
 import { describePolicy } from "./description.ts";
 import { encodeChange } from "./element-bytes.ts";
 import { declarations, type Elements, elementsOf, isFilledByRules } from "./elements.ts";
-import { forgetAgainst, forgetOlder } from "./older.ts";
+import { deleteAgainst, deleteOlder } from "./older.ts";
 import { changeText, loadText, RULE_COUNT, stepsOf, unloadText } from "./ruleset.ts";
 
 /** So many elements fit the kernel's socket buffer with room to spare; libnftables enlarges it for more. */
@@ -34,13 +34,13 @@ export class LinuxFirewall implements Firewall {
 
   load(policy: Policy): void {
     this.#run("cannot load the firewall rules", loadText(this.#table, policy));
-    this.#settle(() => forgetAgainst(this.#socket(), policy));
+    this.#settle(() => deleteAgainst(this.#socket(), policy));
   }
 
   change(change: PolicyChange): void {
     this.#change(change);
-    if (!change.unconnected) this.#forget(withdrawnAddresses(change));
-    this.#settle(() => forgetOlder(this.#socket(), olderThan(change)));
+    if (!change.unconnected) this.#deleteConnections(withdrawnAddresses(change));
+    this.#settle(() => deleteOlder(this.#socket(), olderThan(change)));
   }
 
   /** The rules see every packet, those of connections that had begun before included. */
@@ -89,20 +89,20 @@ export class LinuxFirewall implements Firewall {
    * Translated connections outlive the rules that made them, and sockets the loss of their address: without this, both
    * would come back to life with the next container that gets it.
    */
-  #forget(addresses: readonly string[]): void {
+  #deleteConnections(addresses: readonly string[]): void {
     if (addresses.length === 0) return;
     try {
       endSockets(addresses);
-      for (const address of addresses) forgetConnections(this.#socket(), address);
+      for (const address of addresses) deleteConnections(this.#socket(), address);
     } catch (error) {
       throw hostFailure(`cannot end the connections of ${addresses.join(", ")}`, error);
     }
   }
 
   /** Once the rules are there: what begins anew meets them. */
-  #settle(forget: () => void): void {
+  #settle(work: () => void): void {
     try {
-      forget();
+      work();
     } catch (error) {
       throw hostFailure("cannot end the connections that are older than the firewall's rules", error);
     }

@@ -1,5 +1,5 @@
 import { IPPROTO_TCP, IPPROTO_UDP } from "../../../ffi/linux/abi/sock-diag.ts";
-import { forgetTracked, type TrackedConnection, trackedConnections } from "../../../ffi/linux/conntrack.ts";
+import { deleteTracked, type TrackedConnection, trackedConnections } from "../../../ffi/linux/conntrack.ts";
 import { type NetlinkSocket, openRtnetlink } from "../../../ffi/linux/netlink/socket.ts";
 import { listAddresses } from "../../../ffi/linux/rtnl/address.ts";
 import {
@@ -20,8 +20,8 @@ const protocols = new Map([
   [IPPROTO_UDP, "udp"],
 ] as const);
 
-/** Has the kernel forget the connections that a change of the rules makes older than them. */
-export function forgetOlder(socket: NetlinkSocket, older: Older): void {
+/** Deletes the connections that a change of the rules makes older than them. */
+export function deleteOlder(socket: NetlinkSocket, older: Older): void {
   const { subnets, addresses, ports } = older;
   const wide = subnets.length + addresses.length > 0;
   if (!wide && ports.length === 0) return;
@@ -35,17 +35,17 @@ export function forgetOlder(socket: NetlinkSocket, older: Older): void {
           port: first + index,
         })),
       );
-    forget(socket, family, isOlder, wide ? undefined : wanted);
+    deleteMatching(socket, family, isOlder, wide ? undefined : wanted);
   }
 }
 
-/** Has the kernel forget all connections that do what the policy does not provide for. */
-export function forgetAgainst(socket: NetlinkSocket, policy: Policy): void {
+/** Deletes all connections that do what the policy does not provide for. */
+export function deleteAgainst(socket: NetlinkSocket, policy: Policy): void {
   const isOlder = isAgainst(policy, hostsAmong(hostAddresses));
-  for (const family of [4, 6] as const) forget(socket, family, isOlder);
+  for (const family of [4, 6] as const) deleteMatching(socket, family, isOlder);
 }
 
-function forget(
+function deleteMatching(
   socket: NetlinkSocket,
   family: Family,
   isOlder: IsOlder,
@@ -55,7 +55,7 @@ function forget(
     family: family === 4 ? "inet" : "inet6",
     ...(ports !== undefined && { ports }),
   });
-  forgetTracked(
+  deleteTracked(
     socket,
     tracked.filter((connection) => isOlder(described(connection, family))),
   );

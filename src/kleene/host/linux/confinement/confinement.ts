@@ -139,7 +139,7 @@ export class Confinement implements Disposable {
   }
 
   /**
-   * Kills what runs in the container, removes its cgroups and forgets it. Idempotent.
+   * Kills what runs in the container, removes its cgroups and its entry. Idempotent.
    *
    * @returns false when none of its processes ever asked for a socket of the internet; true when nobody knows.
    */
@@ -236,7 +236,7 @@ export class Confinement implements Disposable {
     return new Registry(maps, isLive);
   }
 
-  /** Under programs of another version there is nothing to forget that this one could read: ids are not used again. */
+  /** Under programs of another version there is no entry that this one could read: ids are not used again. */
   #unregister(cgroup: bigint): boolean {
     const known = this.#known();
     if (known !== undefined) return this.#registry(known).remove(cgroup);

@@ -53,7 +53,7 @@ export class Registry {
   }
 
   /**
-   * Forgets a container. One that is not known is no error.
+   * Removes the entry of a container. One that is not known is no error.
    *
    * @returns false when none of its processes asked for a socket; true when nobody knows.
    */
