@@ -17,7 +17,7 @@ import type { IoctlCall } from "../control.ts";
 import { nvRequest, type PfDevice } from "./device.ts";
 import { decodeRule, type PfRule, type PfRuleset, ruleFields, rulesetAction } from "./rule.ts";
 import { decodeNvRule } from "./rule-nv.ts";
-import { preparePool, retryBusy } from "./transaction.ts";
+import { isBusy, preparePool, retryBusy } from "./transaction.ts";
 
 /** A rule as it is loaded. */
 export interface LoadedRule {
@@ -119,13 +119,28 @@ export function childAnchors(pf: PfDevice, path: string): string[] {
 /** The ruleset of an anchor that calls of it evaluate. */
 const callActions = { filter: "pass", nat: "nat", rdr: "rdr" } as const;
 const allRulesets: readonly PfRuleset[] = ["nat", "rdr", "filter"];
-/** What a change answers when the ruleset or the pool buffer was changed by another program meanwhile. */
-const DISTURBED = ["EBUSY", "EINVAL"];
-
 function changeTicket(pf: PfDevice, ruleset: PfRuleset): number {
   const argument = pfioc_rule.encode({ action: PF_CHANGE_GET_TICKET, rule: { action: rulesetAction(ruleset) } });
   const reply = pf.ioctl({ ioctl: DIOCCHANGERULE, object: `main ${ruleset}`, argument });
   return pfioc_rule.decode(reply.argument).ticket;
+}
+
+/**
+ * Changes a ruleset of the main one by a ticket, again if another program changes it meanwhile. pf tells that by EINVAL, as
+ * it tells a change that it does not take: but then the ticket is still the last one.
+ */
+function changeMain(pf: PfDevice, ruleset: PfRuleset, change: (ticket: number) => void): void {
+  let ticket: number | undefined;
+  const isOutdated = (): boolean =>
+    ticket !== undefined && decodeRulesQuery(pf.ioctl(encodeRulesQuery("", ruleset)).argument).ticket !== ticket;
+  retryBusy(
+    () => {
+      ticket = undefined;
+      ticket = changeTicket(pf, ruleset);
+      change(ticket);
+    },
+    (error) => isBusy(error) || (isErrno(error, "EINVAL") && isOutdated()),
+  );
 }
 
 /** The call that adds a rule to the main ruleset, in front of all others or after them. */
@@ -194,12 +209,10 @@ export function ensureCalls(pf: PfDevice, anchor: string): PfRuleset[] {
   const missing = missingCalls(pf, anchor);
   for (const ruleset of missing) {
     const rule: PfRule = { action: callActions[ruleset], anchorCall: anchor };
-    retryBusy(() => {
-      // The ticket first: a change by another program after it makes the addition fail, and all begins again.
-      const ticket = changeTicket(pf, ruleset);
+    changeMain(pf, ruleset, (ticket) => {
       if (findCall(pf, ruleset, anchor) !== undefined) return;
       pf.ioctl(encodeMainAddition(rule, "first", ticket, preparePool(pf, rule)));
-    }, DISTURBED);
+    });
   }
   return missing;
 }
@@ -207,8 +220,7 @@ export function ensureCalls(pf: PfDevice, anchor: string): PfRuleset[] {
 /** Takes the calls of an anchor out of the main ruleset. @throws {SyscallError} */
 export function removeCalls(pf: PfDevice, anchor: string): void {
   for (const ruleset of allRulesets) {
-    retryBusy(() => {
-      const ticket = changeTicket(pf, ruleset);
+    changeMain(pf, ruleset, (ticket) => {
       const found = findCall(pf, ruleset, anchor);
       if (found === undefined) return;
       const argument = pfioc_rule.encode({
@@ -218,6 +230,6 @@ export function removeCalls(pf: PfDevice, anchor: string): void {
         rule: { action: rulesetAction(ruleset) },
       });
       pf.ioctl({ ioctl: DIOCCHANGERULE, object: `main ${ruleset} ${found.number}`, argument });
-    }, DISTURBED);
+    });
   }
 }

@@ -135,15 +135,17 @@ export function preparePool(pf: PfDevice, rule: PfRule): number {
 
 const usleep = cFunction<[number], number>("int usleep(unsigned int microseconds)");
 
-/** Runs again, for ten seconds, while another program is at the same buffers, which pf tells by EBUSY. */
-export function retryBusy<T>(act: () => T, busy: readonly string[] = ["EBUSY"]): T {
+/** Does pf say that another program is at the same buffers? */
+export const isBusy = (error: unknown): boolean => isErrno(error, "EBUSY");
+
+/** Runs again, for ten seconds, while another program disturbs it. */
+export function retryBusy<T>(act: () => T, isDisturbed: (error: unknown) => boolean = isBusy): T {
   const backoff = new Backoff(BUSY_LIMIT_MS, usleep);
   for (;;) {
     try {
       return act();
     } catch (error) {
-      const disturbed = isErrno(error, ...busy);
-      if (!disturbed || !backoff.pause()) throw error;
+      if (!isDisturbed(error) || !backoff.pause()) throw error;
     }
   }
 }
