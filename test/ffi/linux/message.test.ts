@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parsePrefix } from "../../../src/ffi/inet.ts";
+import { IFA_F_NODAD } from "../../../src/ffi/linux/abi/rtnetlink.ts";
 import {
   decodeAcknowledgement,
   decodeAttributes,
@@ -71,7 +72,7 @@ const goldens: readonly (readonly [command: string, request: Request, bytes: str
   ],
   [
     "ip address add fd00:2:3::1/128 dev kleene0 nodad",
-    newAddress(kleene0, parsePrefix("fd00:2:3::1")),
+    newAddress(kleene0, { ...parsePrefix("fd00:2:3::1"), flags: IFA_F_NODAD }),
     `40 00 00 00 14 00 05 06 07 00 00 00 00 00 00 00  nlmsghdr RTM_NEWADDR REQUEST|ACK|EXCL|CREATE
      0a 80 02 00 02 00 00 00                          ifaddrmsg AF_INET6 /128 IFA_F_NODAD index 2
      14 00 02 00 fd 00 00 02 00 03 00 00 00 00 00 00 00 00 00 01  IFA_LOCAL

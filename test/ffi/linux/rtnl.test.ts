@@ -4,13 +4,15 @@ import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { SyscallError } from "../../../src/ffi/errno.ts";
 import { parsePrefix } from "../../../src/ffi/inet.ts";
+import { IFA_F_NODAD, IFA_F_NOPREFIXROUTE } from "../../../src/ffi/linux/abi/rtnetlink.ts";
 import { openDescriptors } from "../../../src/ffi/linux/fd.ts";
-import { type NetlinkSocket, openRtnetlink } from "../../../src/ffi/linux/netlink/socket.ts";
+import { BatchError, type NetlinkSocket, openRtnetlink } from "../../../src/ffi/linux/netlink/socket.ts";
 import { openTransport } from "../../../src/ffi/linux/netlink/transport.ts";
 import { addAddresses, listAddresses, removeAddresses } from "../../../src/ffi/linux/rtnl/address.ts";
 import { createLink, deleteLink, findLink, listLinks } from "../../../src/ffi/linux/rtnl/link.ts";
 import { listNeighbours } from "../../../src/ffi/linux/rtnl/neighbour.ts";
 import { findAddressHolders, findDefaultRoute, listNextHops } from "../../../src/ffi/linux/rtnl/route.ts";
+import { createMarked } from "../../../src/kleene/host/linux/interfaces.ts";
 import { needs } from "../../support/gate.ts";
 import { waitUntil } from "../../support/machine.ts";
 import { enterNetworkNamespace } from "../../support/namespaces.ts";
@@ -41,7 +43,18 @@ function addressesSeen(name: string): string[] {
   return (seen(name)?.addr_info ?? []).map(({ local, prefixlen }) => `${local}/${prefixlen}`);
 }
 
-const codes = (errors: readonly (SyscallError | undefined)[]) => errors.map((error) => error?.code);
+/** Each one's error of a batch; none when all went well. */
+function refused(batch: () => void): readonly (SyscallError | undefined)[] {
+  try {
+    batch();
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof BatchError, String(error));
+    return error.errors;
+  }
+}
+
+const codes = (batch: () => void) => refused(batch).map((error) => error?.code);
 
 describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
   let socket: NetlinkSocket;
@@ -56,7 +69,14 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
   });
 
   test("a link is made up, marked, without a link-local address; ip agrees", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "mark 1", group: 7 });
+    const link = createLink(socket, {
+      name: "test0",
+      kind: "bridge",
+      alias: "mark 1",
+      group: 7,
+      addrGenMode: "none",
+      up: true,
+    });
     const found = seen("test0");
     assert.equal(found?.ifindex, link.index);
     assert.equal(found?.ifalias, "mark 1");
@@ -79,14 +99,28 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
     assert.equal(findLink(socket, "test0"), undefined);
   });
 
-  test("a kind that the kernel lacks is passed over; a lack of all is an error", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["no-such-kind", "bridge"], alias: "x", group: 7 });
-    assert.equal(link.kind, "bridge");
-    deleteLink(socket, link.index, "test0");
+  test("no more is asked of a link than the caller does", () => {
+    const { index } = createLink(socket, { name: "test0", kind: "bridge" });
+    const found = seen("test0");
+    assert.equal(found?.ifindex, index);
+    assert.equal(found?.ifalias, undefined);
+    assert.ok(!found?.flags.includes("UP"));
+    assert.notEqual(found?.inet6_addr_gen_mode, "none");
+    assert.equal(findLink(socket, index)?.group, 0);
+    deleteLink(socket, index, "test0");
+  });
+
+  test("a kind that the kernel lacks is an error in its words; klee then takes another one", () => {
     assert.throws(
-      () => createLink(socket, { name: "test0", kinds: ["no-such-kind"], alias: "x", group: 7 }),
+      () => createLink(socket, { name: "test0", kind: "no-such-kind" }),
       (error) => error instanceof SyscallError && error.code === "EOPNOTSUPP" && error.kernelText !== undefined,
     );
+    createMarked(socket, "test0", "0123456789ab", ["no-such-kind", "bridge"]);
+    const { index = 0, kind, alias, up } = findLink(socket, "test0") ?? {};
+    assert.deepEqual({ kind, alias, up }, { kind: "bridge", alias: "klee 0123456789ab", up: true });
+    assert.equal(seen("test0")?.inet6_addr_gen_mode, "none");
+    deleteLink(socket, index, "test0");
+    assert.throws(() => createMarked(socket, "test0", "0123456789ab", ["no-such-kind"]), { code: "EOPNOTSUPP" });
   });
 
   test("an existing link is left as it was, a refused alias leaves nothing behind", () => {
@@ -94,22 +128,23 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
     ip("link", "set", "taken", "alias", "someone's");
     const before = seen("taken");
     assert.throws(
-      () => createLink(socket, { name: "taken", kinds: ["bridge"], alias: "mine", group: 7 }),
+      () => createLink(socket, { name: "taken", kind: "bridge", alias: "mine" }),
       /^SyscallError: RTM_NEWLINK taken: EEXIST \(File exists\)/,
     );
     assert.deepEqual(seen("taken"), before);
-    assert.throws(
-      () => createLink(socket, { name: "test0", kinds: ["bridge"], alias: "x".repeat(300), group: 7 }),
-      /ifalias/,
-    );
+    assert.throws(() => createLink(socket, { name: "test0", kind: "bridge", alias: "x".repeat(300) }), /ifalias/);
     assert.equal(seen("test0"), undefined);
     ip("link", "del", "taken");
   });
 
   test("addresses are added and removed one by one and in a batch; ip agrees", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x", group: 7 });
+    const link = createLink(socket, { name: "test0", kind: "bridge", addrGenMode: "none", up: true });
     const prefixes = ["10.2.3.1/32", "fd00:2:3::1/128", "10.2.3.7/32"].map(parsePrefix);
-    assert.deepEqual(codes(addAddresses(socket, link, prefixes)), [undefined, undefined, undefined]);
+    addAddresses(
+      socket,
+      link,
+      prefixes.map((prefix) => ({ ...prefix, flags: prefix.family === "inet6" ? IFA_F_NODAD : 0 })),
+    );
     assert.deepEqual(addressesSeen("test0"), ["10.2.3.1/32", "10.2.3.7/32", "fd00:2:3::1/128"]);
     assert.ok(!seen("test0")?.addr_info.some(({ tentative }) => tentative));
     assert.deepEqual(
@@ -118,38 +153,66 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
         .map(({ address, prefixLength }) => `${address}/${prefixLength}`),
       addressesSeen("test0"),
     );
-    assert.deepEqual(codes(removeAddresses(socket, link, prefixes.slice(0, 1))), [undefined]);
+    removeAddresses(socket, link, prefixes.slice(0, 1));
     assert.deepEqual(addressesSeen("test0"), ["10.2.3.7/32", "fd00:2:3::1/128"]);
-    assert.deepEqual(codes(removeAddresses(socket, link, prefixes)), ["EADDRNOTAVAIL", undefined, undefined]);
+    assert.deepEqual(
+      codes(() => removeAddresses(socket, link, prefixes)),
+      ["EADDRNOTAVAIL", undefined, undefined],
+    );
     assert.deepEqual(addressesSeen("test0"), []);
     deleteLink(socket, link.index, "test0");
   });
 
   test("each error of a batch is reported for its own object, the others succeed", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x", group: 7 });
+    const link = createLink(socket, { name: "test0", kind: "bridge", addrGenMode: "none", up: true });
     const prefixes = ["10.2.3.1", "10.2.3.2", "10.2.3.1", "10.2.3.3", "fd00::1", "fd00::1"].map(parsePrefix);
-    const errors = addAddresses(socket, link, prefixes);
-    assert.deepEqual(codes(errors), [undefined, undefined, "EEXIST", undefined, undefined, "EEXIST"]);
+    const errors = refused(() => addAddresses(socket, link, prefixes));
+    assert.deepEqual(
+      errors.map((error) => error?.code),
+      [undefined, undefined, "EEXIST", undefined, undefined, "EEXIST"],
+    );
     assert.match(String(errors[2]), /RTM_NEWADDR test0 10\.2\.3\.1\/32: EEXIST \(File exists\): .*already assigned/);
     assert.equal(errors[5]?.object, "test0 fd00::1/128");
     deleteLink(socket, link.index, "test0");
-    assert.deepEqual(codes(addAddresses(socket, link, prefixes.slice(0, 2))), ["ENODEV", "ENODEV"]);
+    assert.deepEqual(
+      codes(() => addAddresses(socket, link, prefixes.slice(0, 2))),
+      ["ENODEV", "ENODEV"],
+    );
+  });
+
+  test("flags of an address are the caller's, those beyond the header's too", () => {
+    const link = createLink(socket, { name: "test0", kind: "bridge", addrGenMode: "none", up: true });
+    addAddresses(socket, link, [
+      { ...parsePrefix("10.2.3.1/24"), flags: IFA_F_NOPREFIXROUTE },
+      { ...parsePrefix("fd00::1/64"), flags: IFA_F_NODAD | IFA_F_NOPREFIXROUTE, protocol: 200 },
+      parsePrefix("10.2.4.1/24"),
+    ]);
+    assert.deepEqual(
+      (JSON.parse(ip("-j", "route", "show", "dev", "test0")) as { dst: string }[]).map(({ dst }) => dst),
+      ["10.2.4.0/24"],
+    );
+    const listed = listAddresses(socket, link).find(({ address }) => address === "fd00::1");
+    assert.equal(listed?.protocol, 200);
+    assert.match(ip("-6", "address", "show", "dev", "test0"), /fd00::1\/64 .*nodad noprefixroute/);
+    deleteLink(socket, link.index, "test0");
   });
 
   test("thousands of addresses go through one call, even when every one is refused", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x", group: 7 });
+    const link = createLink(socket, { name: "test0", kind: "bridge", addrGenMode: "none", up: true });
     const many = Array.from({ length: 3000 }, (_, i) => parsePrefix(`10.9.${i >> 8}.${i & 255}`));
-    assert.ok(addAddresses(socket, link, many).every((error) => error === undefined));
+    addAddresses(socket, link, many);
     assert.equal(addressesSeen("test0").length, 3000);
     assert.equal(listAddresses(socket).filter(({ linkIndex }) => linkIndex === link.index).length, 3000);
-    assert.ok(addAddresses(socket, link, many).every((error) => error?.code === "EEXIST"));
-    assert.ok(removeAddresses(socket, link, many).every((error) => error === undefined));
+    const errors = refused(() => addAddresses(socket, link, many));
+    assert.equal(errors.length, many.length);
+    assert.ok(errors.every((error) => error?.code === "EEXIST"));
+    removeAddresses(socket, link, many);
     assert.deepEqual(addressesSeen("test0"), []);
     deleteLink(socket, link.index, "test0");
   });
 
   test("the interface that holds an address is found, on whichever it is", () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x", group: 7 });
+    const link = createLink(socket, { name: "test0", kind: "bridge", addrGenMode: "none", up: true });
     addAddresses(socket, link, ["10.2.3.1", "fd00::1"].map(parsePrefix));
     const wanted = ["10.2.3.1", "127.0.0.1", "10.2.3.2", "fd00::1", "::1", "fd00::2", "127.0.0.9"].map(parsePrefix);
     // 127.0.0.0/8 leads to lo as a whole: 127.0.0.9 is no address of its own.
@@ -233,7 +296,7 @@ describe("rtnetlink in a network namespace", needs("root", "ip"), () => {
   });
 
   test("a dump is complete although addresses come and go meanwhile", async () => {
-    const link = createLink(socket, { name: "test0", kinds: ["bridge", "dummy"], alias: "x", group: 7 });
+    const link = createLink(socket, { name: "test0", kind: "bridge", addrGenMode: "none", up: true });
     // Enough for several parts. Removing one of the first shifts the others past the kernel's place in the list.
     const many = Array.from({ length: 1500 }, (_, i) => parsePrefix(`10.8.${i >> 8}.${i & 255}`));
     addAddresses(socket, link, many);

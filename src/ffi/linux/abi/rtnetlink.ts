@@ -76,7 +76,9 @@ export const RTEXT_FILTER_SKIP_STATS = 8;
 export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
 export const IFA_PROTO = 11;
+export const IFA_FLAGS = 8;
 export const IFA_F_NODAD = 0x02;
+export const IFA_F_NOPREFIXROUTE = 0x200;
 export const RT_SCOPE_UNIVERSE = 0;
 
 export const RTA_DST = 1;

@@ -42,6 +42,20 @@ export interface Outcome {
   readonly replies: readonly Message[];
 }
 
+/** Some requests of a batch were refused; the others were carried out. Its message is that of the first refusal. */
+export class BatchError extends Error {
+  override readonly name = "BatchError";
+  /** For each request in order its error, or undefined. */
+  readonly errors: readonly (SyscallError | undefined)[];
+
+  constructor(errors: readonly (SyscallError | undefined)[]) {
+    const refused = errors.filter((error) => error !== undefined);
+    const others = refused.length > 1 ? ` (and ${refused.length - 1} more of ${errors.length})` : "";
+    super(`${refused[0]?.message ?? ""}${others}`, { cause: refused[0] });
+    this.errors = errors;
+  }
+}
+
 /** Of a request that the kernel carried out without a word. */
 const SUCCESS: Outcome = { error: undefined, replies: [] };
 const EAGAIN = 11;
@@ -93,6 +107,17 @@ export class NetlinkSocket implements Disposable {
       from = to;
     }
     return outcomes;
+  }
+
+  /**
+   * As `batch`, for requests that read nothing.
+   *
+   * @throws {BatchError} when some were refused.
+   * @throws {SyscallError} when sending or receiving fails as such.
+   */
+  batchAll(requests: readonly Request[]): void {
+    const errors = this.batch(requests).map(({ error }) => error);
+    if (errors.some((error) => error !== undefined)) throw new BatchError(errors);
   }
 
   /**

@@ -1,9 +1,8 @@
-import type { SyscallError } from "../../errno.ts";
 import { type AddressFamily, formatAddress, formatPrefix, type Prefix } from "../../inet.ts";
 import { NLM_F_CREATE, NLM_F_EXCL } from "../abi/netlink.ts";
 import {
   IFA_ADDRESS,
-  IFA_F_NODAD,
+  IFA_FLAGS,
   IFA_LOCAL,
   IFA_PROTO,
   ifaddrmsg,
@@ -13,7 +12,14 @@ import {
   RTM_NEWADDR,
 } from "../abi/rtnetlink.ts";
 import { AF_INET, AF_INET6 } from "../abi/socket.ts";
-import { attributeSize, decodeAttributes, encodeAttribute, type Message, writeAttribute } from "../netlink/message.ts";
+import {
+  attributeSize,
+  decodeAttributes,
+  encodeAttribute,
+  encodeU32,
+  type Message,
+  writeAttribute,
+} from "../netlink/message.ts";
 import type { NetlinkSocket, Request } from "../netlink/socket.ts";
 
 /** An address of an interface. */
@@ -61,46 +67,44 @@ export function getAddress6({ bytes }: Prefix): Request {
   return { call: "RTM_GETADDR", object: formatAddress(bytes), type: RTM_GETADDR, flags: 0, body };
 }
 
+/** An address to add. */
+export interface NewAddress extends Prefix {
+  /** IFA_F_*, `IFA_F_NODAD` for one of IPv6 that is to be usable at once; none unless told. */
+  readonly flags?: number;
+  /** A number that tells who added it, IFA_PROTO of Linux 5.18, 1 to 255. */
+  readonly protocol?: number;
+}
+
 /**
- * Adds addresses in one batch. IPv6 ones are usable at once: no duplicate address detection.
- * Equivalent to: `ip address add ADDRESS dev LINK [nodad] [proto PROTOCOL]` for each.
+ * Adds addresses in one batch. Equivalent to: `ip address add ADDRESS dev LINK [nodad] [proto PROTOCOL]` for each.
  *
- * @param protocol a number that tells who added them, 1 to 255.
- * @returns for each address in order its error, or undefined. EEXIST: this interface has it already; the kernel allows
- *   the same address on two interfaces.
+ * @throws {BatchError} with each address's error when some were refused; the others were added. EEXIST: this interface
+ *   has it already; the kernel allows the same address on two interfaces.
  * @throws {SyscallError} when the batch as such fails.
  */
-export function addAddresses(
-  socket: NetlinkSocket,
-  link: LinkReference,
-  addresses: readonly Prefix[],
-  protocol = 0,
-): (SyscallError | undefined)[] {
-  return socket.batch(addresses.map((address) => newAddress(link, address, protocol))).map(({ error }) => error);
+export function addAddresses(socket: NetlinkSocket, link: LinkReference, addresses: readonly NewAddress[]): void {
+  socket.batchAll(addresses.map((address) => newAddress(link, address)));
 }
 
 /**
  * Removes addresses in one batch. Equivalent to: `ip address del ADDRESS dev LINK` for each.
  *
- * @returns for each address in order its error, or undefined. EADDRNOTAVAIL: the interface does not have it.
+ * @throws {BatchError} with each address's error when some were not removed; the others were. EADDRNOTAVAIL: the
+ *   interface does not have it.
  * @throws {SyscallError} when the batch as such fails.
  */
-export function removeAddresses(
-  socket: NetlinkSocket,
-  link: LinkReference,
-  addresses: readonly Prefix[],
-): (SyscallError | undefined)[] {
-  return socket.batch(addresses.map((address) => deleteAddress(link, address))).map(({ error }) => error);
+export function removeAddresses(socket: NetlinkSocket, link: LinkReference, addresses: readonly Prefix[]): void {
+  socket.batchAll(addresses.map((address) => deleteAddress(link, address)));
 }
 
 /** The message of `ip address add ADDRESS dev LINK`. */
-export function newAddress(link: LinkReference, address: Prefix, protocol = 0): Request {
-  return new AddressRequest("RTM_NEWADDR", link, address, protocol);
+export function newAddress(link: LinkReference, address: NewAddress): Request {
+  return new AddressRequest("RTM_NEWADDR", link, address);
 }
 
 /** The message of `ip address del ADDRESS dev LINK`. */
-export function deleteAddress(link: LinkReference, address: Prefix): Request {
-  return new AddressRequest("RTM_DELADDR", link, address, 0);
+export function deleteAddress(link: LinkReference, { family, bytes, length }: Prefix): Request {
+  return new AddressRequest("RTM_DELADDR", link, { family, bytes, length });
 }
 
 /** Added by the thousand: what it is about is put into words only when somebody asks. */
@@ -112,12 +116,12 @@ class AddressRequest implements Request {
   readonly #link: LinkReference;
   readonly #address: Prefix;
 
-  constructor(call: "RTM_NEWADDR" | "RTM_DELADDR", link: LinkReference, address: Prefix, protocol: number) {
+  constructor(call: "RTM_NEWADDR" | "RTM_DELADDR", link: LinkReference, address: NewAddress) {
     const adds = call === "RTM_NEWADDR";
     this.call = call;
     this.type = adds ? RTM_NEWADDR : RTM_DELADDR;
     this.flags = adds ? NLM_F_CREATE | NLM_F_EXCL : 0;
-    this.body = addressBody(link, address, adds && address.family === "inet6" ? IFA_F_NODAD : 0, protocol);
+    this.body = addressBody(link, address);
     this.#link = link;
     this.#address = address;
   }
@@ -146,21 +150,26 @@ export function decodeLinkAddress(message: Message): LinkAddress | undefined {
   };
 }
 
-function addressBody(link: LinkReference, prefix: Prefix, flags: number, protocol: number): Buffer {
-  const { family, bytes, length } = prefix;
+/** The header has room for the first eight flags. */
+const HEADER_FLAGS = 0xff;
+
+function addressBody(link: LinkReference, address: NewAddress): Buffer {
+  const { family, bytes, length, flags = 0, protocol = 0 } = address;
+  const more = flags > HEADER_FLAGS ? encodeU32(IFA_FLAGS, flags) : undefined;
   const proto = protocol === 0 ? undefined : Uint8Array.of(protocol);
-  const size = ifaddrmsg.size + 2 * attributeSize(bytes) + (proto === undefined ? 0 : attributeSize(proto));
+  const size = ifaddrmsg.size + 2 * attributeSize(bytes) + (proto ? attributeSize(proto) : 0) + (more?.length ?? 0);
   const body = Buffer.allocUnsafe(size);
   const header = {
     ifa_family: family === "inet" ? AF_INET : AF_INET6,
     ifa_prefixlen: length,
-    ifa_flags: flags,
+    ifa_flags: flags & HEADER_FLAGS,
     ifa_scope: RT_SCOPE_UNIVERSE,
     ifa_index: link.index,
   };
   ifaddrmsg.write(body, 0, header, ifaddrmsg.cName);
   let end = writeAttribute(body, ifaddrmsg.size, IFA_LOCAL, bytes);
   end = writeAttribute(body, end, IFA_ADDRESS, bytes);
-  if (proto !== undefined) writeAttribute(body, end, IFA_PROTO, proto);
+  if (proto !== undefined) end = writeAttribute(body, end, IFA_PROTO, proto);
+  more?.copy(body, end);
   return body;
 }

@@ -1,4 +1,4 @@
-import { isErrno, type SyscallError } from "../../errno.ts";
+import { isErrno } from "../../errno.ts";
 import { decodeCString, encodeCString, FieldError } from "../../struct.ts";
 import { NLM_F_CREATE, NLM_F_EXCL } from "../abi/netlink.ts";
 import {
@@ -58,11 +58,16 @@ export interface Link {
 /** A link to be made, of the first kind that the kernel has. */
 export interface CreateLink {
   readonly name: string;
-  /** Kinds to try, in order: the first that the kernel has. */
-  readonly kinds: readonly string[];
-  readonly alias: string;
+  /** `bridge`, `dummy`: the word after `type`. */
+  readonly kind: string;
   /** Set in the same message that makes the link: unlike the alias, no link is ever without it. */
-  readonly group: number;
+  readonly group?: number;
+  /** Free text. */
+  readonly alias?: string;
+  /** How its link-local IPv6 address is made, once it is up: `none` for no such address. The kernel decides unless told. */
+  readonly addrGenMode?: "none";
+  /** Is it to be up? Not unless told. */
+  readonly up?: boolean;
 }
 
 const askingFlags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK | IFF_NOARP;
@@ -87,33 +92,34 @@ export function findLink(socket: NetlinkSocket, key: string | number): Link | un
 }
 
 /**
- * Makes an interface, gives it its alias, keeps the kernel from giving it an IPv6 link-local address, and brings it up.
- * Nothing is left when any of it fails. Equivalent to: `ip link add NAME group GROUP type KIND`,
- * `ip link set NAME alias ALIAS addrgenmode none up`.
+ * Makes an interface. Nothing is left when any of what is asked for fails. Equivalent to:
+ * `ip link add NAME [group GROUP] type KIND`, `ip link set NAME [alias ALIAS] [addrgenmode none] [up]`.
  *
- * @throws {SyscallError} EEXIST when the name is taken; EOPNOTSUPP when the kernel has none of the kinds.
+ * @throws {SyscallError} EEXIST when the name is taken; EOPNOTSUPP when the kernel does not have the kind.
+ * @throws {FieldError} when the name or the alias is too long.
  */
 export function createLink(
   socket: NetlinkSocket,
-  { name, kinds, alias, group }: CreateLink,
+  { name, kind, group, alias, addrGenMode, up }: CreateLink,
 ): Pick<Link, "index" | "name" | "kind"> {
-  // Encoded first: a name or alias that is too long must fail before anything is made.
-  const encodedAlias = aliasAttribute(alias);
-  const kind = addFirstKind(socket, name, kinds, group);
+  // Encoded first: an alias that is too long must fail before anything is made.
+  const encodedAlias = alias === undefined ? undefined : aliasAttribute(alias);
+  socket.request(newLink(name, kind, group));
   const made = findLink(socket, name);
   if (made === undefined) throw new NetlinkFormatError(`${name} vanished right after it was made`);
+  // The kernel ignores an alias in the message that makes a link, so it follows at once. The mode comes before the link
+  // is up: the address is generated at that moment.
+  const aliased = encodedAlias && setLink(made.index, `${name} alias`, 0, encodedAlias);
+  const mode = addrGenMode && setLink(made.index, `${name} addrgenmode none`, 0, noLinkLocalAttribute());
+  const raised = up ? setLink(made.index, `${name} up`, IFF_UP) : undefined;
+  const requests = [aliased, mode, raised].filter((request) => request !== undefined);
+  if (requests.length === 0) return { index: made.index, name, kind };
   try {
-    // The kernel ignores an alias in the message that makes a link, so it follows at once. The mode comes before the
-    // link is up: the address is generated at that moment.
-    const [aliased, , up] = socket
-      .batch([
-        setLink(made.index, `${name} alias`, 0, encodedAlias),
-        setLink(made.index, `${name} addrgenmode none`, 0, noLinkLocalAttribute()),
-        setLink(made.index, `${name} up`, IFF_UP),
-      ])
-      .map(tolerateMissingIpv6);
-    const error = aliased ?? up;
-    if (error !== undefined) throw error;
+    for (const [index, { error }] of socket.batch(requests).entries()) {
+      if (error === undefined) continue;
+      // Without IPv6 there is no such address to be kept from the link.
+      if (requests[index] !== mode || !NO_IPV6.has(error.code)) throw error;
+    }
   } catch (error) {
     deleteLink(socket, made.index, name);
     throw error;
@@ -136,12 +142,12 @@ export function deleteLink(socket: NetlinkSocket, index: number, name: string): 
   }
 }
 
-/** The message of `ip link add NAME group GROUP type KIND`. */
-export function newLink(name: string, kind: string, group: number): Request {
+/** The message of `ip link add NAME [group GROUP] type KIND`. */
+export function newLink(name: string, kind: string, group?: number): Request {
   const body = Buffer.concat([
     ifinfomsg.encode({}),
     encodeAttribute(IFLA_IFNAME, linkName(name)),
-    encodeU32(IFLA_GROUP, group),
+    ...(group === undefined ? [] : [encodeU32(IFLA_GROUP, group)]),
     encodeNested(IFLA_LINKINFO, encodeAttribute(IFLA_INFO_KIND, Buffer.from(kind))),
   ]);
   return { call: "RTM_NEWLINK", object: name, type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, body };
@@ -194,28 +200,6 @@ function getLink(key: string | number | undefined, object: string): Request {
   if (typeof key === "string") attributes.push(encodeAttribute(IFLA_IFNAME, linkName(key)));
   const body = Buffer.concat([ifinfomsg.encode({ ifi_index: typeof key === "number" ? key : 0 }), ...attributes]);
   return { call: "RTM_GETLINK", object, type: RTM_GETLINK, flags: 0, body };
-}
-
-function addFirstKind(
-  socket: NetlinkSocket,
-  name: string,
-  kinds: readonly string[],
-  group: number,
-): string | undefined {
-  for (const [index, kind] of kinds.entries()) {
-    try {
-      socket.request(newLink(name, kind, group));
-      return kind;
-    } catch (error) {
-      const unknown = isErrno(error, "EOPNOTSUPP");
-      if (!unknown || index === kinds.length - 1) throw error;
-    }
-  }
-  return undefined;
-}
-
-function tolerateMissingIpv6(outcome: { readonly error: SyscallError | undefined }, index: number) {
-  return index === 1 && outcome.error !== undefined && NO_IPV6.has(outcome.error.code) ? undefined : outcome.error;
 }
 
 function linkName(name: string): Buffer {

@@ -1,7 +1,8 @@
-import { addRemedyHook, isErrno } from "../../../ffi/errno.ts";
+import { addRemedyHook, isErrno, type SyscallError } from "../../../ffi/errno.ts";
 import { formatLinkAddress } from "../../../ffi/ethernet.ts";
 import { formatPrefix, type Prefix, parsePrefix } from "../../../ffi/inet.ts";
-import { type NetlinkSocket, openRtnetlink } from "../../../ffi/linux/netlink/socket.ts";
+import { IFA_F_NODAD } from "../../../ffi/linux/abi/rtnetlink.ts";
+import { BatchError, type NetlinkSocket, openRtnetlink } from "../../../ffi/linux/netlink/socket.ts";
 import { askWhoHas } from "../../../ffi/linux/packet.ts";
 import { addAddresses, listAddresses, removeAddresses } from "../../../ffi/linux/rtnl/address.ts";
 import { createLink, deleteLink, findLink, type Link, listLinks } from "../../../ffi/linux/rtnl/link.ts";
@@ -117,7 +118,7 @@ export class LinuxInterfaces implements Interfaces {
   create(name: string, networkId: string): void {
     withSocket(`cannot make interface ${name}`, (socket) => {
       try {
-        createLink(socket, { name, kinds: KINDS, alias: MARK + networkId, group: markOf(networkId) });
+        createMarked(socket, name, networkId);
       } catch (error) {
         if (hasCode(error, "EEXIST"))
           throw new KleeError("CONFLICT", `interface ${name} exists already`, { cause: error });
@@ -144,17 +145,15 @@ export class LinuxInterfaces implements Interfaces {
       const link = linkOf(socket, name, maker);
       const prefixes = addresses.map(parsePrefix);
       refuseForeignHolders(socket, link, prefixes);
-      const errors = addAddresses(socket, link, prefixes, ALIAS_PROTOCOL);
+      const aliases = prefixes.map((prefix) => ({ ...prefix, flags: flagsOf(prefix), protocol: ALIAS_PROTOCOL }));
+      const errors = refusals(() => addAddresses(socket, link, aliases));
       const own = maker === "klee" ? () => true : ownAliases(socket, link);
       const failed = errors.findIndex(
         (error, index) => error !== undefined && !(error.code === "EEXIST" && own(addresses[index] ?? "")),
       );
       if (failed < 0) return;
-      removeAddresses(
-        socket,
-        link,
-        prefixes.filter((_, index) => errors[index] === undefined),
-      );
+      const added = prefixes.filter((_, index) => errors[index] === undefined);
+      refusals(() => removeAddresses(socket, link, added));
       throw addFailure(name, addresses.slice(failed, failed + 1), errors[failed]);
     });
   }
@@ -165,11 +164,42 @@ export class LinuxInterfaces implements Interfaces {
       const link = findLink(socket, name);
       if (link === undefined || (markedNetwork(link) !== undefined) !== (maker === "klee")) return false;
       const gone = maker === "klee" ? addresses : addresses.filter(ownAliases(socket, link));
-      const errors = removeAddresses(socket, link, gone.map(parsePrefix));
-      const failed = errors.find((error) => error !== undefined && error.code !== "EADDRNOTAVAIL");
+      const failed = refusals(() => removeAddresses(socket, link, gone.map(parsePrefix))).find(
+        (error) => error !== undefined && error.code !== "EADDRNOTAVAIL",
+      );
       if (failed !== undefined) throw failed;
       return true;
     });
+  }
+}
+
+/**
+ * Makes an interface of the first kind that the kernel has, marked as klee's, up, and without a link-local address, which
+ * no container would have.
+ */
+export function createMarked(socket: NetlinkSocket, name: string, networkId: string, kinds = KINDS): void {
+  const wanted = { name, alias: MARK + networkId, group: markOf(networkId), addrGenMode: "none", up: true } as const;
+  for (const [index, kind] of kinds.entries()) {
+    try {
+      createLink(socket, { ...wanted, kind });
+      return;
+    } catch (error) {
+      if (!hasCode(error, "EOPNOTSUPP") || index === kinds.length - 1) throw error;
+    }
+  }
+}
+
+/** An address is a container's alone, of which there is nobody to ask on the link: it is usable at once. */
+const flagsOf = ({ family }: Prefix): number => (family === "inet6" ? IFA_F_NODAD : 0);
+
+/** Of the addresses that a batch is about each one's error, in order; none at all when all went well. */
+function refusals(batch: () => void): readonly (SyscallError | undefined)[] {
+  try {
+    batch();
+    return [];
+  } catch (error) {
+    if (error instanceof BatchError) return error.errors;
+    throw error;
   }
 }
 
