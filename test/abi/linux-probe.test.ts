@@ -9,6 +9,7 @@ import * as mounts from "../../src/ffi/linux/abi/mount.ts";
 import * as namespaces from "../../src/ffi/linux/abi/namespace.ts";
 import * as netfilter from "../../src/ffi/linux/abi/netfilter.ts";
 import * as netlink from "../../src/ffi/linux/abi/netlink.ts";
+import * as pidfd from "../../src/ffi/linux/abi/pidfd.ts";
 import * as rtnetlink from "../../src/ffi/linux/abi/rtnetlink.ts";
 import * as sockDiag from "../../src/ffi/linux/abi/sock-diag.ts";
 import * as socketAbi from "../../src/ffi/linux/abi/socket.ts";
@@ -27,6 +28,7 @@ const headers = [
   "sys/mman.h",
   "sys/mount.h",
   "sys/socket.h",
+  "sys/syscall.h",
   "netinet/in.h",
   "netinet/tcp.h",
   "linux/if.h",
@@ -53,7 +55,7 @@ function structsOf(module: object): Struct[] {
   return Object.values(module).filter((value): value is Struct => typeof value === "object" && "cName" in value);
 }
 
-const modules = [netlink, rtnetlink, netfilter, sockDiag, socketAbi, fileAbi, namespaces, mounts];
+const modules = [pidfd, netlink, rtnetlink, netfilter, sockDiag, socketAbi, fileAbi, namespaces, mounts];
 const structs = modules.flatMap(structsOf);
 const constants = new Map(
   modules

@@ -21,7 +21,7 @@ import {
   SYS_bpf,
 } from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
-import { systemCall } from "../libc.ts";
+import { syscall, systemCall } from "../libc.ts";
 
 const commands = {
   MAP_CREATE: BPF_MAP_CREATE,
@@ -52,7 +52,8 @@ type Command = keyof typeof commands;
 export function bpf(command: Command, object: string, attr: Buffer): number {
   const number = SYS_bpf[process.arch];
   if (number === undefined) throw new Error(`bpf(2) has no number for ${process.arch}`);
-  return systemCall({ call: `bpf(${command})`, object }, number, [commands[command], addressOf(attr), attr.length]);
+  const args = [commands[command], addressOf(attr), attr.length];
+  return syscall({ call: `bpf(${command})`, object }, () => systemCall(number, args));
 }
 
 /** What the request gives; undefined when the kernel answers ENOENT: no such element or object. */
