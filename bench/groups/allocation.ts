@@ -96,6 +96,7 @@ function networkOf(family: Family): Network {
     id: NETWORK,
     interface: "kleene0",
     internal: false,
+    log: false,
     ip_range: [],
     name: "bench",
     nat: "",

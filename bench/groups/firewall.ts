@@ -152,6 +152,7 @@ function policyOf(count: number): Policy {
       nat: "em0",
       icc: index % 2 === 0,
       internal: false,
+      log: false,
     }),
   );
   return { networks, endpoints: [], pairs: [], ports: [], withdrawn: [] };

@@ -25,6 +25,8 @@ export interface Network {
   readonly internal: boolean;
   /** Where addresses that nobody asked for are taken from, one range for a family at most; none: the whole subnet. */
   readonly ip_range: readonly string[];
+  /** Is what the firewall blocks on the way to or from its containers logged? */
+  readonly log: boolean;
   readonly name: string;
   /**
    * Interface that packets to the outside are translated on; empty when there is no NAT. Where none was named, it is
@@ -113,6 +115,8 @@ export interface Image {
   readonly cmd: readonly string[];
   readonly created: string;
   readonly dataset: string;
+  /** Do containers get the host's name servers? */
+  readonly dns: boolean;
   readonly env: readonly string[];
   readonly id: string;
   readonly instructions: readonly (readonly [line: string, snapshot: string])[];
@@ -208,6 +212,8 @@ export interface CreateNetwork {
   readonly natInterface?: string | undefined;
   /** May containers of the network reach each other? Default true. */
   readonly icc?: boolean | undefined;
+  /** Log what the firewall blocks: to group 24 of nflog on Linux, to pflog0 on FreeBSD. Default false. */
+  readonly log?: boolean | undefined;
   /** No way out of the network. Default false. */
   readonly internal?: boolean | undefined;
   /** The host's address in a network of type bridge; undefined or `auto`: the first of the subnet; empty: none. */
@@ -233,15 +239,21 @@ export interface NetworkRules {
  * Where an image comes from: the running system (Linux), an archive here or on a server, a directory, or a ZFS dataset
  * (FreeBSD).
  */
-export type ImageMethod = "host" | "tar" | "dir" | "zfs-copy" | "zfs-clone" | "fetch";
+export type ImageMethod = "host" | "tar" | "dir" | "zfs-copy" | "zfs-clone" | "fetch" | "fetch-auto";
 
 /** What a new image is to be made from. */
 export interface CreateImage {
   readonly method: ImageMethod;
   /** The archive, its URL, the directory or the dataset; absent for `host`, and `fetch` of FreeBSD's own release. */
   readonly source?: string | undefined;
-  /** `NAME[:TAG]`; default: no name. */
+  /** `NAME[:TAG]`; default: no name, or as `autotag` says. */
   readonly tag?: string | undefined;
+  /** Call what is fetched `FreeBSD-VERSION`: undefined: where `tag` gives no name; true: whatever it gives; false: never. */
+  readonly autotag?: boolean | undefined;
+  /** Do containers get the host's name servers? Default true; if not, they have the image's own resolv.conf. */
+  readonly dns?: boolean | undefined;
+  /** Does the image get the host's time zone, /etc/localtime? Default false. */
+  readonly localtime?: boolean | undefined;
 }
 
 /** What a new container is to be. */

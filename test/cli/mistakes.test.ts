@@ -3,7 +3,8 @@ import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { needs } from "../support/gate.ts";
-import { GATEWAY6, Machine } from "../support/machine.ts";
+import { tryCopies } from "../support/image-cases.ts";
+import { GATEWAY6, Machine, OUTSIDE } from "../support/machine.ts";
 import {
   tryDeadPort,
   tryForcedRemoval,
@@ -38,3 +39,6 @@ test("network rm -f", gate, () => tryForcedRemoval(trial));
 test("-n host, -n none", gate, () => tryPlaces(trial));
 test("run --rm", gate, () => tryOutlived(trial));
 test("where commands start", gate, () => tryWorkingDirectory(trial));
+test("image create --dns --localtime", gate, () =>
+  tryCopies(machine, `nameserver ${OUTSIDE}\noptions timeout:2 attempts:2\n`),
+);

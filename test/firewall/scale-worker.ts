@@ -27,6 +27,7 @@ const networks = Array.from(
     nat: "em0",
     icc: number % 2 === 0,
     internal: false,
+    log: false,
   }),
 );
 

@@ -24,6 +24,7 @@ const files: Readonly<Record<string, Buffer>> = {
   "/changed/base.txz": archive,
   "/changed/MANIFEST": Buffer.from(`base.txz\t${"0".repeat(64)}\t1\n`),
   "/alone/base.txz": archive,
+  "/releases/amd64/amd64/14.3-RELEASE/base.txz": archive,
 };
 const server = createServer(({ url = "" }, response) => {
   const body = files[url];
@@ -69,4 +70,20 @@ test("what is not as the manifest says, not there, or no URL is refused, and not
   await refused("file:///etc/passwd", /is no URL; give https:/);
   await refused(undefined, /the SOURCE argument is needed/);
   assert.deepEqual(left(), []);
+});
+
+test("a release is called by its version, unless it is given a name, and --autotag goes before one", gate, async () => {
+  const named = async (request: { tag?: string; autotag?: boolean }, path: string): Promise<string> => {
+    const { id, name, tag } = await klee.images.create({ method: "fetch", source: `${origin}${path}`, ...request });
+    await klee.images.remove(id);
+    return `${name}:${tag}`;
+  };
+  const release = "/releases/amd64/amd64/14.3-RELEASE/base.txz";
+  assert.equal(await named({}, release), "FreeBSD-14.3-RELEASE:latest");
+  assert.equal(await named({ tag: "mine:1" }, release), "mine:1");
+  assert.equal(await named({ tag: "mine:1", autotag: true }, release), "FreeBSD-14.3-RELEASE:latest");
+  assert.equal(await named({ autotag: false }, release), ":");
+  assert.equal(await named({}, "/alone/base.txz"), ":");
+  await assert.rejects(named({ autotag: true }, "/alone/base.txz"), /--autotag names images of FreeBSD's releases/);
+  await assert.rejects(klee.images.create({ method: "fetch-auto" }), /'fetch-auto' fetches the host's own release/);
 });

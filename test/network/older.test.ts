@@ -24,6 +24,7 @@ const network = (id: string, subnet: string, more: Partial<PolicyNetwork> = {}):
   nat: "em0",
   icc: true,
   internal: false,
+  log: false,
   ...more,
 });
 const one = network("one", "10.2.3.0/24");

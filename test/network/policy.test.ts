@@ -86,6 +86,7 @@ const networks: PolicyNetwork[] = [0, 1, 2, 3].map((number) => ({
   nat: number === 0 ? "em0" : "",
   icc: number % 2 === 0,
   internal: number === 1,
+  log: false,
 }));
 
 /** Containers in some of the networks, each with addresses and a host port of its own. */

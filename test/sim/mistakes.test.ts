@@ -1,10 +1,11 @@
 /** What the original does wrong, or otherwise: on a simulated FreeBSD. */
 
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { needs } from "../support/gate.ts";
+import { tryCopies } from "../support/image-cases.ts";
 import {
   tryDeadPort,
   tryForcedRemoval,
@@ -56,3 +57,4 @@ test("an image of a system starts it, any other has a shell", gate, () => {
   assert.deepEqual(commandOf("system"), ["/bin/sh", "/etc/rc"]);
   assert.deepEqual(JSON.parse(host.klee(["isc", "vm"]).stdout).container.cmd, ["/bin/sh", "/etc/rc"]);
 });
+test("image create --dns --localtime", gate, () => tryCopies(host, readFileSync("/etc/resolv.conf", "utf8")));

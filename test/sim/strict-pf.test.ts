@@ -61,7 +61,7 @@ for (const [what, offset, value] of [
   ["the action of a scrub", 904, 2],
   ["the action of match", 904, 12],
   ["no direction", 905, 3],
-  ["a log", 906, 1],
+  ["a log of another kind", 906, 2],
   ["a modulated state", 912, 2],
   ["a family that is none", 913, 1],
   ["flags outside of those looked at", 917, 1],

@@ -138,6 +138,7 @@ export function factsOf(
     nat: flags.nat && !flags.internal ? gatewayInterface : "",
     icc: flags.icc,
     internal: flags.internal,
+    log: false,
   });
   const tested = network(setup.index, "tested", setup);
   const other = network(setups.length, "other", { icc: true, internal: false, nat: true });

@@ -26,28 +26,50 @@ function create(parent: Command, name: string, session: Session): void {
       new Argument(
         "<method>",
         "host: this running system (Linux); tar: an archive of a root file system; dir: a directory; " +
-          "zfs-copy, zfs-clone: a dataset (FreeBSD); fetch: an archive from a server, by default FreeBSD's own release",
-      ).choices(["host", "tar", "dir", "zfs-copy", "zfs-clone", "fetch"]),
+          "zfs-copy, zfs-clone: a dataset (FreeBSD); fetch: an archive from a server; fetch-auto: the base system of " +
+          "this host's own release, from FreeBSD's servers or a mirror",
+      ).choices(["host", "tar", "dir", "zfs-copy", "zfs-clone", "fetch", "fetch-auto"]),
     )
-    .argument("[source]", "the archive, the directory, the dataset or the URL")
+    .argument("[source]", "the archive, the directory, the dataset, the URL or the mirror's URL")
     .option("-t, --tag <name[:tag]>", "name of the new image")
+    .option("-a, --autotag", "call what is fetched FreeBSD-VERSION, whatever -t says (default: if -t says nothing)")
+    .option("--no-autotag", "do not")
+    .option("--dns", "give containers the host's name servers (default)")
+    .option("--no-dns", "leave them the image's own resolv.conf")
+    .option("--localtime", "copy the host's time zone into the image (default)")
+    .option("--no-localtime", "do not")
     .addHelpText(
       "after",
-      "\nExamples:\n  klee image create host -t FreeBSD\n  klee image create tar base.txz -t base:14\n  klee image create fetch -t FreeBSD",
+      `
+On Linux no /etc/rc is there to start an image as a machine: give run a command that stays, as sleep infinity.
+
+Examples:
+  klee image create host -t FreeBSD
+  klee image create tar base.txz -t base:14
+  klee image create fetch-auto`,
     )
     .action(
-      session.action(
-        async (method: CreateImage["method"], source: string | undefined, options: { readonly tag?: string }) => {
-          if (method !== "host" && method !== "fetch" && source === undefined)
-            throw new UsageError(`The SOURCE argument is needed when creating images using the '${method}' method.`);
-          const request: CreateImage = { method, source, tag: options.tag };
-          const { id } = await session.withKlee((klee) => klee.images.create(request));
-          session.print(id);
-          return 0;
-        },
-      ),
+      session.action(async (method: CreateImage["method"], source: string | undefined, options: CreateOptions) => {
+        if (!WITHOUT_SOURCE.includes(method) && source === undefined)
+          throw new UsageError(`The SOURCE argument is needed when creating images using the '${method}' method.`);
+        const { tag, autotag, dns, localtime = true } = options;
+        const request: CreateImage = { method, source, tag, autotag, dns, localtime };
+        const { id } = await session.withKlee((klee) => klee.images.create(request));
+        session.print(id);
+        return 0;
+      }),
     );
 }
+
+interface CreateOptions {
+  readonly tag?: string;
+  readonly autotag?: boolean;
+  readonly dns?: boolean;
+  readonly localtime?: boolean;
+}
+
+/** `fetch` without one is the older way to say `fetch-auto`. */
+const WITHOUT_SOURCE: readonly CreateImage["method"][] = ["host", "fetch", "fetch-auto"];
 
 function inspect(parent: Command, name: string, session: Session): void {
   parent

@@ -21,6 +21,7 @@ interface CreateOptions {
   readonly natIf?: string;
   readonly icc?: boolean;
   readonly internal?: boolean;
+  readonly log?: boolean;
   readonly gw?: string;
   readonly gw6?: string;
 }
@@ -66,6 +67,7 @@ function create(parent: Command, name: string, session: Session): void {
     .option("--nat-if <if>", "translate on this interface alone (default: on whatever packets leave by)")
     .option("--icc <bool>", "let the network's containers reach each other (default: true)", parseBool)
     .option("--internal", "no way out of the network")
+    .option("--log", "log what is blocked to or from its containers: nflog group 24 (Linux), pflog0 (FreeBSD)")
     .addHelpText("after", "\nExample:\n  klee network create --subnet 10.2.3.0/24 testnet")
     .action(
       session.action(async (name: string, options: CreateOptions) => {
@@ -81,6 +83,7 @@ function create(parent: Command, name: string, session: Session): void {
           natInterface: options.natIf,
           icc: options.icc,
           internal: options.internal,
+          log: options.log,
           gateway: options.gw,
           gateway6: options.gw6,
         };

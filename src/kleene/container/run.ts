@@ -74,9 +74,10 @@ export async function startContainer(
       for (const warning of await shadowed(context.store, host, ports)) options.onWarning?.(warning);
       if (attachments.length > 0)
         await addRules(context, containerPolicy(policyContainer(container, attachments, ports, parameters, [])));
-      const resolver = host.storage.resolver(root, id, access);
+      const hosts = host.storage.resolver(root, id, access);
+      const resolver = image.dns ? hosts : { ...hosts, text: undefined };
       const isInternal = attachments.every(({ network }) => network.internal);
-      if (connects && resolver.nameservers === 0 && !isInternal) options.onWarning?.(NO_NAMESERVER);
+      if (connects && image.dns && resolver.nameservers === 0 && !isInternal) options.onWarning?.(NO_NAMESERVER);
       const spec: JailSpec = {
         id,
         access,

@@ -57,8 +57,8 @@ export interface Host {
    * @throws {KleeError} PERMISSION or UNSUPPORTED, with the remedy.
    */
   checkSystem(): void;
-  /** URL of the archive of this host's own release; absent where there is none. */
-  releaseArchive?(): string;
+  /** Where a server of FreeBSD's has the archive of this host's own release; absent where there is none. */
+  releaseArchive?(server?: string): string;
   /** What the administrator of this host should know although nothing is wrong, one line each. */
   advice?(): string[];
 }
@@ -391,8 +391,10 @@ export interface Jails {
 
 /** Where the files of an image come from. */
 export interface ImageSource {
-  readonly method: Exclude<ImageMethod, "fetch">;
+  readonly method: Exclude<ImageMethod, "fetch" | "fetch-auto">;
   readonly source: string | undefined;
+  /** Copy the host's time zone into it? Default false. */
+  readonly localtime?: boolean | undefined;
 }
 
 /** The root file systems of images and containers. */

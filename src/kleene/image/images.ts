@@ -3,10 +3,10 @@ import { withUndo } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { newId, notFound, refuseId, resolve, timestamp } from "../identity.ts";
-import type { CreateImage, Image, ImageMethod } from "../model.ts";
+import type { CreateImage, Image } from "../model.ts";
 import { removeUnused } from "../prune.ts";
 import type { Row, Statements } from "../store/store.ts";
-import { list, text } from "../store/store.ts";
+import { flag, list, text } from "../store/store.ts";
 
 const DEFAULT_TAG = "latest";
 /** Images: read-only root file systems that containers are made from. */
@@ -24,8 +24,8 @@ export class Images {
    */
   async create(request: CreateImage): Promise<Image> {
     const { root, host, store } = this.#context;
-    const { name, tag } = request.tag === undefined ? { name: "", tag: "" } : parseNameTag(request.tag);
-    const source = request.source ?? (request.method === "fetch" ? host.releaseArchive?.() : undefined);
+    const source = sourceOf(request, host);
+    const { name, tag } = nameOf(request, source);
     if (request.method !== "host" && !source)
       throw new KleeError(
         "INVALID",
@@ -36,11 +36,12 @@ export class Images {
     const id = newId();
     return withUndo(this.#context, "create image", id, undefined, async (_, undo) => {
       undo.push(() => host.storage.removeImage(root, id));
-      const dataset = await this.#store(id, request.method, source);
+      const dataset = await this.#store(id, { ...request, source });
       const image: Image = {
         cmd: host.storage.usualCommand(id),
         created: timestamp(),
         dataset,
+        dns: request.dns ?? true,
         env: [],
         id,
         instructions: [],
@@ -52,8 +53,8 @@ export class Images {
       await store.transaction(async (statements) => {
         await releaseName(statements, name, tag);
         await statements.run(
-          `INSERT INTO image (id, name, tag, dataset, created, cmd, env, user, instructions)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]')`,
+          `INSERT INTO image (id, name, tag, dataset, created, cmd, env, user, instructions, dns)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]', ?)`,
           id,
           name,
           tag,
@@ -62,6 +63,7 @@ export class Images {
           JSON.stringify(image.cmd),
           JSON.stringify(image.env),
           image.user,
+          Number(image.dns),
         );
       });
       return image;
@@ -69,14 +71,20 @@ export class Images {
   }
 
   /** Makes the image's files. Returns their dataset. */
-  async #store(id: string, method: ImageMethod, source: string | undefined): Promise<string> {
+  async #store(id: string, { method, source, localtime }: CreateImage): Promise<string> {
     const { root, host, warn } = this.#context;
-    if (method !== "fetch") return host.storage.createImage(root, id, { method, source }, warn);
+    if (method !== "fetch" && method !== "fetch-auto")
+      return host.storage.createImage(root, id, { method, source, localtime }, warn);
     // Loaded on demand: few commands speak to a server.
     const { downloadPath, fetchArchive, removeDownload } = await import("./fetch.ts");
     try {
       await fetchArchive(source ?? "", downloadPath(root, id));
-      return await host.storage.createImage(root, id, { method: "tar", source: downloadPath(root, id) }, warn);
+      return await host.storage.createImage(
+        root,
+        id,
+        { method: "tar", source: downloadPath(root, id), localtime },
+        warn,
+      );
     } finally {
       removeDownload(root, id);
     }
@@ -170,6 +178,32 @@ export async function imageById(statements: Statements, id: string): Promise<Ima
   return imageOf(row);
 }
 
+/** Where an image comes from: what is fetched without a name is the host's own release. */
+function sourceOf({ method, source }: CreateImage, host: Host): string | undefined {
+  if (method === "fetch-auto" && host.releaseArchive === undefined)
+    throw new KleeError(
+      "UNSUPPORTED",
+      "'fetch-auto' fetches the host's own release of FreeBSD; use fetch URL, or host",
+    );
+  if (method === "fetch-auto") return host.releaseArchive?.(source);
+  return source ?? (method === "fetch" ? host.releaseArchive?.() : undefined);
+}
+
+/** The version in the URL of a release's archive. */
+const RELEASE_PATH = /\/(\d+\.\d+-[A-Z]+\d*)\/[^/]+$/;
+
+/** @throws {KleeError} INVALID for a malformed name, and one that cannot be made from the source though it is asked for. */
+function nameOf({ method, tag, autotag }: CreateImage, source: string | undefined) {
+  const version = method.startsWith("fetch") ? RELEASE_PATH.exec(source ?? "")?.[1] : undefined;
+  if (autotag && version === undefined)
+    throw new KleeError(
+      "INVALID",
+      "--autotag names images of FreeBSD's releases, by their version: give a name, -t NAME[:TAG]",
+    );
+  if (version !== undefined && (autotag ?? tag === undefined)) return { name: `FreeBSD-${version}`, tag: DEFAULT_TAG };
+  return tag === undefined ? { name: "", tag: "" } : parseNameTag(tag);
+}
+
 function releaseName(statements: Statements, name: string, tag: string): Promise<void> {
   return statements.run("UPDATE image SET name = '', tag = '' WHERE name = ? AND tag = ? AND name <> ''", name, tag);
 }
@@ -192,6 +226,7 @@ export function imageOf(row: Row): Image {
     cmd: list(row, "cmd"),
     created: text(row, "created"),
     dataset: text(row, "dataset"),
+    dns: flag(row, "dns"),
     env: list(row, "env"),
     id: text(row, "id"),
     instructions: [],

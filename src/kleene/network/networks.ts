@@ -74,6 +74,7 @@ export class Networks {
           interface: chooseInterface(wanted.type, request.interface, interfaces, others),
           internal: request.internal ?? false,
           ip_range: wanted.ipRange,
+          log: request.log ?? false,
           name: request.name,
           nat,
           subnet: wanted.subnets.find((subnet) => subnet.family === 4)?.cidr ?? "",

@@ -2,13 +2,14 @@ import { ANYWHERE, type PolicyEndpoint, type PolicyNetwork } from "./policy.ts";
 
 /** A network in the words of the rules' comments. */
 export function sayNetwork(network: PolicyNetwork): string {
-  const { id, name, subnet, subnet6, nat, icc, internal } = network;
+  const { id, name, subnet, subnet6, nat, icc, internal, log } = network;
   const facts = [
     [subnet, subnet6].filter((cidr) => cidr !== "").join(" and "),
     `on ${network.interface}`,
     nat === "" ? "no NAT" : nat === ANYWHERE ? "NAT" : `NAT on ${nat}`,
     icc ? "containers reach each other" : "containers do not reach each other",
     ...(internal ? ["no way out"] : []),
+    ...(log ? ["what is blocked is logged"] : []),
   ];
   return `network ${name} (${id}): ${facts.join(", ")}`;
 }

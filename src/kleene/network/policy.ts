@@ -57,6 +57,8 @@ export interface PolicyNetwork {
   readonly nat: string;
   readonly icc: boolean;
   readonly internal: boolean;
+  /** Are the packets written down that are refused or dropped on their way to or from its containers? */
+  readonly log: boolean;
 }
 
 /** What the firewall must know of a running container's place in a network. */

@@ -9,8 +9,8 @@ export async function insertNetwork(statements: Statements, network: Network): P
   try {
     await statements.run(
       `INSERT INTO network (id, name, type, interface, subnet, subnet6, gateway, gateway6, nat, icc, internal,
-         ip_range, exclude)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         ip_range, exclude, log)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       network.id,
       network.name,
       network.type,
@@ -24,6 +24,7 @@ export async function insertNetwork(statements: Statements, network: Network): P
       Number(network.internal),
       JSON.stringify(network.ip_range),
       JSON.stringify(network.exclude),
+      Number(network.log),
     );
   } catch (error) {
     if (error instanceof StoreConflict && error.concerns("network.name"))
@@ -46,6 +47,7 @@ export function networkOf(row: Row): Network {
     interface: text(row, "interface"),
     internal: flag(row, "internal"),
     ip_range: list(row, "ip_range"),
+    log: flag(row, "log"),
     name: text(row, "name"),
     nat: text(row, "nat"),
     subnet: text(row, "subnet"),
@@ -60,7 +62,7 @@ function networkType(type: string): NetworkType {
 }
 
 export function policyNetwork(network: Network): PolicyNetwork {
-  const { id, name, subnet, subnet6, nat, icc, internal } = network;
+  const { id, name, subnet, subnet6, nat, icc, internal, log } = network;
   return {
     id,
     name,
@@ -73,5 +75,6 @@ export function policyNetwork(network: Network): PolicyNetwork {
     nat,
     icc,
     internal,
+    log,
   };
 }

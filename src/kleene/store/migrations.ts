@@ -125,6 +125,8 @@ const migrations: readonly (readonly string[])[] = [
     `CREATE TRIGGER withdrawn_end AFTER UPDATE OF execution ON container WHEN NEW.execution IS NULL BEGIN
        DELETE FROM withdrawn WHERE container_id = NEW.id; END`,
   ],
+  [`ALTER TABLE network ADD COLUMN log INTEGER NOT NULL DEFAULT 0`],
+  [`ALTER TABLE image ADD COLUMN dns INTEGER NOT NULL DEFAULT 1`],
 ];
 
 /** A trigger that notes an event. */

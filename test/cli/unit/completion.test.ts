@@ -41,7 +41,7 @@ const lines: readonly (readonly [line: string, words: readonly string[]])[] = [
   ["network create --nat ", ["true", "false"]],
   ["network create --i", ["--interface", "--ip-range", "--icc", "--internal"]],
   ["lsc --format ", ["table", "json"]],
-  ["image create ", ["host", "tar", "dir", "zfs-copy", "zfs-clone", "fetch"]],
+  ["image create ", ["host", "tar", "dir", "zfs-copy", "zfs-clone", "fetch", "fetch-auto"]],
   ["image create tar ", []],
   ["completion ", ["bash", "zsh", "fish"]],
   ["--root /r lsn -", ["--format", "--quiet", "--no-trunc", "--help"]],

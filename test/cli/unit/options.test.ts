@@ -242,8 +242,8 @@ test("image create", async () => {
   assert.deepEqual(
     calls.map(([request]) => given(request)),
     [
-      { method: "host", tag: "FreeBSD" },
-      { method: "tar", source: "base.txz" },
+      { method: "host", tag: "FreeBSD", localtime: true },
+      { method: "tar", source: "base.txz", localtime: true },
     ],
   );
   const missing = await create("dir");
@@ -254,6 +254,14 @@ test("image create", async () => {
   );
   assert.equal((await create("nosuch", "x")).status, 2);
   assert.equal(calls.length, 2);
+  await create("fetch-auto", "http://mirror", "-a", "--no-dns", "--no-localtime");
+  assert.deepEqual(given(calls[2]?.[0] ?? {}), {
+    method: "fetch-auto",
+    source: "http://mirror",
+    autotag: true,
+    dns: false,
+    localtime: false,
+  });
 });
 
 test("--root goes before KLEE_ROOT", async () => {

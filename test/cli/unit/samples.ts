@@ -9,6 +9,7 @@ export const testnet: Network = {
   id: "6b933304be4a",
   interface: "kleene0",
   internal: false,
+  log: false,
   ip_range: [],
   name: "testnet",
   nat: "em0",
@@ -64,6 +65,7 @@ export const listings: readonly ContainerListing[] = [
 export const freebsd: Image = {
   cmd: ["/bin/sh"],
   created: "2024-02-20T08:00:00.000000Z",
+  dns: true,
   dataset: "zroot/kleene/image/11370bfb4a88",
   env: [],
   id: "11370bfb4a88",

@@ -243,3 +243,28 @@ test("a range of ports is redirected port by port, and only on the interface tha
   assert.equal(arrive("em1", "198.51.100.9", 8080).port, 8080);
   assert.equal(arrive("em0", "198.51.100.9", 8080).port, 8080);
 });
+
+test("of a network that is logged each rule that blocks has a twin before it, which logs and says the same of its addresses", () => {
+  const [root] = anchorsOf(policyOf([loopback, { ...secluded, log: true }], []));
+  assert.deepEqual(root?.tables?.logged, ["10.4.0.0/16"]);
+  assert.deepEqual(root?.tables?.logged_internal, ["10.4.0.0/16"]);
+  const filter = root?.rules?.filter ?? [];
+  const logging = filter.filter(({ log }) => log);
+  assert.deepEqual(
+    [...new Set(logging.map(({ label }) => label))].map((label) => label?.replace("klee: ", "")),
+    ["nobody has it", "not from outside", "internal", "isolation", "not published"],
+  );
+  for (const rule of logging) {
+    const { log: _, source: from, destination: to, ...rest } = rule;
+    assert.match(JSON.stringify([from, to]), /"logged(_internal)?"/);
+    const plain = filter.find((other) => other.label === rule.label && !other.log) ?? assert.fail();
+    const { source: _from, destination: _to, ...alike } = plain;
+    assert.deepEqual(rest, alike, "the same but for its ends");
+    assert.ok(filter.indexOf(plain) > filter.indexOf(rule));
+  }
+  const { restrict } = planChange({ add: { networks: [{ ...secluded, log: true }] } });
+  assert.deepEqual(
+    restrict.map(({ table }) => table),
+    ["containers", "internal", "logged", "logged_internal"],
+  );
+});

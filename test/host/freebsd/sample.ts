@@ -18,6 +18,7 @@ export const loopback: PolicyNetwork = {
   nat: "em0",
   icc: true,
   internal: false,
+  log: false,
 };
 export const secluded: PolicyNetwork = {
   ...loopback,

@@ -13,7 +13,7 @@ const UNSEEN: &[std::ops::Range<usize>] = &[
     625..700, // what follows the pool's opts, counters, kif, anchor, os_fingerprint
     704..864, // timeout, max_*, queues, nr, prob, cuid, cpid, states
     868..900, // max_mss, tags, scrub_flags, uid, gid
-    906..908, // log, logif
+    907..908, // logif
     910..911, // match_tag_not
     919..976, // min_ttl and all after it
 ];
@@ -25,7 +25,8 @@ pub fn check_fields(body: &[u8]) -> Answer {
     const POOL_OPTIONS: [u8; 2] = [0, 4];
     let unseen = UNSEEN.iter().any(|range| body[range.clone()].iter().any(|byte| *byte != 0));
     let families = [0, AF_INET as u8, AF_INET6 as u8];
-    let truths = [908, 909, 911, 912, 52, 108].iter().all(|at| body[*at] <= 1);
+    // PF_LOG of sys/netpfil/pf/pf.h, which pf.conf(5) has as `log`, is the one of four bits that klee needs.
+    let truths = [906, 908, 909, 911, 912, 52, 108].iter().all(|at| body[*at] <= 1);
     let known = [PASS, DROP, NAT, NONAT, RDR, NORDR].contains(&body[904])
         && body[905] <= 2
         && families.contains(&body[913])

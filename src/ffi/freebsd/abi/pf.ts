@@ -26,6 +26,8 @@ export const PF_ANCHOR_NAME_SIZE = 64;
 
 /** Direction of a rule; PF_INOUT is either. */
 export const PF_INOUT = 0;
+/** sys/netpfil/pf/pf.h: log packets. */
+export const PF_LOG = 0x01;
 export const PF_IN = 1;
 export const PF_OUT = 2;
 /** What a rule does, and by that which of an anchor's rulesets it is in. */

@@ -46,6 +46,7 @@ export function decodeNvRule(answer: NvList): { readonly anchorCall: string; rea
     rule_flag: number(rule.rule_flag),
     action: byte("action"),
     direction: byte("direction"),
+    log: byte("log"),
     quick: byte("quick"),
     ifnot: byte("ifnot"),
     keep_state: byte("keep_state"),

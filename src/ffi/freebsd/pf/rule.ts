@@ -7,6 +7,7 @@ import {
   PF_DROP,
   PF_IN,
   PF_INOUT,
+  PF_LOG,
   PF_NAT,
   PF_NONAT,
   PF_NORDR,
@@ -91,6 +92,8 @@ export interface PfRule {
   readonly action: PfAction;
   readonly direction?: "in" | "out";
   readonly quick?: boolean;
+  /** Show the packet at pflog0. */
+  readonly log?: boolean;
   /** Name or group. */
   readonly interface?: string;
   /** Any interface but this one. */
@@ -174,6 +177,7 @@ export function ruleFields(rule: PfRule) {
     rule_flag: answers[answer ?? "none"],
     action: actions[rule.action],
     direction: direction === undefined ? PF_INOUT : direction === "in" ? PF_IN : PF_OUT,
+    log: rule.log ? PF_LOG : 0,
     quick: rule.quick ? 1 : 0,
     ifnot: rule.notInterface ? 1 : 0,
     keep_state: rule.keepState ? PF_STATE_NORMAL : 0,
@@ -216,6 +220,7 @@ export function decodeRule(bytes: Buffer, offset: number): PfRule | undefined {
     ...(rule.direction === PF_IN && { direction: "in" }),
     ...(rule.direction === PF_OUT && { direction: "out" }),
     ...(rule.quick !== 0 && { quick: true }),
+    ...((rule.log & PF_LOG) !== 0 && { log: true }),
     ...(rule.ifname !== "" && { interface: rule.ifname }),
     ...(rule.ifnot !== 0 && { notInterface: true }),
     ...(rule.af !== 0 && { family: rule.af === AF_INET6 ? 6 : 4 }),

@@ -109,15 +109,22 @@ export class FreebsdHost implements Host {
   }
 
   /** The base system; a patch level comes by freebsd-update(8). */
-  releaseArchive(): string {
+  releaseArchive(server = RELEASE_SERVER): string {
     const release = sysctl.sysctlString("kern.osrelease").replace(/-p\d+$/, "");
-    return `https://download.freebsd.org/releases/${sysctl.sysctlString("hw.machine_arch")}/${release}/base.txz`;
+    const kind = /-(ALPHA\d*|CURRENT|PRERELEASE|STABLE)$/.test(release) ? "snapshots" : "releases";
+    const architecture = sysctl.sysctlString("hw.machine_arch");
+    const machine = machines[architecture] ?? architecture;
+    return `${server.replace(/\/+$/, "")}/${kind}/${machine}/${architecture}/${release}/base.txz`;
   }
 
   advice(): string[] {
     return [...missingLines(), ...skippedLoopback()];
   }
 }
+
+/** Laid out as its mirrors are: bsdinstall(8), mirrorselect. */
+const machines: Readonly<Record<string, string>> = { aarch64: "arm64" };
+const RELEASE_SERVER = "https://download.freebsd.org";
 
 /** The calls of klee's anchor that pf.conf(5) lacks: klee makes them, but a reload of the file takes them away. */
 function missingLines(): string[] {

@@ -61,6 +61,7 @@ export function ruleText(rule: pf.PfRule): string {
   const parts = [
     actionText(rule),
     rule.direction,
+    rule.log && "log",
     rule.quick && "quick",
     rule.interface && `on ${rule.notInterface ? "! " : ""}${rule.interface}`,
     family && (family === 6 ? "inet6" : "inet"),

@@ -8,6 +8,8 @@ import {
   GUESTS,
   guestsOf,
   INTERNAL,
+  LOGGED,
+  LOGGED_INTERNAL,
   MEMBERS,
   natRules,
   networkAddresses,
@@ -62,6 +64,8 @@ function tableEntries(
       ...placed.flatMap(([network, addresses]) => [
         { anchor: ROOT, table: CONTAINERS, addresses },
         ...(network.internal ? [{ anchor: ROOT, table: INTERNAL, addresses }] : []),
+        ...(network.log ? [{ anchor: ROOT, table: LOGGED, addresses }] : []),
+        ...(network.internal && network.log ? [{ anchor: ROOT, table: LOGGED_INTERNAL, addresses }] : []),
       ]),
       ...withdrawn.map(({ address }) => ({ anchor: ROOT, table: WITHDRAWN, addresses: [address] })),
     ],

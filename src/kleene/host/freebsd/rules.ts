@@ -43,6 +43,9 @@ export const BRANCHES = ["within", "pairs", "ports", "nat", "any"] as const;
 export const CONTAINERS = "containers";
 export const INTERNAL = "internal";
 export const WITHDRAWN = "withdrawn";
+/** Of those, the addresses of networks whose blocked packets are logged. */
+export const LOGGED = "logged";
+export const LOGGED_INTERNAL = "logged_internal";
 /** Tables of a network's anchor: its own addresses, and those of other networks' members that reach it. */
 export const MEMBERS = "members";
 export const GUESTS = "guests";
@@ -102,6 +105,11 @@ const hostsLoopback = (["127.0.0.0/8", "::1"] as const).map(
   }),
 );
 
+/** A rule that blocks, after the same one for what is logged: as ends, each of which is a table of logged addresses. */
+function blocking(rule: pf.PfRule, ...logged: readonly Pick<pf.PfRule, "source" | "destination">[]): pf.PfRule[] {
+  return [...logged.map((ends) => ({ ...rule, ...ends, log: true })), rule];
+}
+
 /** The root anchor's rules: rulesets by name. */
 export const rootRules = {
   nat: [
@@ -116,18 +124,25 @@ export const rootRules = {
   ],
   filter: [
     ...neighbours,
-    { action: "block", direction: "out", quick: true, ...outward, ...to(CONTAINERS), label: "klee: nobody has it" },
+    ...blocking(
+      { action: "block", direction: "out", quick: true, ...outward, ...to(CONTAINERS), label: "klee: nobody has it" },
+      to(LOGGED),
+    ),
     ...hostsLoopback,
     { action: "pass", ...from(CONTAINERS), anchorCall: "unheld" },
     { action: "pass", ...from(WITHDRAWN), anchorCall: "unheld" },
-    { ...fromOutside, ...from(CONTAINERS), label: "klee: not from outside" },
+    ...blocking({ ...fromOutside, ...from(CONTAINERS), label: "klee: not from outside" }, from(LOGGED)),
     { action: "pass", anchorCall: "pairs/*" },
     { action: "pass", anchorCall: "within/*" },
-    { action: "block", quick: true, ...from(INTERNAL), label: "klee: internal" },
+    ...blocking({ action: "block", quick: true, ...from(INTERNAL), label: "klee: internal" }, from(LOGGED_INTERNAL)),
     { action: "pass", ...from(CONTAINERS), anchorCall: "ports/*" },
-    { action: "block", quick: true, ...from(CONTAINERS), ...to(CONTAINERS), label: "klee: isolation" },
+    ...blocking(
+      { action: "block", quick: true, ...from(CONTAINERS), ...to(CONTAINERS), label: "klee: isolation" },
+      from(LOGGED),
+      to(LOGGED),
+    ),
     { action: "pass", quick: true, tagged: PUBLISHED, ...keep },
-    { ...fromOutside, ...to(CONTAINERS), label: "klee: not published" },
+    ...blocking({ ...fromOutside, ...to(CONTAINERS), label: "klee: not published" }, to(LOGGED)),
     { action: "pass", quick: true, ...to(CONTAINERS), ...keep },
     // Not the last word: a rule of the administrator's that follows may forbid it.
     { action: "pass", ...from(CONTAINERS), ...keep },
@@ -304,6 +319,8 @@ export function anchorsOf(policy: Policy, outward: readonly string[]): pf.PfAnch
         [CONTAINERS]: addresses(networks),
         [INTERNAL]: addresses(networks.filter(({ internal }) => internal)),
         [WITHDRAWN]: [...new Set(withdrawn.map(({ address }) => address))],
+        [LOGGED]: addresses(networks.filter(({ log }) => log)),
+        [LOGGED_INTERNAL]: addresses(networks.filter(({ internal, log }) => internal && log)),
       },
     },
     { anchor: UNHELD, rules: unheldRules },

@@ -57,6 +57,7 @@ export class FreebsdStorage implements Storage {
     const filling = filler(method, source.source, parent, imageId, warn);
     const fill: Fill = async (files) => {
       await filling(files);
+      if (source.localtime) (await import("../../image/localtime.ts")).copyLocaltime(files);
       look(files);
     };
     if (parent === undefined) {

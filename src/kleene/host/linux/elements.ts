@@ -25,6 +25,8 @@ const setTypes = {
   gateways: "set ADDRESS . ADDRESS interval",
   /** Sources that get no further than their own network. */
   internal: "set ADDRESS interval",
+  /** Addresses of the networks whose blocked packets are logged. */
+  logged: "set ADDRESS interval",
   /** {address, protocol, port} of containers: published. */
   published: "set ADDRESS . inet_proto . inet_service",
   /** Host ports by interface, by address, on all addresses, and as the host itself sees them. */
@@ -146,11 +148,12 @@ function putNetwork(network: PolicyNetwork, put: Put): void {
 }
 
 /** A network's addresses: its subnet, or one of its containers'. */
-function putMembers({ nat, internal }: PolicyNetwork, family: Family, addresses: string, put: Put): void {
+function putMembers({ nat, internal, log }: PolicyNetwork, family: Family, addresses: string, put: Put): void {
   put("networks", family, addresses);
   if (nat === ANYWHERE) put("masqueraded", family, addresses);
   else if (nat !== "") put("translated", family, `${quoted(nat)} . ${addresses}`);
   if (internal) put("internal", family, addresses);
+  if (log) put("logged", family, addresses);
 }
 
 function putEndpoints(endpoints: Policy["endpoints"], put: Put): void {

@@ -2,6 +2,9 @@ import { type Policy, type PolicyChange, withdrawnAddresses } from "../../networ
 import { connectionsOfOne, countedSet, crowdRules } from "./crowding.ts";
 import { declarations, difference, type Elements, elementsOf, elementText, families, withCrowded } from "./elements.ts";
 
+/** Group of nflog that blocked packets go to: read by `tcpdump -i nflog:24`, ulogd(8). */
+const LOG_GROUP = 24;
+
 /**
  * klee's policy as nft(8) text: one table, a constant number of rules, everything that varies in sets and maps.
  *
@@ -12,7 +15,7 @@ import { declarations, difference, type Elements, elementsOf, elementText, famil
  */
 interface RuleText {
   readonly chain: string;
-  /** FAMILY is ip or ip6, N is 4 or 6, ICMP is icmp or icmpv6, LOOPBACK is the family's. */
+  /** FAMILY is ip or ip6, N is 4 or 6, LOOPBACK is the family's. */
   readonly text: string;
   readonly comment?: string;
 }
@@ -27,7 +30,29 @@ const chains: Readonly<Record<string, string>> = {
   postrouting: "type nat hook postrouting priority srcnat; policy accept;",
 };
 
-const REFUSE = "reject with ICMP admin-prohibited";
+/**
+ * What containers and the host send, and may not. The kernel has the answer before connect(2) or sendto(2) returns: TCP
+ * gets a reset, since an ICMP error that comes while connect(2) still holds the socket is lost, and found out only with the
+ * next segment, a second later.
+ */
+const REFUSE = "goto refuse";
+/** What comes from outside, and may not. */
+const DISCARD = "goto discard";
+/** So that who is blocked cannot fill a disk. */
+const LIMIT = "limit rate 10/second burst 20 packets";
+const LOG = `log prefix "klee blocked: " group ${LOG_GROUP}`;
+/** Each packet once. */
+const logRules: readonly string[] = ["ip daddr @logged4", "ip6 daddr @logged6"].flatMap((match) => [
+  `${match} ${LIMIT} ${LOG}`,
+  `${match.replace("daddr", "saddr")} ${match.replace("daddr @", "daddr != @")} ${LIMIT} ${LOG}`,
+]);
+
+/** Chains that others go to, the same for both families. */
+const ends: Readonly<Record<string, readonly string[]>> = {
+  refuse: [...logRules, "meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"],
+  discard: [...logRules, "drop"],
+};
+
 const PORT = "meta l4proto . th dport";
 
 const rulesFor = (connections: number): readonly RuleText[] => [
@@ -67,7 +92,7 @@ const rulesFor = (connections: number): readonly RuleText[] => [
   },
   {
     chain: "output",
-    text: 'oifname != "lo" FAMILY saddr @networksN fib saddr type != local drop',
+    text: 'oifname != "lo" FAMILY saddr @networksN fib saddr type != local goto discard',
     comment: "nor from one that a socket has kept",
   },
   {
@@ -102,7 +127,7 @@ const rulesFor = (connections: number): readonly RuleText[] => [
 
   {
     chain: "input",
-    text: 'iifname != "lo" FAMILY saddr @networksN drop',
+    text: `iifname != "lo" FAMILY saddr @networksN ${DISCARD}`,
     comment: "no container is outside",
   },
   {
@@ -115,10 +140,14 @@ const rulesFor = (connections: number): readonly RuleText[] => [
     text: `iifname != "lo" ct status dnat FAMILY daddr . ${PORT} @publishedN accept`,
     comment: "published",
   },
-  { chain: "input", text: 'iifname != "lo" FAMILY daddr @networksN drop', comment: "nothing else from outside" },
+  { chain: "input", text: `iifname != "lo" FAMILY daddr @networksN ${DISCARD}`, comment: "nothing else from outside" },
 
-  { chain: "forward", text: "FAMILY daddr @networksN drop", comment: "containers are on the host, not behind it" },
-  { chain: "forward", text: "FAMILY saddr @networksN drop" },
+  {
+    chain: "forward",
+    text: `FAMILY daddr @networksN ${DISCARD}`,
+    comment: "containers are on the host, not behind it",
+  },
+  { chain: "forward", text: `FAMILY saddr @networksN ${DISCARD}` },
 
   {
     chain: "postrouting",
@@ -138,11 +167,11 @@ const rulesFor = (connections: number): readonly RuleText[] => [
 ];
 
 /** How many rules the table has. */
-export const RULE_COUNT = 2 * rulesFor(0).length;
+export const RULE_COUNT = 2 * rulesFor(0).length + Object.values(ends).reduce((sum, { length }) => sum + length, 0);
 
 const words = {
-  4: { FAMILY: "ip", N: "4", ICMP: "icmp", LOOPBACK: "127.0.0.0/8" },
-  6: { FAMILY: "ip6", N: "6", ICMP: "icmpv6", LOOPBACK: "::1" },
+  4: { FAMILY: "ip", N: "4", LOOPBACK: "127.0.0.0/8" },
+  6: { FAMILY: "ip6", N: "6", LOOPBACK: "::1" },
 } as const;
 
 /** The rules of a chain: one for each family. */
@@ -151,7 +180,7 @@ function rulesOf(chain: string, rules: readonly RuleText[]): string[] {
     .filter((rule) => rule.chain === chain)
     .flatMap(({ text, comment }) =>
       ([4, 6] as const).map((family) => {
-        const filled = text.replace(/FAMILY|ICMP|LOOPBACK|(?<=@\w+)N\b/g, (word) => words[family][word as "N"]);
+        const filled = text.replace(/FAMILY|LOOPBACK|(?<=@\w+)N\b/g, (word) => words[family][word as "N"]);
         return comment === undefined ? filled : `${filled} comment "${comment}"`;
       }),
     );
@@ -167,6 +196,9 @@ export function frameText(table: string, connections = connectionsOfOne()): stri
   const lines = [`table inet ${table}`, `delete table inet ${table}`, `table inet ${table} {`];
   for (const [name, keyword, body] of declarations) lines.push(`  ${keyword} ${name} ${body}`);
   for (const family of families) lines.push(`  ${countedSet(family)}`);
+  // Before those that go there.
+  for (const [name, texts] of Object.entries(ends))
+    lines.push(`  chain ${name} {`, ...texts.map((text) => `    ${text}`), "  }");
   for (const [name, hook] of Object.entries(chains))
     lines.push(`  chain ${name} {`, `    ${hook}`, ...rulesOf(name, rules).map((rule) => `    ${rule}`), "  }");
   return `${lines.join("\n")}\n}\n`;

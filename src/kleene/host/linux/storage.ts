@@ -59,6 +59,7 @@ export class LinuxStorage implements Storage {
       const making: Making = { files: linuxFiles, leftOut: new LeftOut() };
       if (method === "tar") await (await import("../../image/archive.ts")).unpackArchive(path, files, making);
       else await (await import("../../image/directory.ts")).copyDirectory(path, files, making);
+      if (source.localtime) (await import("../../image/localtime.ts")).copyLocaltime(files);
       for (const line of making.leftOut.lines()) warn(line);
     });
     return `${place(root, "images", imageId)}/root`;
