@@ -28,6 +28,7 @@ const network: PolicyNetwork = {
   nat: "",
   icc: false,
   internal: false,
+  log: false,
 };
 const endpoint = { containerId: "c".repeat(12), containerName: "one", network, ipv6: "", rawSockets: false };
 

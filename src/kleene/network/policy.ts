@@ -17,7 +17,7 @@ import type { Family } from "./subnet.ts";
  * 8. from outside to a container's address: is dropped, but for what an open {@link PolicyPort} redirected.
  *
  * Redirection comes first: these rules see the container's address and port, and a connection to a host address by a
- * container is judged by what it is redirected to; but from an internal network it is refused, redirected or not. To refuse is to answer at once (ICMP administratively prohibited,
+ * container is judged by what it is redirected to; but from an internal network it is refused, redirected or not. To refuse is to answer at once (FreeBSD: EACCES; Linux: a reset,
  * EACCES), to drop is to say nothing.
  */
 export interface Policy {
