@@ -17,7 +17,7 @@ import {
   sysctl,
 } from "../../src/ffi/freebsd/index.ts";
 import { encodeFlags } from "../../src/ffi/freebsd/interface.ts";
-import { encodeJailParams } from "../../src/ffi/freebsd/jail-params.ts";
+import { encodeJailParams } from "../../src/ffi/freebsd/jail-encoding.ts";
 import { openLibrary } from "../../src/ffi/library.ts";
 import { SIMULATOR, Simulator } from "../support/simulator.ts";
 

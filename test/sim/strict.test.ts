@@ -22,7 +22,7 @@ import { AF_INET6 } from "../../src/ffi/freebsd/abi/socket.ts";
 import { type IoctlCall, interfaceIoctl } from "../../src/ffi/freebsd/control.ts";
 import { encodeAlias, encodeAliasRemoval } from "../../src/ffi/freebsd/ifaddr.ts";
 import { ifclone, type JailParams, jail, mount, pf } from "../../src/ffi/freebsd/index.ts";
-import { encodeJailParams } from "../../src/ffi/freebsd/jail-params.ts";
+import { encodeJailParams } from "../../src/ffi/freebsd/jail-encoding.ts";
 import { Simulator } from "../support/simulator.ts";
 
 const simulator = new Simulator({ real: false });

@@ -78,8 +78,6 @@ export type { IovPair } from "./iovec.ts";
 export * as iovec from "./iovec.ts";
 /** Jails, jail_set(2), jail_get(2), jail_remove(2). */
 export * as jail from "./jail.ts";
-/** All jails and all parameters of jails. */
-export * as jailList from "./jail-list.ts";
 export type {
   JailKey,
   JailParams,
@@ -88,7 +86,9 @@ export type {
   JailTypes,
   JailValue,
   JailValues,
-} from "./jail-params.ts";
+} from "./jail-encoding.ts";
+/** All jails and all parameters of jails. */
+export * as jailList from "./jail-list.ts";
 /** Kernel modules, kldload(2). */
 export * as kld from "./kld.ts";
 /** Events of processes and jails, kqueue(2). */

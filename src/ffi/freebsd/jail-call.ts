@@ -1,6 +1,6 @@
 import { decodeCString } from "../struct.ts";
 import { type IovMemory, type IovPair, layOutIovec, room, valueAt } from "./iovec.ts";
-import type { JailKey } from "./jail-params.ts";
+import type { JailKey } from "./jail-encoding.ts";
 import { cFunction, syscall } from "./libc.ts";
 
 const jail_set = cFunction<[Buffer, number, number], number>("int jail_set(void *iov, unsigned int niov, int flags)");

@@ -2,7 +2,7 @@ import { JAIL_GET_DESC, JAIL_OWN_DESC, JAIL_USE_DESC } from "./abi/jail15.ts";
 import { Fd } from "./fd.ts";
 import { room, valueAt } from "./iovec.ts";
 import { callJail, describeKey } from "./jail-call.ts";
-import { encodeJailParams, type JailKey } from "./jail-params.ts";
+import { encodeJailParams, type JailKey } from "./jail-encoding.ts";
 import { cFunction, syscall } from "./libc.ts";
 
 const jail_attach_jd = cFunction<[number], number>("int jail_attach_jd(int fd)");

@@ -4,7 +4,6 @@ import { FieldError } from "../struct.ts";
 import { JAIL_ATTACH, JAIL_CREATE, JAIL_DYING, JAIL_UPDATE } from "./abi/jail.ts";
 import { type IovMemory, type IovPair, lengthAt, room, valueAt } from "./iovec.ts";
 import { callJail, describeKey } from "./jail-call.ts";
-import { checkJailParams, checkJailQuery, queryOfAll } from "./jail-parameter.ts";
 import {
   decodeJailValue,
   encodeJailParams,
@@ -16,12 +15,13 @@ import {
   type JailTypes,
   type JailValues,
   likelySize,
-} from "./jail-params.ts";
+} from "./jail-encoding.ts";
+import { checkJailParams, checkJailQuery, queryOfAll } from "./jail-parameters.ts";
 import { cFunction, syscall } from "./libc.ts";
 
 export { jailAttachDescriptor, jailDescriptor, jailOfDescriptor, jailRemoveDescriptor } from "./jail-descriptor.ts";
-export { type JailParameter, jailParameter, jailParameters } from "./jail-parameter.ts";
-export type { JailAction } from "./jail-params.ts";
+export type { JailAction } from "./jail-encoding.ts";
+export { type JailParameter, jailParameter, jailParameters } from "./jail-parameters.ts";
 
 const jail_attach = cFunction<[number], number>("int jail_attach(int jid)");
 const jail_remove = cFunction<[number], number>("int jail_remove(int jid)");

@@ -14,7 +14,7 @@ import {
   encodeFlags,
 } from "../../../src/ffi/freebsd/interface.ts";
 import { layOutIovec, lengthAt, room, valueAt } from "../../../src/ffi/freebsd/iovec.ts";
-import { decodeJailValue, encodeJailParams, negative } from "../../../src/ffi/freebsd/jail-params.ts";
+import { decodeJailValue, encodeJailParams, negative } from "../../../src/ffi/freebsd/jail-encoding.ts";
 import { encodeTableAddress } from "../../../src/ffi/freebsd/pf/address.ts";
 import {
   AddressError,

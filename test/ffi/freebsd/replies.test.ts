@@ -11,7 +11,7 @@ import { encodeCreation, encodeRenaming } from "../../../src/ffi/freebsd/ifclone
 import { decodeFlags, encodeFlagsQuery, encodeVnetMove } from "../../../src/ffi/freebsd/interface.ts";
 import { type IovPair, layOutIovec, room } from "../../../src/ffi/freebsd/iovec.ts";
 import { encodeJailQuery, jailFlags } from "../../../src/ffi/freebsd/jail.ts";
-import { decodeJailValue, encodeJailParams, type JailParams } from "../../../src/ffi/freebsd/jail-params.ts";
+import { decodeJailValue, encodeJailParams, type JailParams } from "../../../src/ffi/freebsd/jail-encoding.ts";
 import { decodeCString } from "../../../src/ffi/struct.ts";
 import { RECORDED_CALLS, type Reply, readReplies, SYS } from "./replies.ts";
 

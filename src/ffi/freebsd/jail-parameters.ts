@@ -13,7 +13,7 @@ import {
   CTLTYPE_UINT,
   CTLTYPE_ULONG,
 } from "./abi/sysctl.ts";
-import { type JailAction, type JailParams, type JailQuery, type JailTypes, valueForms } from "./jail-params.ts";
+import { type JailAction, type JailParams, type JailQuery, type JailTypes, valueForms } from "./jail-encoding.ts";
 import { type SysctlVariable, sysctlString, sysctlVariable, sysctlVariables } from "./sysctl.ts";
 
 /** A parameter of jails as the kernel describes it. */
