@@ -45,24 +45,26 @@ function typescriptImports(file: string, text: string): string[] {
 }
 
 /** The modules named in `use` and in paths; those of the tests below a module are its own. */
-function rustImports(file: string, text: string): string[] {
-  const own = join(root, "native/src");
-  const parent = dirname(file);
-  const code = text.replace(/\/\/.*$/gm, "").replace(/#\[cfg\(test\)\][\s\S]*$/, "");
-  const found = (directory: string, name: string): string[] =>
-    [join(directory, `${name}.rs`), join(directory, name, "mod.rs")].filter(existsSync).slice(0, 1);
-  const flat = [...code.matchAll(/\b(crate|super)::(\w+)(?:::(\w+))?/g)].flatMap(
-    ([, from, first = "", second = ""]) => {
-      const directory = from === "crate" ? own : parent;
-      const inner = found(join(directory, first), second);
-      return inner.length > 0 ? inner : found(directory, first);
-    },
-  );
-  const lists = [...code.matchAll(/\buse (crate|super)::\{([^;]*)\};/g)].flatMap(([, from, names = ""]) =>
-    [...names.matchAll(/\b([a-z]\w*)\b/g)].flatMap(([, name = ""]) => found(from === "crate" ? own : parent, name)),
-  );
-  return [...flat, ...lists];
-}
+const rustImports =
+  (directory: string) =>
+  (file: string, text: string): string[] => {
+    const own = join(root, directory);
+    const parent = dirname(file);
+    const code = text.replace(/\/\/.*$/gm, "").replace(/#\[cfg\(test\)\][\s\S]*$/, "");
+    const found = (directory: string, name: string): string[] =>
+      [join(directory, `${name}.rs`), join(directory, name, "mod.rs")].filter(existsSync).slice(0, 1);
+    const flat = [...code.matchAll(/\b(crate|super)::(\w+)(?:::(\w+))?/g)].flatMap(
+      ([, from, first = "", second = ""]) => {
+        const directory = from === "crate" ? own : parent;
+        const inner = found(join(directory, first), second);
+        return inner.length > 0 ? inner : found(directory, first);
+      },
+    );
+    const lists = [...code.matchAll(/\buse (crate|super)::\{([^;]*)\};/g)].flatMap(([, from, names = ""]) =>
+      [...names.matchAll(/\b([a-z]\w*)\b/g)].flatMap(([, name = ""]) => found(from === "crate" ? own : parent, name)),
+    );
+    return [...flat, ...lists];
+  };
 
 test("no circle among the files of src", () => {
   const graph = graphOf("src", ".ts", typescriptImports);
@@ -72,10 +74,17 @@ test("no circle among the files of src", () => {
 });
 
 test("no circle among the modules of native/src", () => {
-  const graph = graphOf("native/src", ".rs", rustImports);
+  const graph = graphOf("native/src", ".rs", rustImports("native/src"));
   assert.ok(graph.size > 40, `${graph.size} modules`);
   assert.ok((graph.get("native/src/addon/spawn.rs") ?? []).includes("native/src/addon/executable.rs"));
   assert.ok((graph.get("native/src/linux/start.rs") ?? []).includes("native/src/common/sys.rs"));
+  assert.deepEqual(circlesOf(graph), []);
+});
+
+test("no circle among the modules of the simulator", () => {
+  const graph = graphOf("native/sim/src", ".rs", rustImports("native/sim/src"));
+  assert.ok(graph.size > 30, `${graph.size} modules`);
+  assert.ok((graph.get("native/sim/src/jail.rs") ?? []).includes("native/sim/src/state.rs"));
   assert.deepEqual(circlesOf(graph), []);
 });
 

@@ -3,9 +3,17 @@
 //! They are real ones of the system below, so that they can be told from others and are closed at exit.
 
 use crate::errno::{Answer, EBADF, EINVAL, Errno};
-use crate::socket::Socket;
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::sync::{LazyLock, Mutex, MutexGuard};
+
+/// What a socket is, and what it is bound to.
+#[derive(Clone, Copy)]
+pub struct Socket {
+    pub family: i32,
+    pub raw: bool,
+    pub bound: (Ipv4Addr, u16),
+}
 
 #[derive(Clone, Copy)]
 pub enum Object {

@@ -1,9 +1,9 @@
 //! Rulesets of device nodes, devfs(5): ioctls of any directory that a devfs is mounted on. fs/devfs/devfs_rule.c
 
 use crate::errno::{Answer, EEXIST, EINVAL, EIO, ENOENT, ENOTTY, EPERM, ERANGE, ERPCMISMATCH, ESRCH};
-use crate::kernel::Kernel;
 use crate::memory::{Bytes, BytesMut, at};
 use crate::process;
+use crate::state::Kernel;
 
 const DEVFSIO_RADD: u64 = 0xc0ec_4400;
 const DEVFSIO_SUSE: u64 = 0x8002_440a;

@@ -5,10 +5,11 @@
 
 use crate::descriptor::{Object, forget, fresh, jail_of, object_of};
 use crate::errno::{Answer, EBADF, EEXIST, EINVAL, ENODEV, ENOENT, ENOSYS, ENOTTY, ENXIO, EPERM, Errno};
-use crate::kernel::{Kernel, enter};
+use crate::kernel::enter;
 use crate::memory::{Bytes, BytesMut, at};
 use crate::nvlist::{List, Value};
 use crate::options::Options;
+use crate::state::Kernel;
 use crate::{devfs, interface, jail, link, mount, nvlist, pf, process, queue, rctl, socket, sysctl, zfs};
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 

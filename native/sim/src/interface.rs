@@ -4,21 +4,13 @@ use crate::errno::{
     Answer, EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOMSG, ENXIO, EOPNOTSUPP, EPERM,
     EPROTONOSUPPORT,
 };
-use crate::kernel::Kernel;
+use crate::family::{AF_INET, AF_INET6};
 use crate::memory::{Bytes, BytesMut, at};
 use crate::process;
-use serde::{Deserialize, Serialize};
+use crate::state::{Address, IFF_UP, Interface, Kernel};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub const AF_INET: i32 = 2;
-pub const AF_INET6: i32 = 28;
 const IFNAMSIZ: usize = 16;
-const IFF_UP: u32 = 0x1;
-const IFF_LOOPBACK: u32 = 0x8;
-const IFF_RUNNING: u32 = 0x40;
-const IFF_BROADCAST: u32 = 0x2;
-const IFF_SIMPLEX: u32 = 0x800;
-const IFF_MULTICAST: u32 = 0x8000;
 /// net.ifdescr_maxlen
 const DESCRIPTION_LIMIT: u64 = 1024;
 const INFINITE: u32 = u32::MAX;
@@ -27,101 +19,6 @@ const IFF_CANTCHANGE: u32 = 0x2 | 0x10 | 0x40 | 0x100 | 0x200 | 0x400 | 0x800 | 
 const IN6_IFF_NODAD: u32 = 0x20;
 const INET_SIZE: usize = 16;
 const INET6_SIZE: usize = 28;
-
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct Address {
-    pub ip: IpAddr,
-    pub prefix: u8,
-    #[serde(default)]
-    pub broadcast: Option<Ipv4Addr>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Interface {
-    pub name: String,
-    pub index: u16,
-    /// Name of its driver: `lo`, `bridge`, `epair`, `em`.
-    pub driver: String,
-    /// Its number among those of the driver, by which a new one's name is found; a renamed one keeps it.
-    #[serde(default)]
-    pub unit: u32,
-    /// Made by a request, so it can be destroyed by one.
-    #[serde(default)]
-    pub cloned: bool,
-    pub flags: u32,
-    #[serde(default)]
-    pub groups: Vec<String>,
-    #[serde(default)]
-    pub description: Option<String>,
-    pub addresses: Vec<Address>,
-    /// Bridges: names of their members.
-    #[serde(default)]
-    pub members: Vec<String>,
-    /// The jail whose own network stack it is in; 0: the host's.
-    #[serde(default)]
-    pub vnet: i32,
-    #[serde(default)]
-    pub link: Option<[u8; 6]>,
-}
-
-impl Interface {
-    pub fn loopback(name: &str, index: u16) -> Self {
-        let address = |ip: IpAddr, prefix| Address { ip, prefix, broadcast: None };
-        Self {
-            name: name.into(),
-            index,
-            driver: "lo".into(),
-            unit: 0,
-            cloned: false,
-            flags: IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_MULTICAST,
-            groups: vec!["all".into(), "lo".into()],
-            description: None,
-            addresses: vec![
-                address(Ipv4Addr::LOCALHOST.into(), 8),
-                address(Ipv6Addr::LOCALHOST.into(), 128),
-                address(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1).into(), 64),
-            ],
-            members: Vec::new(),
-            vnet: 0,
-            link: None,
-        }
-    }
-
-    fn cloned(driver: &str, name: &str, unit: u32, index: u16) -> Self {
-        let ether = driver != "lo";
-        let flags = if ether { IFF_BROADCAST | IFF_SIMPLEX } else { IFF_LOOPBACK };
-        Self {
-            name: name.into(),
-            unit,
-            cloned: true,
-            driver: driver.into(),
-            flags: flags | IFF_MULTICAST,
-            groups: vec!["all".into(), driver.into()],
-            addresses: Vec::new(),
-            link: ether.then_some([0x58, 0x9c, 0xfc, 0x10, (index >> 8) as u8, index as u8]),
-            ..Self::loopback(name, index)
-        }
-    }
-
-    /// With its first address an interface comes up, a loopback one with addresses of its own.
-    fn bring_up(&mut self) {
-        if self.flags & IFF_UP != 0 {
-            return;
-        }
-        self.flags |= IFF_UP | IFF_RUNNING;
-        if self.driver == "lo" {
-            let own = Self::loopback("", 0).addresses;
-            self.addresses.extend(own.into_iter().filter(|address| address.ip.is_ipv6()));
-        }
-    }
-
-    fn add(&mut self, address: Address) {
-        self.addresses.retain(|one| one.ip != address.ip);
-        self.addresses.push(address);
-        self.bring_up();
-    }
-}
 
 /// A sockaddr of the right length and family, or EINVAL: the kernel would take a wrong one for something else.
 fn ipv4(bytes: &[u8], offset: usize) -> Answer<Ipv4Addr> {

@@ -2,11 +2,10 @@
 
 use crate::descriptor::{Object, fresh, jail_of};
 use crate::errno::{Answer, EADDRINUSE, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, Errno};
-use crate::kernel::Kernel;
 use crate::memory::BytesMut;
 use crate::options::{Option as Entry, Options};
 use crate::process;
-use serde::{Deserialize, Serialize};
+use crate::state::{JAIL_SYS_NEW, Jail, Kernel};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,7 +21,6 @@ pub const DESCRIPTORS_SINCE: u32 = 15;
 /// `disable`, `new`, `inherit`
 const JAIL_SYS: std::ops::RangeInclusive<i32> = 0..=2;
 const JAIL_SYS_DISABLE: i32 = 0;
-const JAIL_SYS_NEW: i32 = 1;
 /// security.jail.jail_max_af_ips
 const MAX_ADDRESSES: usize = 255;
 /// How long what the dead have left, credentials and sockets, keeps a jail around.
@@ -98,35 +96,6 @@ const ON_BY_DEFAULT: &[&str] = &[
     "ip4.saddrsel",
     "ip6.saddrsel",
 ];
-
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Jail {
-    pub jid: i32,
-    pub name: String,
-    pub path: String,
-    pub texts: BTreeMap<String, String>,
-    pub ints: BTreeMap<String, i64>,
-    pub bools: BTreeMap<String, bool>,
-    pub ip4: Vec<Ipv4Addr>,
-    pub ip6: Vec<Ipv6Addr>,
-    /// Milliseconds since 1970 until which it is there for those who ask for dying ones.
-    pub dying_until: Option<u64>,
-}
-
-impl Jail {
-    pub fn persists(&self) -> bool {
-        self.bools.get("persist") == Some(&true)
-    }
-    pub fn has_vnet(&self) -> bool {
-        self.ints.get("vnet") == Some(&i64::from(JAIL_SYS_NEW))
-    }
-    fn has(&self, addresses: &[IpAddr]) -> bool {
-        addresses.iter().any(|address| match address {
-            IpAddr::V4(address) => self.ip4.contains(address),
-            IpAddr::V6(address) => self.ip6.contains(address),
-        })
-    }
-}
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
@@ -583,7 +552,7 @@ fn give(kernel: &Kernel, option: &mut Entry, jail: &Jail, name: &str, kind: Kind
             let value = match name {
                 "jid" => jail.jid,
                 "children.cur" | "parent" => 0,
-                "osreldate" if !jail.ints.contains_key(name) => crate::sysctl::osreldate(kernel),
+                "osreldate" if !jail.ints.contains_key(name) => kernel.osreldate(),
                 _ => jail.ints.get(name).map_or(0, |value| *value as i32),
             };
             option.answer(&value.to_le_bytes(), true)

@@ -1,9 +1,9 @@
 //! bpf(4): frames to the network of an interface, and the answers of the machines on it, as net/bpf.h and the RFCs say.
 
 use crate::errno::{Answer, EAGAIN, EBADF, EINVAL, ENOTTY, ENXIO, EPERM};
-use crate::kernel::Kernel;
 use crate::memory::{Bytes, BytesMut, at};
 use crate::process;
+use crate::state::Kernel;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{LazyLock, Mutex, MutexGuard};

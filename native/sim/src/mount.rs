@@ -2,12 +2,11 @@
 //! is, devfs as a tmpfs with the nodes that its ruleset leaves.
 
 use crate::errno::{Answer, EBUSY, EINVAL, ENAMETOOLONG, ENODEV, ENOENT, ENOTDIR, EPERM, Errno};
-use crate::kernel::{Kernel, Machine};
 use crate::memory::BytesMut;
 use crate::options::Options;
 use crate::process;
+use crate::state::{Kernel, Machine, Mount};
 use crate::zfs;
-use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 use std::fs;
 use std::io;
@@ -22,14 +21,6 @@ const MNT_NOEXEC: i32 = 4;
 const MNT_NOSUID: i32 = 8;
 const MNT_IGNORE: i32 = 0x0080_0000;
 const MNT_FORCE: i32 = 0x0008_0000;
-
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Mount {
-    pub kind: String,
-    pub source: String,
-    pub path: String,
-    pub flags: u64,
-}
 
 pub fn at_boot(machine: &Machine) -> Vec<Mount> {
     let root = Mount { kind: "ufs".into(), source: "/dev/ada0p2".into(), path: "/".into(), flags: 0 };

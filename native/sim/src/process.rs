@@ -1,7 +1,7 @@
 //! Processes of jails. A process that attached has the jail's directory as its root, and so have those it starts: that is
 //! how the model knows them, so it knows none in a jail whose root is the host's own.
 
-use crate::jail::Jail;
+use crate::state::Jail;
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::atomic::{AtomicI32, Ordering};

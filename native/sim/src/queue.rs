@@ -7,9 +7,10 @@
 use crate::descriptor::{Object, jail_of, object_of, stand_for};
 use crate::errno::{Answer, EBADF, EINTR, EINVAL, ENOENT, Errno};
 use crate::jail::alive;
-use crate::kernel::{Kernel, by_itself, version};
+use crate::kernel::{by_itself, version};
 use crate::memory::{Bytes, BytesMut};
 use crate::process::own_jail;
+use crate::state::Kernel;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};

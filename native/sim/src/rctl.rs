@@ -1,8 +1,8 @@
 //! Resource limits, rctl(4).
 
 use crate::errno::{Answer, EINVAL, ENAMETOOLONG, ENOSYS, EOPNOTSUPP, EPERM, ERANGE, ESRCH};
-use crate::kernel::Kernel;
 use crate::process;
+use crate::state::Kernel;
 
 /// Resources in the kernel's order.
 const RESOURCES: [&str; 25] = [

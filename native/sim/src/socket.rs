@@ -1,13 +1,12 @@
 //! Sockets and the addresses that a jail leaves them, as recorded on 12.1: prison_local_ip4, prison_check_ip4 of
 //! kern/kern_jail.c. Of IPv4, and nothing is sent: that much shows what a jail is confined to.
 
-use crate::descriptor::{Object, object_of, rebind};
+use crate::descriptor::{Object, Socket, object_of, rebind};
 use crate::errno::{Answer, EADDRNOTAVAIL, EAFNOSUPPORT, EBADF, EINVAL, EPERM, EPROTONOSUPPORT};
-use crate::interface::{AF_INET, AF_INET6};
-use crate::jail::Jail;
-use crate::kernel::Kernel;
+use crate::family::{AF_INET, AF_INET6};
 use crate::memory::{Bytes, BytesMut};
 use crate::process;
+use crate::state::{Jail, Kernel};
 use std::net::Ipv4Addr;
 
 const SOCK_STREAM: i32 = 1;
@@ -16,14 +15,6 @@ const SOCK_RAW: i32 = 3;
 const SOCKADDR: usize = 16;
 /// First of net.inet.ip.portrange: the kernel takes one by chance.
 const FIRST_PORT: u16 = 49152;
-
-/// What a socket is, and what it is bound to.
-#[derive(Clone, Copy)]
-pub struct Socket {
-    pub family: i32,
-    raw: bool,
-    bound: (Ipv4Addr, u16),
-}
 
 fn own_jail(kernel: &Kernel) -> Option<&Jail> {
     kernel.jails.iter().find(|one| one.jid == process::own_jail())

@@ -1,12 +1,12 @@
 //! Kernel variables, sysctl(3), by name and by number.
 
 use crate::errno::{Answer, EINVAL, ENOENT, ENOMEM, EPERM, ESRCH};
-use crate::interface::{AF_INET, AF_INET6};
+use crate::family::{AF_INET, AF_INET6};
 use crate::jail::{self, Kind, PARAMETERS};
-use crate::kernel::Kernel;
 use crate::memory::BytesMut;
 use crate::pf::octets;
 use crate::process::{self, Process};
+use crate::state::Kernel;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -51,14 +51,6 @@ pub fn at_boot() -> BTreeMap<String, i32> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
-}
-
-pub fn osreldate(kernel: &Kernel) -> i32 {
-    match kernel.machine.release {
-        12 => 1_201_000,
-        14 => 1_402_000,
-        _ => 1_501_000,
-    }
 }
 
 struct Variable {
@@ -182,7 +174,7 @@ fn value(kernel: &Kernel, name: &str) -> Answer<Vec<u8>> {
             14 => "14.2-RELEASE",
             _ => "15.1-RELEASE",
         }),
-        "kern.osreldate" => int(osreldate(kernel)),
+        "kern.osreldate" => int(kernel.osreldate()),
         "kern.racct.enable" => truth(kernel, i32::from(kernel.machine.racct)),
         "security.jail.jailed" => int(i32::from(process::own_jail() != 0)),
         "security.jail.list" => jail::list(kernel)?,

@@ -2,9 +2,8 @@
 //! snapshot is a copy of it, as is a clone of a snapshot.
 
 use crate::errno::{Answer, EBUSY, EEXIST, EINVAL, EIO, ENOENT, ENOTEMPTY, EPERM, EXDEV, Errno};
-use crate::kernel::{Kernel, dataset_files};
 use crate::process;
-use serde::{Deserialize, Serialize};
+use crate::state::{Dataset, Kernel, dataset_files};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -13,17 +12,6 @@ use std::path::{Path, PathBuf};
 
 /// Names end before this, sys/fs/zfs.h: ZFS_MAX_DATASET_NAME_LEN.
 const NAME_LIMIT: usize = 256;
-
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct Dataset {
-    /// The snapshot it is a clone of.
-    pub origin: Option<String>,
-    pub snapshots: Vec<String>,
-    /// Snapshots that go with their last clone.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deferred: Vec<String>,
-    pub properties: BTreeMap<String, String>,
-}
 
 /// Where the files of a dataset or snapshot are.
 pub fn files(name: &str) -> PathBuf {

@@ -3,7 +3,7 @@
 use super::Pf;
 use super::rule::octets;
 use crate::errno::{Answer, EINVAL};
-use crate::interface::{AF_INET, AF_INET6};
+use crate::family::{AF_INET, AF_INET6};
 use crate::memory::Bytes;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

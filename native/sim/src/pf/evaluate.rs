@@ -4,7 +4,7 @@
 use super::rule::{Rule, Wrapped, octets, wrapped};
 use super::state::{Key, State};
 use super::{FILTER, Host, NAT, Pf, RDR, called};
-use crate::interface::{AF_INET, AF_INET6};
+use crate::family::{AF_INET, AF_INET6};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

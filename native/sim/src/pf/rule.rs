@@ -1,10 +1,11 @@
 //! A rule as the kernel keeps it, struct pf_rule, and the pool of addresses that a translation leads to.
 
 use super::Pf;
+pub use super::rule_check::{DROP, NAT, NONAT, NORDR, PASS, RDR};
 use super::rule_check::{check_family, check_fields};
 use super::sparse::Sparse;
 use crate::errno::{Answer, EAFNOSUPPORT, EBUSY, EINVAL};
-use crate::interface::{AF_INET, AF_INET6};
+use crate::family::{AF_INET, AF_INET6};
 use crate::memory::Bytes;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -21,12 +22,6 @@ pub const ADDRMASK: u8 = 0;
 pub const DYNIFTL: u8 = 2;
 pub const TABLE: u8 = 3;
 const RANGE: u8 = 5;
-pub const PASS: u8 = 0;
-pub const DROP: u8 = 1;
-pub const NAT: u8 = 4;
-pub const NONAT: u8 = 5;
-pub const RDR: u8 = 8;
-pub const NORDR: u8 = 9;
 const ICMP_MAXTYPE: u16 = 40;
 const OVERLOAD_TABLE: usize = 512;
 
@@ -199,7 +194,9 @@ impl Rule {
         }
         for end in [0, 56] {
             let wrap = wrapped(&body[end..end + 48])?;
-            check_family(&wrap, body[913].into())?;
+            if let Wrapped::Network { address, mask } = &wrap {
+                check_family(address, mask, body[913].into())?;
+            }
             let ports = body[end + 53] != 0;
             if body[end + 53] > 9 || (ports && ![6, 17].contains(&body[914])) {
                 return Err(EINVAL);
@@ -255,7 +252,9 @@ pub fn add_address(pf: &mut Pf, bytes: &[u8]) -> Answer {
     if address.get_u8(40) == RANGE {
         return Err(EINVAL);
     }
-    check_family(&wrapped(&address[..48])?, family)?;
+    if let Wrapped::Network { address, mask } = wrapped(&address[..48])? {
+        check_family(&address, &mask, family)?;
+    }
     // Neither flags of an interface's addresses, nor an interface to route to, nor links of a list.
     if address[41..].iter().any(|byte| *byte != 0) {
         return Err(EINVAL);

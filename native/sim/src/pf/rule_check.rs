@@ -1,9 +1,16 @@
 //! What a rule may say: what some recorded rule says.
 
-use super::rule::{DROP, NAT, NONAT, NORDR, PASS, RDR, Wrapped};
 use crate::errno::{Answer, EINVAL};
-use crate::interface::{AF_INET, AF_INET6};
+use crate::family::{AF_INET, AF_INET6};
 use crate::memory::Bytes;
+
+// Actions, netpfil/pf/pf.h
+pub const PASS: u8 = 0;
+pub const DROP: u8 = 1;
+pub const NAT: u8 = 4;
+pub const NONAT: u8 = 5;
+pub const RDR: u8 = 8;
+pub const NORDR: u8 = 9;
 
 /// Parts of struct pf_rule that no recorded rule has anything in: what a kernel makes of them the model does not know.
 const UNSEEN: &[std::ops::Range<usize>] = &[
@@ -37,8 +44,7 @@ pub fn check_fields(body: &[u8]) -> Answer {
 }
 
 /// An address without a family, or with bits beyond its mask, is not what anybody means.
-pub fn check_family(wrap: &Wrapped, family: i32) -> Answer {
-    let Wrapped::Network { address, mask } = wrap else { return Ok(()) };
+pub fn check_family(address: &[u8; 16], mask: &[u8; 16], family: i32) -> Answer {
     let any = mask.iter().all(|byte| *byte == 0);
     let size = if family == AF_INET { 4 } else { 16 };
     let beyond =

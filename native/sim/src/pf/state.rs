@@ -4,7 +4,7 @@ use super::name_values::Named;
 use super::rule::octets;
 use super::{Host, Pf};
 use crate::errno::{Answer, EINVAL, ENODEV};
-use crate::interface::{AF_INET, AF_INET6};
+use crate::family::{AF_INET, AF_INET6};
 use crate::memory::{Bytes, BytesMut, at};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
