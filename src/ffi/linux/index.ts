@@ -54,6 +54,8 @@ export { Fd, openDescriptors, openFile } from "./fd.ts";
 export * as file from "./file.ts";
 /** Locks of whole files, open file descriptions, and who holds them. */
 export * as flock from "./flock.ts";
+/** Containers, and processes in them, by a program that enters their namespaces. */
+export * as launch from "./launch.ts";
 export {
   type Argument,
   asyncFunction,
