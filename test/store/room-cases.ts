@@ -195,7 +195,7 @@ export function testRoom(
           } finally {
             other.kill("SIGKILL");
           }
-          await new Promise((resolve) => setTimeout(resolve, 50));
+          if (other.signalCode === null) await new Promise((resolve) => other.once("exit", resolve));
           small.free();
           await assertWhole(root, room, ["test1", "49", "held"]);
         },
