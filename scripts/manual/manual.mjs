@@ -105,12 +105,11 @@ const groupsOf = (program) => program.commands.filter(({ commands }) => commands
 /** Names outside of the group of the commands in it, by the commands' names. */
 function shortcutPairs(group) {
   const outside = group.parent.commands.filter((command) => command.helpGroup());
-  return visible(group).flatMap((command) => {
-    const same = outside.find(
-      (other) => other.description() === command.description() && usageOf(other) === usageOf(command),
-    );
-    return same === undefined ? [] : [[same.name(), command.name()]];
-  });
+  return visible(group).flatMap((command) =>
+    outside
+      .filter((other) => other.description() === command.description() && usageOf(other) === usageOf(command))
+      .map((other) => [other.name(), command.name()]),
+  );
 }
 
 const usageOf = (command) => [command.usage(), ...command.options.map(({ flags }) => flags)].join(" ");

@@ -281,11 +281,13 @@ without
 .Fl d
 exit with the status of the command in the container, 128 + N if signal N
 ended it.
-If
-.Cm run ,
+A command that cannot be executed makes it 126, one that is not there 127.
+Of any other failure, a wrong command line too,
+.Cm run
+and
 .Cm exec
-or
+make 125, for no command should exit with it;
 .Cm start
-cannot do so they exit with 125 for an error of klee's own or a wrong command
-line,
-126 for a command that cannot be executed, and 127 for one that is not there.`;
+and
+.Cm attach
+exit then as all the others do.`;

@@ -3,6 +3,7 @@ import { registerCompletion } from "./commands/completion.ts";
 import { containerCommands } from "./commands/container/group.ts";
 import { registerHelp } from "./commands/help.ts";
 import { imageCommands } from "./commands/image.ts";
+import { inspectCommands } from "./commands/inspect.ts";
 import { networkCommands } from "./commands/network.ts";
 import { systemCommands } from "./commands/system.ts";
 import { addCommands, type CommandTable } from "./commands/table.ts";
@@ -10,7 +11,13 @@ import { type Session, VERSION } from "./session.ts";
 import { STARTUP_TRACE } from "./startup-trace.ts";
 import { readVersion } from "./version.ts";
 
-const commands: CommandTable = { ...networkCommands, ...containerCommands, ...imageCommands, ...systemCommands };
+const commands: CommandTable = {
+  ...networkCommands,
+  ...containerCommands,
+  ...imageCommands,
+  ...inspectCommands,
+  ...systemCommands,
+};
 
 /** Builds the command tree under the program, as far as `session.words` make use of it. */
 export function registerCommands(program: Command, session: Session): void {
@@ -33,6 +40,15 @@ export function registerCommands(program: Command, session: Session): void {
   if (session.words[0] !== VERSION) {
     addCommands(program, commands, session.words[0], session);
     registerHelp(program, session);
+    program
+      .command("version")
+      .description("print klee's version")
+      .action(
+        session.action(async () => {
+          session.print(readVersion());
+          return 0;
+        }),
+      );
     registerCompletion(program, session);
   }
   program.addHelpText(

@@ -3,17 +3,13 @@ import type { Command } from "commander";
 /** Commands of other tools that hands know, by what is klee's way to it. */
 const others: Readonly<Record<string, string>> = {
   delete: "klee container rm",
-  images: "klee lsi",
   info: "klee system check",
-  inspect: "klee isc, isi or isn",
   list: "klee lsc",
   load: "klee image create tar",
   import: "klee image create tar",
   ls: "klee lsc, lsi or lsn",
   networks: "klee lsn",
-  ps: "klee lsc",
   pull: "klee image create fetch",
-  version: "klee --version",
 };
 
 /**

@@ -13,6 +13,7 @@ import { type CommandTable, group, shortcut } from "./table.ts";
 /** `klee image` and its shortcuts. */
 export const imageCommands: CommandTable = {
   image: group("images that containers are made from", { create, inspect, ls: list, rm: remove, tag, prune }),
+  images: shortcut(list),
   isi: shortcut(inspect),
   lsi: shortcut(list),
   rmi: shortcut(remove),

@@ -132,6 +132,10 @@ async function values(
           description: id,
         })),
       );
+    case "objects":
+      return (
+        await Promise.all(["containers", "images", "networks"].map((noun) => values(noun, undefined, askKlee)))
+      ).flat();
     case "bool":
       return ["true", "false"].map(plain);
     case "driver":

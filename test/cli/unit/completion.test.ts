@@ -31,6 +31,7 @@ const lines: readonly (readonly [line: string, words: readonly string[]])[] = [
   ["exec hungry_knuth -", []],
   ["rmc hungry_knuth s", ["strange_moser"]],
   ["container rename hungry_knuth ", []],
+  ["inspect ", ["hungry_knuth", "strange_moser", "FreeBSD:latest", "22370bfb4a88", "testnet"]],
   ["run ", ["FreeBSD:latest", "22370bfb4a88"]],
   ["run -n ", ["testnet"]],
   ["run -itn t", ["testnet"]],

@@ -52,7 +52,6 @@ const usage: readonly (readonly [argv: string, status: number, message: string, 
   ["zzzzzz", 2, "unknown command 'zzzzzz'", "klee"],
   ["pull x", 2, "unknown command 'pull'; it is 'klee image create fetch'", "klee"],
   ["update x", 2, "unknown command 'update'; it is 'klee container update'", "klee"],
-  ["rename x y", 2, "unknown command 'rename'; it is 'klee container rename'", "klee"],
   [
     "prune",
     2,

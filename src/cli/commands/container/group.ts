@@ -26,7 +26,7 @@ export const containerCommands: CommandTable = {
     port,
     prune,
   }),
-  ...shortcuts({ ...running, ...watching, isc: inspect, lsc: list, rmc: remove }),
+  ...shortcuts({ ...running, ...watching, ps: list, port, rename, isc: inspect, lsc: list, rmc: remove }),
 };
 
 function shortcuts(table: CommandTable): CommandTable {
