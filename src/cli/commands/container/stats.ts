@@ -7,12 +7,15 @@ import { failed } from "../../exit-status.ts";
 import { formatJsonLine } from "../../io/json.ts";
 import { type Column, renderTable } from "../../io/table.ts";
 import type { Session } from "../../session.ts";
+import { widthOf } from "../listing.ts";
 import { addFormatOption } from "../options.ts";
 
 /** Time between two looks, in milliseconds. */
 const INTERVAL_MS = 1000;
-/** ECMA-48: cursor to the first cell, erase to the end. */
-const CLEAR_SCREEN = "\u001b[H\u001b[J";
+/** ECMA-48: cursor to the first cell; erase to the end of the line, of the screen. */
+const HOME = "\u001b[H";
+const ERASE_LINE = "\u001b[K";
+const ERASE_REST = "\u001b[J";
 
 const columns: readonly Column[] = [
   // One cell wider than an id, as in the other listings.
@@ -98,6 +101,9 @@ async function show(session: Session, { stream, format }: StatsOptions, all: rea
     `${(memoryBytes / 2 ** 20).toFixed(1)} MiB`,
     String(processes),
   ]);
-  const table = await renderTable(columns, rows);
-  streams.write(1, stream && streams.isTerminal(1) ? CLEAR_SCREEN + table : table);
+  const table = await renderTable(columns, rows, widthOf(session.context));
+  streams.write(1, stream && streams.isTerminal(1) ? repainted(table) : table);
 }
+
+/** Over what is there, line by line, so that nothing flickers: what a line or a table has less than before goes. */
+const repainted = (table: string): string => `${HOME}${table.replaceAll("\n", `${ERASE_LINE}\n`)}${ERASE_REST}`;
