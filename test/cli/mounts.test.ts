@@ -30,7 +30,7 @@ before(() => {
   symlinkSync("/proc", join(rootfs, "process"));
   symlinkSync("../../dev", join(rootfs, "devices"));
   writeFileSync(file, "given\n");
-  ok("image", "create", "dir", rootfs, "-t", "box");
+  ok("image", "create", "dir", rootfs, "--no-localtime", "-t", "box");
 });
 
 for (const destination of ["/dev/shm", "/dev/deep/er", "/devices/shm", "/mnt"])
