@@ -3,9 +3,11 @@
  * tried, and "allowed", the errno's name, or the signal that ended it, with tabs between.
  *
  *   probes HOST HOST6 OTHER OTHER6 INTERFACE MARKER LISTENER MARK
+ *   probes serve LISTENER
  *
  * Addresses and an interface that are not the container's, a file of the host, an abstract unix socket of the host, and
- * the mark of another container's raw sockets.
+ * the mark of another container's raw sockets. The second form is what listens there, as a datagram and a packet socket,
+ * until it is killed; what listens for streams is the test itself.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -272,6 +274,97 @@ static long connectAbstract(int other) {
     return connect(fd, (void *)&to, sizeof to);
 }
 
+static socklen_t abstractName(const char *name, struct sockaddr_un *to) {
+    *to = (struct sockaddr_un){.sun_family = AF_UNIX};
+    strncpy(to->sun_path + 1, name, sizeof to->sun_path - 2);
+    return offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name);
+}
+
+/* With a socket of this type, by connect or sendto. */
+static long reachAbstract(int type, int connecting, const char *name) {
+    struct sockaddr_un to;
+    socklen_t length = abstractName(name, &to);
+    int fd = new(AF_UNIX, type, 0);
+    return connecting ? connect(fd, (void *)&to, length) : sendto(fd, "x", 1, 0, (void *)&to, length);
+}
+
+/* Binds a name without a file, and reaches it. */
+static long reachOwn(int reaching) {
+    struct sockaddr_un to;
+    socklen_t length = abstractName("klee-probe", &to);
+    int fd = new(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(fd, (void *)&to, length) || listen(fd, 1)) return -1;
+    return reaching ? reachAbstract(SOCK_STREAM, 1, "klee-probe") : 0;
+}
+
+static int serve(const char *name) {
+    struct sockaddr_un to;
+    socklen_t length = abstractName(name, &to);
+    int datagrams = socket(AF_UNIX, SOCK_DGRAM, 0), packets = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    if (bind(datagrams, (void *)&to, length) || bind(packets, (void *)&to, length) || listen(packets, 100)) return 1;
+    puts("ready");
+    fflush(stdout);
+    return pause();
+}
+
+/* A pair of a pseudo terminal's two ends. */
+static void openTerminal(int ends[2]) {
+    int unlocked = 0;
+    ends[0] = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+    if (ends[0] == -1 || ioctl(ends[0], TIOCSPTLCK, &unlocked)) end(-1);
+    ends[1] = ioctl(ends[0], TIOCGPTPEER, O_RDWR | O_NOCTTY);
+    if (ends[1] == -1) end(-1);
+}
+
+/* Takes a terminal that is another session's. */
+static long stealTerminal(void) {
+    int ends[2], done[2];
+    char byte;
+    openTerminal(ends);
+    if (pipe(done)) return -1;
+    if (!fork()) {
+        alarm(PATIENCE_S);
+        setsid();
+        if (ioctl(ends[1], TIOCSCTTY, 0)) _exit(1);
+        write(done[1], "x", 1);
+        pause();
+    }
+    read(done[0], &byte, 1);
+    setsid();
+    return ioctl(ends[1], TIOCSCTTY, 1);
+}
+
+static long terminalRequest(unsigned long request, void *argument) {
+    int ends[2];
+    openTerminal(ends);
+    setsid();
+    if (ioctl(ends[1], TIOCSCTTY, 0)) return -1;
+    return ioctl(ends[1], request, argument);
+}
+
+/* More than a container may have, fewer than the host has. */
+static long takeTerminals(void) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (int i = 0; i < 1000; i++) if (open("/dev/ptmx", O_RDWR | O_NOCTTY) == -1) return -1;
+    return 0;
+}
+
+static void terminals(void) {
+    group = "terminals";
+    CALL("take another session's terminal, TIOCSCTTY", stealTerminal());
+    CALL("type at a terminal of its own, TIOCSTI", terminalRequest(TIOCSTI, "x"));
+    CALL("take the console's output, TIOCCONS", terminalRequest(TIOCCONS, NULL));
+    CALL("hang up a terminal for all, TIOCVHANGUP", terminalRequest(0x5437, NULL));
+    CALL("open the terminal that it has not, /dev/tty", open("/dev/tty", O_RDWR));
+    CALL("open /dev/console", open("/dev/console", O_RDWR | O_NOCTTY));
+    CALL("open /dev/tty0", open("/dev/tty0", O_RDWR | O_NOCTTY));
+    CALL("open /dev/ttyS0", open("/dev/ttyS0", O_RDWR | O_NOCTTY));
+    CALL("take all pseudo terminals", takeTerminals());
+}
+
 static void packets(void) {
     group = "packets";
     CALL("raw packet from the container's own address", rawSend("0.0.0.0", host, -1));
@@ -404,6 +497,11 @@ static void families(void) {
         CALL(sockets[i].name, socket(sockets[i].domain, sockets[i].type, sockets[i].protocol));
     CALL("connect to an abstract unix socket of the host", connectAbstract(1));
     CALL("as root, be root to such a socket, SO_PEERCRED", connectAbstract(0));
+    CALL("send a datagram to an abstract unix socket of the host", reachAbstract(SOCK_DGRAM, 0, listener));
+    CALL("connect datagrams to an abstract unix socket of the host", reachAbstract(SOCK_DGRAM, 1, listener));
+    CALL("connect packets to an abstract unix socket of the host", reachAbstract(SOCK_SEQPACKET, 1, listener));
+    CALL("listen at an abstract name", reachOwn(0));
+    CALL("connect to an abstract unix socket of its own", reachOwn(1));
     TRY("packet socketpair", int pair[2]; end(socketpair(AF_PACKET, SOCK_RAW, 0, pair)));
 }
 
@@ -549,7 +647,20 @@ static long readSomething(const char *path) {
 }
 
 static void files(void) {
+    static const char *const written[] = {
+        "kernel/kptr_restrict", "kernel/randomize_va_space", "kernel/pid_max", "kernel/ns_last_pid", "kernel/dmesg_restrict",
+        "kernel/unprivileged_bpf_disabled", "kernel/pty/max", "vm/overcommit_memory", "fs/protected_symlinks", "fs/suid_dumpable",
+        "fs/inotify/max_user_instances", "vm/mmap_min_addr", "fs/protected_hardlinks", "net/core/somaxconn",
+        "net/ipv4/conf/all/rp_filter", "net/ipv4/ip_local_port_range", "net/ipv6/conf/all/forwarding",
+    };
     group = "files of the kernel";
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        char what[96], path[96];
+        snprintf(what, sizeof what, "write /proc/sys/%s", written[i]);
+        snprintf(path, sizeof path, "/proc/sys/%s", written[i]);
+        CALL(what, open(path, O_WRONLY));
+    }
+    CALL("write /proc/net/dev", open("/proc/net/dev", O_WRONLY));
     CALL("write /proc/sys/kernel/core_pattern", openAndWrite("/proc/sys/kernel/core_pattern", "|/bin/sh"));
     CALL("write /proc/sys/kernel/hostname", openAndWrite("/proc/sys/kernel/hostname", "x"));
     CALL("write /proc/sys/net/ipv4/ip_forward", openAndWrite("/proc/sys/net/ipv4/ip_forward", "0"));
@@ -633,6 +744,14 @@ static void kernel(void) {
     SYSCALL(iopl, 3);
     SYSCALL(ioperm, 0x70, 1, 1);
     SYSCALL(lookup_dcookie, 0, NULL, 0);
+    SYSCALL(io_uring_register, -1, 0, NULL, 0);
+    SYSCALL(nfsservctl, 0, NULL, NULL);
+    SYSCALL(uselib, "/lib/x");
+    SYSCALL(_sysctl, NULL);
+    SYSCALL(create_module, "x", 1);
+    SYSCALL(query_module, NULL, 0, NULL, 0, NULL);
+    SYSCALL(clock_adjtime, 0, NULL);
+    SYSCALL(set_mempolicy_home_node, 0, 0, 0, 0);
     SYSCALL(sysfs, 3);
     TRY("ustat", char data[64]; end(syscall(SYS_ustat, makedev(8, 0), data)));
     SYSCALL(vmsplice, -1, NULL, 0, 0);
@@ -686,6 +805,7 @@ static void processes(void) {
 }
 
 int main(int argc, char **argv) {
+    if (argc == 3 && !strcmp(argv[1], "serve")) return serve(argv[2]);
     if (argc != 9) return 2;
     host = argv[1];
     host6 = argv[2];
@@ -703,6 +823,7 @@ int main(int argc, char **argv) {
     mounts();
     files();
     streams();
+    terminals();
     kernel();
     processes();
     sharing();

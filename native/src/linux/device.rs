@@ -10,6 +10,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 const NODES: [(&str, u32, u32); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 
+/// Pseudo terminals of a container: all instances of devpts share kernel.pty.max, 4096.
+const TERMINALS: &str = "256";
+
 const NULL: libc::dev_t = libc::makedev(1, 3);
 
 const LINKS: [(&str, &str); 5] = [
@@ -38,8 +41,12 @@ pub fn mount_devices(root: &RootDirectory) -> Outcome<()> {
     devices.attach(target.as_fd()).at("mount tmpfs", "/dev")?;
 
     // gid 5 is group tty in every system's files; a terminal belongs to its user and that group, as login(1) has it.
-    let terminals = Detached::new("devpts", &[("mode", "620"), ("ptmxmode", "666"), ("gid", "5")], NOSUID | NOEXEC)
-        .at("mount devpts", "/dev/pts")?;
+    let terminals = Detached::new(
+        "devpts",
+        &[("mode", "620"), ("ptmxmode", "666"), ("gid", "5"), ("max", TERMINALS)],
+        NOSUID | NOEXEC,
+    )
+    .at("mount devpts", "/dev/pts")?;
     attach_below(&terminals, directory, "pts").at("mount devpts", "/dev/pts")?;
     let shared = Detached::new("tmpfs", &[("mode", "1777"), ("size", "67108864")], NOSUID | NODEV | NOEXEC)
         .at("mount tmpfs", "/dev/shm")?;
