@@ -38,6 +38,11 @@ test("the pages refer to each other, and to the pages of others that are declare
   );
 });
 
+test("scripts/manual/pages.mjs has words and examples for each group", () => {
+  for (const group of program.commands.filter(({ commands }) => commands.length > 0))
+    assert.ok((groups[group.name()]?.examples.length ?? 0) > 0, group.name());
+});
+
 test("a page for klee and for each group, and package.json names them all", () => {
   const wanted = program.commands
     .filter(({ commands }) => commands.length > 0)
