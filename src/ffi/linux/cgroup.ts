@@ -8,14 +8,12 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { isErrno } from "../errno.ts";
 import { lazy } from "../library.ts";
 import { traceCall, traceStart } from "../trace.ts";
 import { errnoTable } from "./abi/errno.ts";
-import { LOCK_EX } from "./abi/file.ts";
 import { CGROUP2_SUPER_MAGIC } from "./abi/mount.ts";
 import { type Fd, openFile } from "./fd.ts";
-import { flock, tryFlock } from "./flock.ts";
+import { tryFlock } from "./flock.ts";
 import { errnoName, syscallError } from "./libc.ts";
 import { listMounts } from "./mount.ts";
 
@@ -201,24 +199,7 @@ export function pathOfOpen(cgroup: Fd): string {
 }
 
 /**
- * Waits for an exclusive lock on an open cgroup, flock(2). It goes when the descriptor is closed. For holders that are
- * done in milliseconds: the whole process waits.
- *
- * @throws {SyscallError}
- */
-export function lockCgroup(cgroup: Fd): void {
-  for (;;) {
-    try {
-      flock(cgroup, LOCK_EX);
-      return;
-    } catch (error) {
-      if (!isErrno(error, "EINTR")) throw error;
-    }
-  }
-}
-
-/**
- * Takes the lock of {@link lockCgroup} if nobody holds it.
+ * Takes the exclusive lock on an open cgroup if nobody holds it, flock(2). It goes when the descriptor is closed.
  *
  * @returns false when it is held elsewhere.
  * @throws {SyscallError}

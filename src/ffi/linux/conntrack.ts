@@ -196,7 +196,7 @@ function connectionsTo(family: number, protocol: number, port: number): Request 
 }
 
 /** @returns undefined when the kernel leaves out what it always says. */
-export function decodeConnection(message: Message): TrackedConnection | undefined {
+function decodeConnection(message: Message): TrackedConnection | undefined {
   const attributes = decodeAttributes(message.body, nfgenmsg.size);
   const original = decodeTuple(attributes.get(CTA_TUPLE_ORIG));
   const reply = decodeTuple(attributes.get(CTA_TUPLE_REPLY));
@@ -227,7 +227,7 @@ function decodeTuple(
 }
 
 /** Asks for the connections whose packets of this direction come from the address. */
-export function connectionsFrom(address: string, direction: "original" | "reply"): Request {
+function connectionsFrom(address: string, direction: "original" | "reply"): Request {
   const bytes = encodeAddress(address);
   const source = encodeAttribute(sourceOf(bytes), bytes);
   const [tuple, flags] =

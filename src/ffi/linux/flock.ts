@@ -6,7 +6,7 @@ import { LOCK_EX, LOCK_NB } from "./abi/file.ts";
 import { openFile } from "./fd.ts";
 import { asyncFunction, asyncSyscall, cFunction, syscall } from "./libc.ts";
 
-const flockFunction = cFunction<[number, number], number>("int flock(int fd, int operation)");
+const flock = cFunction<[number, number], number>("int flock(int fd, int operation)");
 const flockWaiting = asyncFunction<[number, number]>("int flock(int fd, int operation)");
 
 const locks = new FileLocks({
@@ -20,19 +20,10 @@ const locks = new FileLocks({
   },
 });
 
-/**
- * One call of flock(2), the whole process waiting.
- *
- * @throws {SyscallError}
- */
-export function flock({ number, object }: OwnedFd, operation: number): void {
-  syscall({ call: "flock", object }, () => flockFunction(number, operation));
-}
-
 /** Takes the exclusive lock on an open file unless it is held elsewhere. @returns false then. @throws {SyscallError} */
-export function tryFlock(fd: OwnedFd): boolean {
+export function tryFlock({ number, object }: OwnedFd): boolean {
   try {
-    flock(fd, LOCK_EX | LOCK_NB);
+    syscall({ call: "flock", object }, () => flock(number, LOCK_EX | LOCK_NB));
     return true;
   } catch (error) {
     if (isErrno(error, "EAGAIN")) return false;

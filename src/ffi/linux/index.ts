@@ -4,8 +4,9 @@
  *
  * Importing opens no library; the first call opens libc. Failures are SyscallErrors with errno's name and the kernel's own
  * words. Calls over netlink are synchronous, as the kernel's answers are: it has answered when send(2) returns. A dump of
- * objects that keep changing is taken again for three seconds at most, and holds up the event loop meanwhile; so does
- * `cgroup.lockCgroup`, until its holder is done. What waits for others, for locks, cgroups and processes, returns a promise.
+ * objects that keep changing is taken again for three seconds at most, and holds up the event loop meanwhile; so do
+ * commands of `nftables`, while the kernel carries them out. What waits for others, for locks, cgroups and processes,
+ * returns a promise.
  *
  * @example An interface with an address.
  * ```ts
@@ -34,6 +35,7 @@ export type { OwnedFd } from "../fd.ts";
 export * as inet from "../inet.ts";
 export { AddressError } from "../inet.ts";
 export { addressOf, LibraryError } from "../library.ts";
+export { waitCgroupEmpty } from "../native.ts";
 /** C structs as data, for calls of your own. */
 export * as struct from "../struct.ts";
 export { FieldError } from "../struct.ts";

@@ -95,7 +95,7 @@ export function listElements(socket: NetlinkSocket, table: string, set: string):
 }
 
 /** Reads elements of a set or map, NFT_MSG_NEWSETELEM. */
-export function decodeElements({ body }: Message): SetElement[] {
+function decodeElements({ body }: Message): SetElement[] {
   const list = decodeAttributes(body, nfgenmsg.size).get(NFTA_SET_ELEM_LIST_ELEMENTS);
   if (list === undefined) return [];
   return decodeList(list).flatMap((element) => {

@@ -88,6 +88,24 @@ test("a call that waits does so on a thread of the pool", async () => {
   await assert.rejects(failing, { code: "EBADF", call: "flock" });
 });
 
+test("the end of all processes of a cgroup is waited for", needs("root", "cgroup2"), async () => {
+  const path = `${linux.cgroup.cgroupRoot()}/klee-test-importer-${process.pid}`;
+  assert.equal(linux.cgroup.makeCgroup(path), true);
+  try {
+    assert.equal(await linux.waitCgroupEmpty(path, 0), true);
+    const child = spawn("sleep", ["60"]);
+    const exited = once(child, "exit");
+    assert.equal(linux.cgroup.moveProcess(child.pid ?? 0, path), true);
+    assert.equal(await linux.waitCgroupEmpty(path, 20), false);
+    linux.cgroup.killCgroup(path);
+    assert.equal(await linux.waitCgroupEmpty(path, 10_000), true);
+    await exited;
+  } finally {
+    linux.cgroup.removeCgroup(path);
+  }
+  await assert.rejects(linux.waitCgroupEmpty(path, 0), { code: "ENOENT" });
+});
+
 test("the end of a process is waited for", async () => {
   const child = spawn("sleep", ["60"]);
   const exited = once(child, "exit");

@@ -75,11 +75,11 @@ export const newer = {
   BPF_CGROUP_UNIX_SENDMSG: 50,
 } as const;
 
-// union bpf_attr: one view for each command, as long as the command reads it. The names are C's.
+// union bpf_attr: one view for each command, as long as the command reads it. The members have no names in C, the fields do.
 const attr = "union bpf_attr";
 const header = "linux/bpf.h";
 
-export const mapCreateAttr = struct(attr, header, 60, {
+export const bpf_attr_map_create = struct(attr, header, 60, {
   map_type: [0, u32],
   key_size: [4, u32],
   value_size: [8, u32],
@@ -92,14 +92,14 @@ export const mapCreateAttr = struct(attr, header, 60, {
 });
 
 /** `value` is `next_key` for BPF_MAP_GET_NEXT_KEY. */
-export const mapElementAttr = struct(attr, header, 32, {
+export const bpf_attr_map_elem = struct(attr, header, 32, {
   map_fd: [0, u32],
   key: [8, pointer],
   value: [16, pointer],
   flags: [24, u64],
 });
 
-export const progLoadAttr = struct(attr, header, 72, {
+export const bpf_attr_prog_load = struct(attr, header, 72, {
   prog_type: [0, u32],
   insn_cnt: [4, u32],
   insns: [8, pointer],
@@ -111,14 +111,14 @@ export const progLoadAttr = struct(attr, header, 72, {
   expected_attach_type: [68, u32],
 });
 
-export const progAttachAttr = struct(attr, header, 16, {
+export const bpf_attr_prog_attach = struct(attr, header, 16, {
   target_fd: [0, u32],
   attach_bpf_fd: [4, u32],
   attach_type: [8, u32],
   attach_flags: [12, u32],
 });
 
-export const progQueryAttr = struct(attr, header, 64, {
+export const bpf_attr_prog_query = struct(attr, header, 64, {
   "query.target_fd": [0, u32],
   "query.attach_type": [4, u32],
   "query.prog_ids": [16, pointer],
@@ -126,23 +126,23 @@ export const progQueryAttr = struct(attr, header, 64, {
 });
 
 /** For all *_GET_FD_BY_ID and *_GET_NEXT_ID: `start_id` is also `prog_id`, `map_id` and `link_id`. */
-export const objectIdAttr = struct(attr, header, 12, {
+export const bpf_attr_get_id = struct(attr, header, 12, {
   start_id: [0, u32],
   next_id: [4, u32],
 });
 
-export const objectInfoAttr = struct(attr, header, 16, {
+export const bpf_attr_info = struct(attr, header, 16, {
   "info.bpf_fd": [0, u32],
   "info.info_len": [4, u32],
   "info.info": [8, pointer],
 });
 
-export const btfLoadAttr = struct(attr, header, 28, {
+export const bpf_attr_btf_load = struct(attr, header, 28, {
   btf: [0, pointer],
   btf_size: [16, u32],
 });
 
-export const linkCreateAttr = struct(attr, header, 16, {
+export const bpf_attr_link_create = struct(attr, header, 16, {
   "link_create.prog_fd": [0, u32],
   "link_create.target_fd": [4, u32],
   "link_create.attach_type": [8, u32],

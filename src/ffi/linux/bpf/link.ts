@@ -1,5 +1,5 @@
 import { isErrno } from "../../errno.ts";
-import { BPF_LINK_TYPE_NETNS, bpf_link_info, linkCreateAttr, objectIdAttr } from "../abi/bpf.ts";
+import { BPF_LINK_TYPE_NETNS, bpf_attr_get_id, bpf_attr_link_create, bpf_link_info } from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
 import { type Hook, hooks } from "./hook.ts";
 import { bpf, ifPresent, objectInfo, openById } from "./request.ts";
@@ -11,7 +11,7 @@ import { bpf, ifPresent, objectInfo, openById } from "./request.ts";
  * @throws {SyscallError}
  */
 export function createLink(program: Fd, target: Fd, hook: Hook): Fd {
-  const attr = linkCreateAttr.encode({
+  const attr = bpf_attr_link_create.encode({
     "link_create.prog_fd": program.number,
     "link_create.target_fd": target.number,
     "link_create.attach_type": hooks[hook].attachType,
@@ -23,9 +23,9 @@ export function createLink(program: Fd, target: Fd, hook: Hook): Fd {
 export function* linkIds(): Generator<number> {
   let id = 0;
   for (;;) {
-    const attr = objectIdAttr.encode({ start_id: id });
+    const attr = bpf_attr_get_id.encode({ start_id: id });
     if (ifPresent(() => bpf("LINK_GET_NEXT_ID", String(id), attr)) === undefined) return;
-    id = objectIdAttr.decode(attr).next_id;
+    id = bpf_attr_get_id.decode(attr).next_id;
     yield id;
   }
 }

@@ -6,10 +6,10 @@ import {
   BPF_MAP_TYPE_SK_STORAGE,
   BPF_MAP_TYPE_SOCKHASH,
   BPF_NOEXIST,
+  bpf_attr_btf_load,
+  bpf_attr_map_create,
+  bpf_attr_map_elem,
   bpf_map_info,
-  btfLoadAttr,
-  mapCreateAttr,
-  mapElementAttr,
 } from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
 import { bpf, ifPresent, objectInfo, openById } from "./request.ts";
@@ -36,7 +36,7 @@ export interface MapDefinition {
 export function createMap(definition: MapDefinition): Fd {
   const { name, kind, keySize, valueSize, maxEntries } = definition;
   if (kind === "socket-storage") return createStorage(name, valueSize);
-  const attr = mapCreateAttr.encode({
+  const attr = bpf_attr_map_create.encode({
     map_type: kind === "hash" ? BPF_MAP_TYPE_HASH : BPF_MAP_TYPE_SOCKHASH,
     key_size: keySize,
     value_size: valueSize,
@@ -52,10 +52,10 @@ function createStorage(name: string, valueSize: number): Fd {
   const keySize = 4;
   const types = integerTypes([keySize, valueSize]);
   using btf = new Fd(
-    bpf("BTF_LOAD", name, btfLoadAttr.encode({ btf: addressOf(types), btf_size: types.length })),
+    bpf("BTF_LOAD", name, bpf_attr_btf_load.encode({ btf: addressOf(types), btf_size: types.length })),
     `types of ${name}`,
   );
-  const attr = mapCreateAttr.encode({
+  const attr = bpf_attr_map_create.encode({
     map_type: BPF_MAP_TYPE_SK_STORAGE,
     key_size: keySize,
     value_size: valueSize,
@@ -91,7 +91,7 @@ function integerTypes(sizes: readonly number[]): Buffer {
 }
 
 function element(map: Fd, key: Buffer | undefined, value: Buffer | undefined, flags = 0): Buffer {
-  return mapElementAttr.encode({
+  return bpf_attr_map_elem.encode({
     map_fd: map.number,
     key: key === undefined ? 0n : addressOf(key),
     value: value === undefined ? 0n : addressOf(value),

@@ -1,7 +1,13 @@
 import { isErrno } from "../../errno.ts";
 import { addressOf } from "../../library.ts";
 import { retry } from "../../retry.ts";
-import { BPF_F_ALLOW_MULTI, bpf_prog_info, progAttachAttr, progLoadAttr, progQueryAttr } from "../abi/bpf.ts";
+import {
+  BPF_F_ALLOW_MULTI,
+  bpf_attr_prog_attach,
+  bpf_attr_prog_load,
+  bpf_attr_prog_query,
+  bpf_prog_info,
+} from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
 import { syscallError } from "../libc.ts";
 import { type Hook, hooks } from "./hook.ts";
@@ -39,12 +45,12 @@ export function loadProgram({ name, hook, instructions }: ProgramDefinition): Fd
   };
   const load = (attr: Buffer): number => uninterrupted(() => bpf("PROG_LOAD", name, attr));
   try {
-    return new Fd(load(progLoadAttr.encode(values)), `program ${name}`);
+    return new Fd(load(bpf_attr_prog_load.encode(values)), `program ${name}`);
   } catch (error) {
     if (!isErrno(error, "EINVAL", "EACCES")) throw error;
     // The log costs time and memory, so it is asked for only after a refusal.
     const log = Buffer.alloc(LOG_BYTES);
-    const attr = progLoadAttr.encode({ ...values, log_level: 1, log_size: log.length, log_buf: addressOf(log) });
+    const attr = bpf_attr_prog_load.encode({ ...values, log_level: 1, log_size: log.length, log_buf: addressOf(log) });
     try {
       return new Fd(load(attr), `program ${name}`);
     } catch {
@@ -79,7 +85,7 @@ export function attachProgram(cgroup: Fd, program: Fd, hook: Hook): void {
   bpf(
     "PROG_ATTACH",
     `${program.object} to ${cgroup.object}`,
-    progAttachAttr.encode({
+    bpf_attr_prog_attach.encode({
       target_fd: cgroup.number,
       attach_bpf_fd: program.number,
       attach_type: hooks[hook].attachType,
@@ -94,14 +100,14 @@ const PROGRAMS_MAX = 64;
 /** Ids of the programs that are attached to this very cgroup at one hook, BPF_PROG_QUERY; none when it has gone. */
 export function queryPrograms(cgroup: Fd, hook: Hook): number[] {
   const ids = Buffer.alloc(4 * PROGRAMS_MAX);
-  const attr = progQueryAttr.encode({
+  const attr = bpf_attr_prog_query.encode({
     "query.target_fd": cgroup.number,
     "query.attach_type": hooks[hook].attachType,
     "query.prog_ids": addressOf(ids),
     "query.prog_cnt": PROGRAMS_MAX,
   });
   if (ifPresent(() => bpf("PROG_QUERY", cgroup.object, attr)) === undefined) return [];
-  const count = progQueryAttr.decode(attr)["query.prog_cnt"];
+  const count = bpf_attr_prog_query.decode(attr)["query.prog_cnt"];
   return Array.from({ length: count }, (_, index) => ids.readUInt32LE(4 * index));
 }
 

@@ -16,8 +16,8 @@ import {
   BPF_PROG_GET_FD_BY_ID,
   BPF_PROG_LOAD,
   BPF_PROG_QUERY,
-  objectIdAttr,
-  objectInfoAttr,
+  bpf_attr_get_id,
+  bpf_attr_info,
   SYS_bpf,
 } from "../abi/bpf.ts";
 import { Fd } from "../fd.ts";
@@ -73,7 +73,7 @@ export function openById(
   id: number,
 ): Fd | undefined {
   const object = `${what} ${id}`;
-  return ifPresent(() => new Fd(bpf(command, object, objectIdAttr.encode({ start_id: id })), object));
+  return ifPresent(() => new Fd(bpf(command, object, bpf_attr_get_id.encode({ start_id: id })), object));
 }
 
 /** Fills `info` with what the kernel tells of an object, as far as both know it. */
@@ -81,7 +81,7 @@ export function objectInfo(object: Fd, info: Buffer): void {
   bpf(
     "OBJ_GET_INFO_BY_FD",
     object.object,
-    objectInfoAttr.encode({
+    bpf_attr_info.encode({
       "info.bpf_fd": object.number,
       "info.info_len": info.length,
       "info.info": addressOf(info),

@@ -27,7 +27,7 @@ export function listNeighbours(socket: NetlinkSocket): Neighbour[] {
 }
 
 /** @returns undefined when nobody answered, or nobody is asked. */
-export function decodeNeighbour(message: Message): Neighbour | undefined {
+function decodeNeighbour(message: Message): Neighbour | undefined {
   const header = ndmsg.decode(message.body);
   const attributes = decodeAttributes(message.body, ndmsg.size);
   const [address, link] = [attributes.get(NDA_DST), attributes.get(NDA_LLADDR)];

@@ -116,7 +116,7 @@ export function listNextHops(socket: NetlinkSocket, family: AddressFamily): Next
 }
 
 /** Reads where a route leads, RTM_NEWROUTE: several ways for one of several paths. */
-export function decodeNextHops(message: Message): NextHop[] {
+function decodeNextHops(message: Message): NextHop[] {
   const attributes = decodeAttributes(message.body, rtmsg.size);
   const hops = [{ attributes, linkIndex: number32(attributes, RTA_OIF) ?? 0 }];
   const several = attributes.get(RTA_MULTIPATH);
