@@ -1,4 +1,4 @@
-// Builds the addon and the supervisor and puts them beside this file. Incremental: cargo knows what is up to date.
+// Builds the addon and the supervisor and puts them, and sqlite3's addon, beside this file. Incremental: cargo knows what is up to date.
 // With --sim also what tests of the FreeBSD side need on Linux: the simulator, and a supervisor of FreeBSD's kind that
 // loads it, in target/sim.
 import { spawnSync } from "node:child_process";
@@ -36,9 +36,17 @@ function hasLibrary(target) {
 const host = /^host: (.+)$/m.exec(run("rustc", ["-vV"], { stdio: ["ignore", "pipe", "inherit"] }).stdout.toString())?.[1];
 // napi names the addon after "napi" in package.json, and knows what each system's linker needs.
 const napi = join(here, "../node_modules/@napi-rs/cli/dist/cli.js");
-const addon = ["--release", "--no-js", "--no-dts-cache", "--features", "addon", "--output-dir", "target/napi"];
-run(process.execPath, [napi, "build", "--package-json-path", "../package.json", ...addon, "--", "--lib", "--locked", "--quiet"]);
-place(join(here, "target/napi/klee.node"), "klee.node", 0o644);
+if (existsSync(napi)) {
+  const addon = ["--release", "--no-js", "--no-dts-cache", "--features", "addon", "--output-dir", "target/napi"];
+  run(process.execPath, [napi, "build", "--package-json-path", "../package.json", ...addon, "--", "--lib", "--locked", "--quiet"]);
+  place(join(here, "target/napi/klee.node"), "klee.node", 0o644);
+} else {
+  // Where klee is installed, not developed.
+  run("cargo", ["build", "--release", "--locked", "--quiet", "--features", "addon", "--lib", "--target-dir", "target"]);
+  place(join(here, "target/release/libklee.so"), "klee.node", 0o644);
+}
+// As the installation of sqlite3 compiled it.
+place(join(here, "../node_modules/sqlite3/build/Release/node_sqlite3.node"), "node_sqlite3.node", 0o644);
 
 // Static, for a small resident size and a quick start. With --target the flag spares build scripts and macros. With musl
 // where Rust's library for it is there (rustup target add): before its first line glibc asks the processor some 80 things,
@@ -59,5 +67,5 @@ if (process.argv.includes("--sim")) {
   mkdirSync(join(here, "target/sim"), { recursive: true });
   place(join(here, "target/release/libfreebsd_sim.so"), "target/sim/libfreebsd_sim.so", 0o755);
   place(join(here, "target/sim-build/release/klee-supervisor"), "target/sim/klee-supervisor", 0o755);
-  place(join(here, "klee.node"), "target/sim/klee.node", 0o644);
+  for (const addon of ["klee.node", "node_sqlite3.node"]) place(join(here, addon), `target/sim/${addon}`, 0o644);
 }

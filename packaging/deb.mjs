@@ -10,8 +10,9 @@ const target = resolve(process.argv[2] ?? ".");
 const directory = mkdtempSync(join(tmpdir(), "klee-deb-"));
 try {
   const source = join(directory, "klee");
-  const needed = ["dist", "docs", "etc", "native/klee.node", "native/klee-supervisor", "package.json"];
-  const modules = ["@koromix", "koffi", "sqlite3/build/Release", "xz-decompress"].map((name) => `node_modules/${name}`);
+  const native = ["klee.node", "klee-supervisor", "node_sqlite3.node"].map((name) => `native/${name}`);
+  const needed = ["dist", "docs", "etc", ...native, "package.json"];
+  const modules = ["@koromix", "koffi", "xz-decompress"].map((name) => `node_modules/${name}`);
   for (const path of [...needed, ...modules, "README.md", "CHANGELOG.md", "LICENSE"])
     cpSync(join(root, path), join(source, path), { recursive: true });
   cpSync(join(root, "packaging/debian"), join(source, "debian"), { recursive: true });

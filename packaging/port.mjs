@@ -15,8 +15,11 @@ const modules = join(tree, "sysutils/klee/files/packagejsons");
 mkdirSync(modules, { recursive: true });
 const { name, version, license, dependencies } = readJson("package.json");
 const lock = readJson("package-lock.json");
-const runtime = Object.entries(lock.packages).filter(([path, { dev }]) => path !== "" && dev !== true);
-const own = { name, version, license, dependencies };
+// klee-ffi is in the program.
+const { "klee-ffi": _, ...fetched } = dependencies;
+const isOwn = (path) => ["", "node_modules/klee-ffi", "packages/ffi"].includes(path);
+const runtime = Object.entries(lock.packages).filter(([path, { dev }]) => !isOwn(path) && dev !== true);
+const own = { name, version, license, dependencies: fetched };
 const write = (file, content) => writeFileSync(join(modules, file), `${JSON.stringify(content, undefined, 2)}\n`);
 write("package.json", own);
 write("package-lock.json", { ...lock, packages: { "": own, ...Object.fromEntries(runtime) } });

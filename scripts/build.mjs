@@ -1,10 +1,11 @@
-// Builds all that klee runs from: the native part, the CLI bundle, and the library with its types; and the manual pages.
+// Builds all that klee runs from: the native part, the library with its types, and the CLI bundle; and the manual pages.
 // Incremental.
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundle } from "./bundle.mjs";
+import { library } from "./library.mjs";
 import { writeManual } from "./manual/manual.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -18,5 +19,6 @@ function run(command, args) {
 run(process.execPath, ["native/build.mjs"]);
 rmSync(join(root, "dist"), { recursive: true, force: true });
 run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"]);
+await library(root);
 await bundle(root);
 await writeManual(root);

@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { build, transform } from "esbuild";
 import { lateModules } from "./late.mjs";
 import { partsOf } from "./parts.mjs";
+import { sqliteAddon } from "./sqlite.mjs";
 
 /** A module's own `require` is that of klee.cjs; to make another takes Node half a millisecond. */
 const ownRequire = {
@@ -13,17 +14,6 @@ const ownRequire = {
     onResolve({ filter: /^node:module$/ }, () => ({ path: "require", namespace: "own" }));
     onLoad({ filter: /.*/, namespace: "own" }, () => ({
       contents: "const own = require; export const createRequire = () => own;",
-    }));
-  },
-};
-
-/** sqlite3's addon is where its installation puts it: no search elsewhere first. */
-const sqliteAddon = {
-  name: "sqlite-addon",
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /\/sqlite3-binding\.js$/ }, () => ({ path: "sqlite3-addon", namespace: "addon" }));
-    onLoad({ filter: /.*/, namespace: "addon" }, () => ({
-      contents: 'module.exports = require("sqlite3/build/Release/node_sqlite3.node");',
     }));
   },
 };
@@ -88,7 +78,7 @@ export async function bundle(root) {
     write: false,
     metafile: true,
     external: ["koffi", "xz-decompress", "*.node"],
-    plugins: [ownRequire, sqliteAddon],
+    plugins: [ownRequire, sqliteAddon(join(root, "src/ffi/addon.ts"))],
     define: { "import.meta": "importMeta" },
   };
   const { plugin, entryPoints } = await late(root, parts);

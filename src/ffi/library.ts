@@ -9,7 +9,7 @@ export type Library = ReturnType<Koffi["load"]>;
 /** A C function bound by koffi. Declare its TypeScript shape where it is bound. */
 export type CFunction = ReturnType<Library["func"]>;
 
-const require = createRequire(import.meta.filename);
+const require = createRequire(import.meta.filename ?? __filename);
 let loadedKoffi: Koffi | undefined;
 
 /** koffi itself, loaded on first use: a command that makes no kernel call does not pay for it. */

@@ -1,9 +1,9 @@
-import { closeSync, existsSync, fstatSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, fstatSync } from "node:fs";
+import { loadAddon, nativeProgram } from "./addon.ts";
 import { type ErrnoTable, SyscallError } from "./errno.ts";
 import type { OwnedFd } from "./fd.ts";
 import { errnoTable as freebsdErrors } from "./freebsd/abi/errno.ts";
-import { LibraryError, lazy } from "./library.ts";
+import { lazy } from "./library.ts";
 import { errnoTable as linuxErrors } from "./linux/abi/errno.ts";
 import { traceCall, traceStart } from "./trace.ts";
 
@@ -252,52 +252,24 @@ function isNullDevice(fd: number): boolean {
 /** Calls that the addon makes itself are this system's. */
 const ownErrors = process.platform === "freebsd" ? freebsdErrors : linuxErrors;
 
-const nativeDirectory = lazy(findNativeDirectory);
 const addon = lazy((): Addon => {
-  const loaded: { exports: unknown } = { exports: {} };
-  const path = join(nativeDirectory(), "klee.node");
   const startedAt = traceStart();
-  process.dlopen(loaded, path);
-  traceCall("dlopen", path, 0, startedAt);
-  return loaded.exports as Addon;
+  const loaded = loadAddon("klee.node");
+  traceCall("dlopen", "klee.node", 0, startedAt);
+  return loaded as Addon;
 });
-
-/** `$KLEE_NATIVE`, or `native/` of the package that this file is in, be it a source, compiled or bundled. */
-function findNativeDirectory(): string {
-  const tried: string[] = [];
-  const isBuilt = (directory: string) => {
-    tried.push(directory);
-    return existsSync(join(directory, "klee.node")) && existsSync(join(directory, "klee-supervisor"));
-  };
-  const given = process.env.KLEE_NATIVE;
-  if (given !== undefined && given !== "") {
-    if (isBuilt(given)) return given;
-  } else {
-    let directory = import.meta.dirname;
-    for (;;) {
-      const candidate = join(directory, "native");
-      if (isBuilt(candidate)) return candidate;
-      // What the package holds for other systems than the one that it was made on.
-      const foreign = join(candidate, `${process.platform}-${process.arch}`);
-      if (isBuilt(foreign)) return foreign;
-      const parent = dirname(directory);
-      if (existsSync(join(directory, "package.json")) || parent === directory) break;
-      directory = parent;
-    }
-  }
-  throw new LibraryError("klee.node and klee-supervisor", tried, ["not built yet; run `npm run build`"]);
-}
+const supervisorPath = lazy(() => nativeProgram("klee-supervisor"));
 
 /**
  * Starts a container with its first process, or a process in a running container. Resolves when the process has
  * executed its program. posix_spawn(3)
  *
  * @throws {SupervisorError} the step that failed; all of it has been undone by then, but for what was there before.
- * @throws {LibraryError} when the native part is not built.
+ * @throws {LibraryError} when there is no native part for this system.
  */
 export function launch(options: LaunchOptions): Promise<Supervised> {
   const { spec, heldFds = [], withinMs } = options;
-  const path = join(nativeDirectory(), "klee-supervisor");
+  const path = supervisorPath();
   // A jail need not have a null device.
   const drops = (fd: number): boolean => spec.linux !== undefined && isNullDevice(fd);
   const output = (fd: number | "null"): number => (fd === "null" ? NONE : drops(fd) ? DROPPED : fd);
@@ -404,7 +376,7 @@ function uncopied([stream, errno]: readonly [stream: number, errno: number]): Un
  * @param cgroupProcs file that takes it out of this process's cgroup; undefined where there are none.
  * @returns the pid, which the command keeps.
  * @throws {SyscallError} EAGAIN, ENOMEM, ENOENT.
- * @throws {LibraryError} when the native part is not built.
+ * @throws {LibraryError} when there is no native part for this system.
  */
 export function launchLater(
   container: string,
@@ -412,7 +384,7 @@ export function launchLater(
   command: readonly string[],
   cgroupProcs: string | undefined,
 ): number {
-  const path = join(nativeDirectory(), "klee-supervisor");
+  const path = supervisorPath();
   const startedAt = traceStart();
   const object = `klee-supervisor ${container}`;
   const pid = addon().startDetached(path, [container, "later", String(delayMs), cgroupProcs ?? "-", ...command]);

@@ -1,13 +1,19 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** Absolute path of a file of this package, wherever the calling module was compiled or bundled to. */
+/** A bundle in CommonJS has no `import.meta`, and a module has no `__filename`. */
+const here = dirname(import.meta.filename ?? __filename);
+
+/** Absolute path of a file of klee's package, wherever the calling module was compiled or bundled to. */
 export function packagePath(relative: string): string {
-  let directory = import.meta.dirname;
-  while (!existsSync(join(directory, "package.json"))) {
-    const parent = dirname(directory);
-    if (parent === directory) throw new Error("klee's package.json is missing");
-    directory = parent;
+  for (let directory = here; ; directory = dirname(directory)) {
+    // Installed beside a program that it is bundled into.
+    for (const candidate of [directory, join(directory, "node_modules/klee")])
+      if (isKlee(join(candidate, "package.json"))) return join(candidate, relative);
+    if (directory === dirname(directory)) throw new Error(`the package klee is not installed where ${here} finds it`);
   }
-  return join(directory, relative);
+}
+
+function isKlee(manifest: string): boolean {
+  return existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).name === "klee";
 }

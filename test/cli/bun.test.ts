@@ -8,7 +8,7 @@ import { kleeCommand, Machine } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 
 /** Put there by the set-up of the tests. */
-const BUN = fileURLToPath(new URL("../../.setup/bun-1.4.5/bun", import.meta.url));
+const BUN = fileURLToPath(new URL("../../.setup/bun-1.4.5/bin/bun", import.meta.url));
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables", "ip", "busybox");
 const machine = new Machine();

@@ -23,7 +23,7 @@ const directory = mkdtempSync(join(tmpdir(), "klee-launch-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
 for (const file of ["klee.cjs", "program"])
   cpSync(join(root, "dist", file), join(directory, "dist", file), { recursive: true });
-for (const file of ["package.json", "node_modules"]) symlinkSync(join(root, file), join(directory, file));
+for (const file of ["package.json", "node_modules", "native"]) symlinkSync(join(root, file), join(directory, file));
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
 
 function klee(nodeOptions: readonly string[], ...args: string[]) {

@@ -66,7 +66,7 @@ const FORBIDDEN: &[c_long] = &[
     libc::SYS_finit_module,
     libc::SYS_delete_module,
     libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
+    KEXEC_FILE_LOAD,
     libc::SYS_lookup_dcookie,
     libc::SYS_nfsservctl,
     libc::SYS_syslog,
@@ -97,6 +97,12 @@ const FORBIDDEN: &[c_long] = &[
     libc::SYS_move_pages,
     libc::SYS_vmsplice,
 ];
+
+#[cfg(target_arch = "x86_64")]
+const KEXEC_FILE_LOAD: c_long = libc::SYS_kexec_file_load;
+/// libc has it for no arm64: asm-generic/unistd.h.
+#[cfg(target_arch = "aarch64")]
+const KEXEC_FILE_LOAD: c_long = 294;
 
 #[cfg(target_arch = "x86_64")]
 const FORBIDDEN_HERE: &[c_long] =

@@ -3,7 +3,7 @@ import { ReadableStream } from "node:stream/web";
 import { createGunzip, type Gunzip } from "node:zlib";
 import { Refusal } from "./refusal.ts";
 
-const require = createRequire(import.meta.filename);
+const require = createRequire(import.meta.filename ?? __filename);
 
 /** First bytes of the files that are taken for archives, as file(1) knows them. */
 const FORMATS: readonly (readonly [name: string, remedy: string, magic: readonly number[]])[] = [
