@@ -298,6 +298,6 @@ test("network rules is text that nft takes, and says what the kernel holds", gat
   );
   assert.equal(machine.run("nft", "list", "ruleset"), loaded);
   const model = JSON.parse(ok("network", "rules", "--format", "json", "net"));
-  assert.deepEqual(Object.keys(model), ["endpoints", "networks", "pairs", "ports"]);
+  assert.deepEqual(Object.keys(model), ["endpoints", "networks", "pairs", "ports", "withdrawn"]);
   assert.equal(model.ports.length, 2);
 });

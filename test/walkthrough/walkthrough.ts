@@ -139,6 +139,7 @@ function inspectBoth(network: string, first: string, second: string): void {
     interface: "kleene0",
     internal: false,
     ip_range: [],
+    log: false,
     name: "testnet",
     nat: "em0",
     subnet: "10.2.3.0/24",
