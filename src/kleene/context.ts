@@ -19,15 +19,16 @@ export interface Context {
 export type Undo = () => unknown;
 
 /**
- * Carries out one change of store and kernel, so that it happens whole or not at all:
- * 1. `plan`, if there is something to plan, writes what should be, in one transaction that also holds a row naming the
- *    operation;
- * 2. `apply` makes the kernel agree, pushing the inverse of each step done;
- * 3. the row goes. If `apply` throws, or the row cannot go, the inverses run in reverse order, and the row goes only if
- *    there were some and all worked: a row left behind, by a removal or an inverse that failed or a killed process, tells
- *    the next command to repair.
+ * Makes one change of store and kernel, all of it or nothing:
+ * 1. `plan`, if given, writes the wanted state to the store. The same transaction inserts a row that names the operation.
+ * 2. `apply` changes the kernel. After each step it pushes that step's inverse.
+ * 3. The row is deleted.
  *
- * @param lasting false: it is about what a loss of power ends anyway, so nothing of it waits for the disk.
+ * If `apply` fails, or the row cannot be deleted, the inverses run in reverse order. The row is deleted only if there were
+ * inverses and all of them worked. A row that stays (a failed removal, a failed inverse, a killed process) tells the next
+ * command to repair.
+ *
+ * @param lasting false: a loss of power ends what this is about anyway, so do not wait for the disk.
  */
 export async function withUndo<P, R>(
   context: Context,
@@ -60,14 +61,14 @@ export async function withUndo<P, R>(
   }
 }
 
-/** True when every inverse worked. Those after a failed one run all the same. */
+/** Runs all inverses, also those after one that failed. @returns true when every one worked. */
 async function undoAll(undo: readonly Undo[]): Promise<boolean> {
   let clean = true;
   for (const inverse of [...undo].reverse()) {
     try {
       await inverse();
     } catch {
-      // The first failure is what the user must see; this one leaves the operation's row for reconcile.
+      // The user must see the first failure, which is thrown already. This one keeps the row, for reconcile.
       clean = false;
     }
   }

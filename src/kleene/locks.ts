@@ -6,18 +6,18 @@ import { KleeError } from "./errors.ts";
 import type { Host, HostLock } from "./host/host.ts";
 
 /**
- * Locks on files, with bounded waits that name the holder (docs/decisions/0018-locks-of-those-that-stand-still.md). Who
- * holds one says so in its file; who waits looks again and again, and sees there whether the holder still lives, and
- * whether it stands still.
+ * Locks on files, with bounded waits that name the holder (docs/decisions/0018-locks-of-those-that-stand-still.md). The
+ * holder writes who it is into the file. A waiter tries the lock again and again, and reads there whether the holder is
+ * alive, and whether it is stopped.
  */
 
-/** How long one holder is waited for, in milliseconds: while it works, and while it is stopped. */
+/** How long to wait for one holder, in milliseconds: while it runs, and while it is stopped. */
 export interface LockTimeouts {
   readonly workingMs: number;
   readonly stoppedMs: number;
 }
 
-/** Takes what is free, and waits for nobody. */
+/** Takes a free lock, or fails at once. */
 export const NO_WAIT: LockTimeouts = { workingMs: 0, stoppedMs: 0 };
 
 export interface LockRequest extends LockTimeouts {
@@ -26,29 +26,29 @@ export interface LockRequest extends LockTimeouts {
   readonly of: string;
   /** False: a file that is not there is not made. Default true. */
   readonly make?: boolean;
-  /** Is a holder that is stopped continued until it lets go? For what all commands need. Default false. */
+  /** Continue a stopped holder, by SIGCONT, until it releases the lock? For locks that all commands need. Default false. */
   readonly wake?: boolean;
 }
 
-/** Somebody had the lock for longer than one waits. */
+/** The holder kept the lock for longer than the timeout. */
 export class LockHeld extends KleeError {
   constructor(message: string) {
     super("CONFLICT", message);
   }
 }
 
-/** First and longest pause between two looks, in milliseconds. */
+/** First and longest pause between two tries, in milliseconds. */
 const FIRST_PAUSE_MS = 1;
 const LAST_PAUSE_MS = 25;
-/** So long a holder is not looked at: most let go at once. In milliseconds. */
+/** A holder is not examined before this time, in milliseconds: most release the lock at once. */
 const SHORT_MS = 40;
 const NOTE_BYTES = 4096;
 
 type LockingHost = Pick<Host, "tryLock" | "processIdentity" | "isStopped" | "resumeProcess" | "lockHolders">;
 
 /**
- * Waits for a lock. It goes with the process, and disposing releases it.
- * @returns undefined when there is no such file, and none is to be made.
+ * Waits for a lock. Disposing releases it, and so does the end of the process.
+ * @returns undefined when there is no such file and `make` is false.
  * @throws {LockHeld} naming the holder.
  */
 export async function acquire(host: LockingHost, request: LockRequest): Promise<Disposable | undefined> {
@@ -64,11 +64,11 @@ export async function acquire(host: LockingHost, request: LockRequest): Promise<
     if (lock !== "held") return held(lock, own, begun);
     const note = readNote(path);
     const now = monotonicMilliseconds();
-    // Another holder, or the same one anew, is another wait.
+    // The wait for another holder, or for the same one that took the lock again, starts from zero.
     if (note !== seen) [seen, since] = [note, now];
     const waited = now - since;
     const [noted = "", , ...command] = note.split(" ");
-    // It may be about to say so, or not to say so any more.
+    // A holder writes its note just after it took the lock, and erases it just before the release.
     const identity = noted || (waited >= SHORT_MS && host.lockHolders?.(path)[0]) || "";
     const waitsForNobody = workingMs === 0 && stoppedMs === 0;
     if (waited >= SHORT_MS || waitsForNobody) {
@@ -81,7 +81,7 @@ export async function acquire(host: LockingHost, request: LockRequest): Promise<
   }
 }
 
-/** @param begun when the lock was asked for: from then on others may have continued this process for its sake. */
+/** @param begun when the lock was asked for: since then waiters may have continued this process to get it. */
 function held(lock: HostLock, identity: string, begun: number): Disposable {
   const isResumed = (): boolean =>
     readBack(lock.number)
@@ -96,7 +96,7 @@ function held(lock: HostLock, identity: string, begun: number): Disposable {
       writeNote(lock.number, "");
       resumed ||= isResumed();
       lock[Symbol.dispose]();
-      // It was continued for the sake of others alone.
+      // Only a waiter continued this process: stop again.
       if (resumed) process.kill(process.pid, "SIGSTOP");
     },
   };
@@ -104,7 +104,7 @@ function held(lock: HostLock, identity: string, begun: number): Disposable {
 
 const RESUMED = "resumed";
 
-/** Said first, so that it knows when it lets go. */
+/** Notes it in the file before the signal, so that the holder knows, when it releases the lock, to stop again. */
 function resume(host: LockingHost, path: string, identity: string): void {
   try {
     appendFileSync(path, `\n${RESUMED} ${identity} ${epochMicroseconds()}\n`);
@@ -114,7 +114,7 @@ function resume(host: LockingHost, path: string, identity: string): void {
   }
 }
 
-/** What the holder says of itself; empty when it says nothing, as a supervisor. */
+/** What the holder wrote of itself. Supervisors write nothing. */
 function readNote(path: string): string {
   try {
     return readFileSync(path, "utf8").split("\n")[0] ?? "";
@@ -132,17 +132,17 @@ function readBack(fd: number): string {
   }
 }
 
-/** A lock counts without its note, too: a full disk keeps nobody from working. */
+/** Best effort: a lock is valid without its note, so a full disk stops nobody. */
 function writeNote(fd: number, note: string): void {
   try {
     ftruncateSync(fd, 0);
     if (note !== "") writeSync(fd, note, 0);
   } catch {
-    // Who waits cannot name us then.
+    // Then waiters cannot name this process.
   }
 }
 
-/** The names of the program and of the command, without what may be secret. */
+/** The names of the program and its command; arguments may be secret. */
 function ownCommand(): string {
   const words = process.argv
     .slice(2)

@@ -9,8 +9,9 @@ import { readRecord } from "./record.ts";
 import { endExecution, outlivesBoot, type StoredContainer } from "./rows.ts";
 
 /**
- * Removes what the kernel has of a container: processes, jail, rules, aliases, what connected in between, in this order, so
- * that an address is free only when nothing uses it any more. Idempotent. The caller holds the container's lock.
+ * Removes a container from the kernel: its processes and jail, then its rules, its addresses, and the connections that were
+ * made meanwhile. In this order an address is free only when nothing uses it any more. Idempotent. The caller holds the
+ * container's lock.
  */
 export async function takeDown(context: Context, container: StoredContainer): Promise<void> {
   const { host, store } = context;
@@ -27,7 +28,7 @@ export async function takeDown(context: Context, container: StoredContainer): Pr
   if (attachments.length === 0 && withdrawn.length === 0) return end();
   const policy = containerPolicy(policyContainer(container, attachments, ports, parameters, withdrawn));
   await withRules(context, async (change) => {
-    // To a published port others have connected, whether anybody listened there or not.
+    // Others may have connected to a published port, even if nothing listened there.
     await change({ remove: policy, unconnected: !sockets && ports.length === 0 });
     for (const attachment of attachments) await removeAliasesOf(context, attachment);
     host.firewall.endConnections(allAddresses(attachments));
