@@ -144,6 +144,29 @@ d685e915a781`,
     see: ["klee 8", "klee-container 8"],
     foreign: { freebsd: ["tar 1", "zfs 8"], linux: ["tar 1"] },
   },
+  volume: {
+    about: `
+A volume is a directory of klee's that outlives the containers it is mounted
+in: a dataset where the store is on ZFS.
+A mount whose source is no path names one, and makes it where there is none.
+The first container that has it mounted fills it with what its image has in
+that place, unless the image is the running system.`,
+    details: {
+      rm: "A volume that a container has, running or not, is not removed.",
+    },
+    examples: [
+      [
+        "What one container writes, the next one reads:",
+        `# klee run --rm -m notes:/notes base sh -c 'echo kept >/notes/file'
+# klee run --rm -m notes:/notes:ro base cat /notes/file
+kept
+# klee volume rm notes
+notes`,
+      ],
+    ],
+    see: ["klee 8", "klee-container 8"],
+    foreign: { freebsd: ["mount_nullfs 8", "zfs 8"], linux: ["mount 8"] },
+  },
   system: {
     about: `
 The store holds what should be, and the kernel follows it.
@@ -234,7 +257,7 @@ and on Linux, readable by root alone:
 .Bl -tag -width containers/ -compact
 .It Pa klee.sqlite
 what should be: networks, containers, images
-.It Pa images/ , Pa containers/
+.It Pa images/ , Pa containers/ , Pa volumes/
 root file systems, where they are no datasets
 .It Pa logs/
 output of containers that no klee showed

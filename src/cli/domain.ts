@@ -8,10 +8,12 @@ export interface Klee extends Pick<kleene.Klee, "close"> {
   readonly networks: Networks;
   readonly containers: Containers;
   readonly images: Images;
+  readonly volumes: Volumes;
   readonly system: System;
 }
 
 export type Networks = Offered<kleene.Klee["networks"]>;
 export type Containers = Offered<kleene.Klee["containers"]>;
 export type Images = Offered<kleene.Klee["images"]>;
+export type Volumes = Offered<kleene.Klee["volumes"]>;
 export type System = Offered<kleene.Klee["system"]>;

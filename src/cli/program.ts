@@ -7,6 +7,7 @@ import { inspectCommands } from "./commands/inspect.ts";
 import { networkCommands } from "./commands/network.ts";
 import { systemCommands } from "./commands/system.ts";
 import { addCommands, type CommandTable } from "./commands/table.ts";
+import { volumeCommands } from "./commands/volume.ts";
 import { type Session, VERSION } from "./session.ts";
 import { STARTUP_TRACE } from "./startup-trace.ts";
 import { readVersion } from "./version.ts";
@@ -16,6 +17,7 @@ const commands: CommandTable = {
   ...containerCommands,
   ...imageCommands,
   ...inspectCommands,
+  ...volumeCommands,
   ...systemCommands,
 };
 

@@ -38,7 +38,7 @@ export function timestamp(): string {
 export type NamedTable = "network" | "container" | "image";
 
 /** Names are what a user can type without quotes, and never look like an option, nor like a whole id. */
-export function checkName(kind: NamedTable, name: string): void {
+export function checkName(kind: NamedTable | "volume", name: string): void {
   if (name.length > 128 || !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name))
     throw new KleeError(
       "INVALID",
@@ -48,7 +48,7 @@ export function checkName(kind: NamedTable, name: string): void {
 }
 
 /** An id goes before a name, so what has such a name could not be reached by it once another has that id. */
-export function refuseId(kind: NamedTable, name: string): void {
+export function refuseId(kind: NamedTable | "volume", name: string): void {
   if (isId(name))
     throw new KleeError(
       "INVALID",

@@ -28,3 +28,4 @@ export type {
 export type { Family } from "./network/subnet.ts";
 export { onStep, type Step, type StepHook } from "./steps.ts";
 export type { System } from "./system/system.ts";
+export type { Volumes } from "./volume/volumes.ts";

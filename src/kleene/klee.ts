@@ -11,6 +11,7 @@ import { packagePath } from "./package.ts";
 import { Store } from "./store/store.ts";
 import { turnsOf } from "./store/turns.ts";
 import { System } from "./system/system.ts";
+import { Volumes } from "./volume/volumes.ts";
 
 /** Which store, which kernel, and how strict. */
 export interface KleeOptions {
@@ -32,6 +33,7 @@ export class Klee {
   readonly networks: Networks;
   readonly containers: Containers;
   readonly images: Images;
+  readonly volumes: Volumes;
   readonly system: System;
   readonly #context: Context;
 
@@ -41,6 +43,7 @@ export class Klee {
     this.networks = new Networks(context);
     this.containers = new Containers(context);
     this.images = new Images(context);
+    this.volumes = new Volumes(context);
     this.system = new System(context);
   }
 
@@ -53,7 +56,7 @@ export class Klee {
 /** The locks that commands share: made while there is an inode for them, for who removes something may find none left. */
 function makeLocks(root: string): void {
   mkdirSync(`${root}/locks`, { recursive: true, mode: 0o700 });
-  for (const name of ["reconcile", "firewall", "store"]) {
+  for (const name of ["reconcile", "firewall", "store", "volumes"]) {
     const path = `${root}/locks/${name}`;
     if (existsSync(path)) continue;
     try {

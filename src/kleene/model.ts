@@ -54,8 +54,26 @@ export interface Mountpoint {
   readonly container_id: string;
   readonly destination: string;
   readonly read_only: boolean;
+  /** A path of the host, or a volume's name. */
   readonly source: string;
-  readonly type: "nullfs";
+  readonly type: "nullfs" | "volume";
+}
+
+/** Keys and their order are those of `klee volume inspect`. */
+export interface Volume {
+  /** ISO 8601, UTC, microseconds, `Z`. */
+  readonly created: string;
+  readonly dataset: string;
+  /** Where its files are on the host. */
+  readonly mountpoint: string;
+  readonly name: string;
+}
+
+/** What `klee volume inspect` prints. */
+export interface VolumeDetails {
+  /** Of the containers that have it. */
+  readonly mountpoints: readonly Mountpoint[];
+  readonly volume: Volume;
 }
 
 /** Ports are numbers or ranges, `8000-8010`. */

@@ -95,6 +95,9 @@ export function changingCommands(machine: Site): ChangingCommand[] {
       prepare: createStarted,
     },
     { name: "container prune", args: ["container", "prune", "-f"], prepare: create },
+    { name: "volume create", args: ["volume", "create", "extra"] },
+    { name: "volume rm", args: ["rmv", "extra"], prepare: (klee) => klee.volumes.create("extra") },
+    { name: "create, with a volume", args: ["create", "-m", "extra:/etc", "--name", "c", "box"] },
     { name: "image create dir", args: ["image", "create", "dir", small, "-t", "extra"] },
     { name: "image create tar", args: ["image", "create", "tar", `${small}.tar`, "-t", "extra"] },
     { name: "image rm", args: ["image", "rm", "extra"], prepare: (klee) => createImage(klee, `${small}.tar`, "extra") },
@@ -149,5 +152,6 @@ export async function clear(klee: Klee): Promise<void> {
   for (const { id, name } of await klee.containers.list({ all: true }))
     if (name !== BYSTANDER) await klee.containers.remove(id, { force: true });
   for (const { id, name } of await klee.networks.list()) if (name !== "net") await klee.networks.remove(id);
+  for (const { name } of await klee.volumes.list()) await klee.volumes.remove(name);
   for (const { id, name } of await klee.images.list()) if (name !== "box") await klee.images.remove(id);
 }

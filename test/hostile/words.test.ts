@@ -72,11 +72,12 @@ test("addresses: what is taken can be told again", () => {
   });
 });
 
-test("mounts: two absolute paths that stay where they are", () => {
+test("mounts: absolute paths that stay where they are, or the name of a volume", () => {
   check(near("/", "/", ":", ":", "..", ".", "a", "ro", "rw", "\\", " "), (text) => {
     accepts(() => {
-      const { source, destination } = parseMount("id", text);
-      for (const path of [source, destination]) {
+      const { source, destination, type } = parseMount("id", text);
+      if (type === "volume") assert.match(source, /^[a-zA-Z0-9][\w.-]*$/);
+      for (const path of type === "volume" ? [destination] : [source, destination]) {
         assert.match(path, /^\//);
         assert.ok(!path.split("/").includes(".."), path);
         assert.ok(!path.includes("\0"), JSON.stringify(path));

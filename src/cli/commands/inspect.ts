@@ -11,6 +11,7 @@ const nouns = {
   container: (klee: Klee, reference: string) => klee.containers.inspect(reference),
   image: (klee: Klee, reference: string) => klee.images.inspect(reference),
   network: (klee: Klee, reference: string) => klee.networks.inspect(reference),
+  volume: (klee: Klee, reference: string) => klee.volumes.inspect(reference),
 } as const satisfies Readonly<Record<string, (klee: Klee, reference: string) => Promise<unknown>>>;
 
 type Noun = keyof typeof nouns;
@@ -21,7 +22,7 @@ export const inspectCommands: CommandTable = { inspect: inspectAny };
 function inspectAny(parent: Command, name: string, session: Session): void {
   parent
     .command(name)
-    .description("print containers, images or networks as JSON, whichever has the name")
+    .description("print containers, images, networks or volumes as JSON, whichever has the name")
     .argument("<objects...>", "names, ids or unique starts of ids")
     .addOption(new Option("--type <noun>", "look for this alone").choices(Object.keys(nouns)))
     .action(
@@ -44,5 +45,5 @@ async function find(klee: Klee, reference: string, type: Noun | undefined): Prom
       if (!(error instanceof KleeError && error.code === "NOT_FOUND")) throw error;
     }
   }
-  throw new KleeError("NOT_FOUND", `no such ${type ?? "container, image or network"}: ${reference}`);
+  throw new KleeError("NOT_FOUND", `no such ${type ?? "container, image, network or volume"}: ${reference}`);
 }

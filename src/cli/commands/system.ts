@@ -44,7 +44,7 @@ function cleanup(parent: Command, name: string, session: Session): void {
   removesMany(
     parent.command(name).description("remove all that klee made on this host"),
     session,
-    () => "all containers, networks and images of klee on this host",
+    () => "all containers, networks, images and volumes of klee on this host",
     (klee) => klee.system.cleanup(),
   );
 }

@@ -134,8 +134,13 @@ async function values(
       );
     case "objects":
       return (
-        await Promise.all(["containers", "images", "networks"].map((noun) => values(noun, undefined, askKlee)))
+        await Promise.all(
+          ["containers", "images", "networks", "volumes"].map((noun) => values(noun, undefined, askKlee)),
+        )
       ).flat();
+    case "volume":
+    case "volumes":
+      return askKlee(async ({ volumes }) => (await volumes.list()).map(({ name }) => plain(name)));
     case "bool":
       return ["true", "false"].map(plain);
     case "driver":

@@ -12,6 +12,7 @@ import { parsePublish } from "../network/publish.ts";
 import { networkOf } from "../network/rows.ts";
 import { settleEndpoint } from "../network/settle.ts";
 import { atOnce, list, type Statements } from "../store/store.ts";
+import { makeVolumes, removeMade } from "../volume/mounted.ts";
 import { checkDirectory } from "./directory.ts";
 import { checkEnvironment } from "./environment.ts";
 import { jailCommand } from "./jail-command.ts";
@@ -54,8 +55,9 @@ export async function createContainer(context: Context, asked: CreateContainer):
   host.jails.checkLimits(limits);
   const ports = placeRequests(wantedPorts, host);
   const dataset = host.storage.containerDataset(root, id);
+  const made = await makeVolumes(context, mounts);
 
-  return withUndo(
+  return await withUndo(
     context,
     "create container",
     id,
@@ -105,7 +107,10 @@ export async function createContainer(context: Context, asked: CreateContainer):
       await host.storage.createContainer(root, id, image.dataset);
       return container;
     },
-  );
+  ).catch(async (error: unknown) => {
+    await removeMade(context, made);
+    throw error;
+  });
 }
 
 async function freeName(statements: Statements): Promise<string> {

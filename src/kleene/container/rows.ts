@@ -195,11 +195,15 @@ export async function mountpointsOf(statements: Statements, containerId: string)
     "SELECT * FROM mountpoint WHERE container_id = ? ORDER BY destination",
     containerId,
   );
-  return rows.map((row) => ({
-    container_id: containerId,
+  return rows.map(mountpointOf);
+}
+
+export function mountpointOf(row: Row): Mountpoint {
+  return {
+    container_id: text(row, "container_id"),
     destination: text(row, "destination"),
     read_only: flag(row, "read_only"),
     source: text(row, "source"),
-    type: "nullfs",
-  }));
+    type: row.volume === null ? "nullfs" : "volume",
+  };
 }

@@ -14,6 +14,7 @@ import { refuseTaken } from "../network/settle.ts";
 import { atOnce } from "../store/store.ts";
 import { repairInterfaces } from "../system/interfaces.ts";
 import { addRules } from "../system/rules.ts";
+import { mountedFrom } from "../volume/mounted.ts";
 import { type Attachment, addAliasesOf, addressesOf, attachmentsOf, policyContainer } from "./attachments.ts";
 import { consolePath } from "./console.ts";
 import { checkDirectory } from "./directory.ts";
@@ -86,7 +87,7 @@ export async function startContainer(
         limits: container.limits,
         root: host.storage.rootOf(root, id, image.dataset),
         resolver,
-        mounts,
+        mounts: await mountedFrom(context, id, image.dataset, mounts),
         logPath: logPath(context, id),
         console:
           output === "terminal" || output === "log and input"

@@ -397,6 +397,14 @@ export interface ImageSource {
   readonly localtime?: boolean | undefined;
 }
 
+/** Where a volume's first files come from. */
+export interface VolumeOrigin {
+  readonly containerId: string;
+  readonly imageDataset: string;
+  /** Of the volume in the container. */
+  readonly destination: string;
+}
+
 /** The root file systems of images and containers. */
 export interface Storage {
   /**
@@ -418,6 +426,14 @@ export interface Storage {
   createContainer(root: string, containerId: string, imageDataset: string): Promise<void>;
   /** Removes a container's files; once more does nothing. */
   removeContainer(root: string, containerId: string): Promise<void>;
+  /** Makes an empty directory or dataset for a volume. */
+  createVolume(root: string, volumeId: string): Promise<{ readonly dataset: string; readonly mountpoint: string }>;
+  /** Has a volume's files at its mount point. Idempotent. */
+  openVolume(root: string, volumeId: string, dataset: string): void;
+  /** Copies what a container that has not been started has at a place, if that is a directory, in place of all there is. */
+  fillVolume(root: string, volumeId: string, origin: VolumeOrigin): Promise<void>;
+  /** Removes a volume's files; once more does nothing. */
+  removeVolume(root: string, volumeId: string): Promise<void>;
   /** Name servers for a container with such access, as the host has them now. */
   resolver(root: string, containerId: string, access: NetworkAccess): ResolverFile;
   /** The root file system of a container whose image has the given dataset. */

@@ -1,8 +1,10 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, renameSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { hostFailure, KleeError, messageOf } from "../errors.ts";
+import { LeftOut } from "../image/left-out.ts";
+import type { Making } from "../image/metadata.ts";
 import { removeTree } from "../image/removal.ts";
 
-export type ObjectKind = "images" | "containers";
+export type ObjectKind = "images" | "containers" | "volumes";
 
 /** Ids become names of directories that are removed with all they hold, so nothing else passes. */
 export function place(root: string, kind: ObjectKind, id: string): string {
@@ -62,6 +64,17 @@ export function remove(path: string, mountpointsBelow: MountpointsBelow): void {
     removeTree(path);
   } catch (error) {
     throw hostFailure(`cannot remove ${path}`, error);
+  }
+}
+
+/** Gives a directory of klee's alone what another one has, in place of all there is. What cannot be kept is left out. */
+export async function refill(directory: string, source: string, files: Making["files"]): Promise<void> {
+  for (const name of readdirSync(directory)) rmSync(`${directory}/${name}`, { recursive: true, force: true });
+  try {
+    const { copyTree } = await import("../image/directory.ts");
+    await copyTree(source, directory, { files, leftOut: new LeftOut() });
+  } catch (error) {
+    throw hostFailure(`cannot copy ${source} into the volume`, error);
   }
 }
 

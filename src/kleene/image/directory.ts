@@ -40,15 +40,20 @@ const BUFFER_BYTES = 1024 * 1024;
  */
 export async function copyDirectory(source: string, directory: string, making: Making): Promise<void> {
   try {
-    const origin = realpathSync.native(source);
-    if (!lstatSync(origin).isDirectory()) throw new Refusal("not a directory");
-    if (`${realpathSync.native(directory)}/`.startsWith(origin === "/" ? "/" : `${origin}/`)) throw ownStore();
-    using open = making.files.openDirectory(origin);
-    await new Copy(directory, making).fill(open, Buffer.alloc(0), statsOf(open));
+    await copyTree(source, directory, making);
     refuseLayouts(directory);
   } catch (error) {
     throw imageFailure(source, error);
   }
+}
+
+/** The same for a directory that is to be no image; its errors name the file alone. */
+export async function copyTree(source: string, directory: string, making: Making): Promise<void> {
+  const origin = realpathSync.native(source);
+  if (!lstatSync(origin).isDirectory()) throw new Refusal("not a directory");
+  if (`${realpathSync.native(directory)}/`.startsWith(origin === "/" ? "/" : `${origin}/`)) throw ownStore();
+  using open = making.files.openDirectory(origin);
+  await new Copy(directory, making).fill(open, Buffer.alloc(0), statsOf(open));
 }
 
 const ownStore = (): Refusal => new Refusal("holds klee's own store, which cannot be copied into itself");

@@ -127,6 +127,16 @@ const migrations: readonly (readonly string[])[] = [
   ],
   [`ALTER TABLE network ADD COLUMN log INTEGER NOT NULL DEFAULT 0`],
   [`ALTER TABLE image ADD COLUMN dns INTEGER NOT NULL DEFAULT 1`],
+  [
+    `CREATE TABLE volume (
+       id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, dataset TEXT NOT NULL, mountpoint TEXT NOT NULL,
+       created TEXT NOT NULL, filled INTEGER NOT NULL DEFAULT 0) STRICT`,
+    // NULL: the source is a path of the host, else the volume's name.
+    `ALTER TABLE mountpoint ADD COLUMN volume TEXT REFERENCES volume`,
+    `CREATE INDEX mountpoint_volume ON mountpoint (volume)`,
+    noted("AFTER INSERT ON volume", "volume", "create", "NEW.id", "NEW.name"),
+    noted("AFTER DELETE ON volume", "volume", "remove", "OLD.id", "OLD.name"),
+  ],
 ];
 
 /** A trigger that notes an event. */

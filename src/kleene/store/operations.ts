@@ -7,6 +7,8 @@ export type OperationKind =
   | "remove network"
   | "create image"
   | "remove image"
+  | "create volume"
+  | "remove volume"
   | "create container"
   | "start container"
   | "stop container"
@@ -19,7 +21,7 @@ export type OperationKind =
 export interface Operation {
   readonly rowid: number;
   readonly kind: OperationKind;
-  /** Id of the network, image, container or endpoint. */
+  /** Id of the network, image, volume, container or endpoint. */
   readonly object: string;
   /** Process that does the work, as `Host.processIdentity` names it. */
   readonly process: string;

@@ -87,6 +87,11 @@ async function settle(context: Context, operation: Operation): Promise<string | 
       await host.storage.removeImage(root, object);
       removeDownload(root, object);
       return `${kind} ${object} was interrupted: removed it`;
+    case "create volume":
+    case "remove volume":
+      if ((await store.get("SELECT 1 AS one FROM volume WHERE id = ?", object)) !== undefined) return undefined;
+      await host.storage.removeVolume(root, object);
+      return `${kind} ${object} was interrupted: removed it`;
     case "create container":
     case "remove container": {
       const found = await locked(context, object, (container) => removeStopped(context, container));

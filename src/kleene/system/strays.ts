@@ -39,10 +39,14 @@ async function missingFiles({ store, host }: Context): Promise<string[]> {
   const isMissing = (row: Row): boolean => !host.storage.exists(text(row, "dataset"));
   const containers = (await store.all("SELECT id, name, dataset FROM container")).filter(isMissing);
   const images = (await store.all("SELECT id, name, dataset FROM image")).filter(isMissing);
+  const volumes = (await store.all("SELECT name, dataset FROM volume")).filter(isMissing);
   const label = (row: Row): string => `${text(row, "name") || "without a name"} (${text(row, "id")})`;
   return [
     ...containers.map((row) => `the files of container ${label(row)} are gone: it cannot start; remove it`),
     ...images.map((row) => `the files of image ${label(row)} are gone: its containers cannot start; remove it`),
+    ...volumes.map(
+      (row) => `the files of volume ${text(row, "name")} are gone: its containers cannot start; remove them`,
+    ),
   ];
 }
 

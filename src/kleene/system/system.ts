@@ -75,7 +75,7 @@ export class System {
     return readEvents(this.#context, request);
   }
 
-  /** Removes all containers, networks and images of this store from the host. Returns what was removed. */
+  /** Removes all containers, networks, images and volumes of this store from the host. Returns what was removed. */
   cleanup(): Promise<readonly string[]> {
     return cleanUp(this.#context);
   }

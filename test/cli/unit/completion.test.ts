@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeCli, klee, type Parts } from "./fake.ts";
-import { freebsd, listings, testnet } from "./samples.ts";
+import { data, freebsd, listings, testnet } from "./samples.ts";
 
 const domain: Parts = {
   containers: { list: async () => listings },
   networks: { list: async () => [testnet] },
+  volumes: { list: async () => [data] },
   images: { list: async () => [freebsd, { ...freebsd, id: "22370bfb4a88", name: "", tag: "" }] },
 };
 
@@ -31,7 +32,9 @@ const lines: readonly (readonly [line: string, words: readonly string[]])[] = [
   ["exec hungry_knuth -", []],
   ["rmc hungry_knuth s", ["strange_moser"]],
   ["container rename hungry_knuth ", []],
-  ["inspect ", ["hungry_knuth", "strange_moser", "FreeBSD:latest", "22370bfb4a88", "testnet"]],
+  ["inspect ", ["hungry_knuth", "strange_moser", "FreeBSD:latest", "22370bfb4a88", "testnet", "data"]],
+  ["volume rm ", ["data"]],
+  ["rmv d", ["data"]],
   ["run ", ["FreeBSD:latest", "22370bfb4a88"]],
   ["run -n ", ["testnet"]],
   ["run -itn t", ["testnet"]],

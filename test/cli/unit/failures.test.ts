@@ -55,7 +55,7 @@ const usage: readonly (readonly [argv: string, status: number, message: string, 
   [
     "prune",
     2,
-    "unknown command 'prune'; it is 'klee network prune' or 'klee container prune' or 'klee image prune'",
+    "unknown command 'prune'; it is 'klee network prune' or 'klee container prune' or 'klee image prune' or 'klee volume prune'",
     "klee",
   ],
   ["satrt x", 2, "unknown command 'satrt' (Did you mean start?)", "klee"],

@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { CliContext } from "../../../src/cli/context.ts";
-import type { Containers, Images, Klee, Networks, System } from "../../../src/cli/domain.ts";
+import type { Containers, Images, Klee, Networks, System, Volumes } from "../../../src/cli/domain.ts";
 import { run } from "../../../src/cli/run.ts";
 import type { Execution, ExecutionResult, ExecutionTerminal, WindowSize } from "../../../src/kleene/model.ts";
 
@@ -9,6 +9,7 @@ export interface Parts {
   readonly networks?: Partial<Networks>;
   readonly containers?: Partial<Containers>;
   readonly images?: Partial<Images>;
+  readonly volumes?: Partial<Volumes>;
   readonly system?: Partial<System>;
 }
 
@@ -71,6 +72,7 @@ export class FakeCli {
           networks: strict<Networks>("networks", parts.networks),
           containers: strict<Containers>("containers", parts.containers),
           images: strict<Images>("images", parts.images),
+          volumes: strict<Volumes>("volumes", parts.volumes),
           system: strict<System>("system", parts.system),
           close: async () => {
             this.closed++;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KleeError } from "../../../src/kleene/errors.ts";
 import { klee, type Parts } from "./fake.ts";
-import { freebsd, hungryKnuth, listings, testnet } from "./samples.ts";
+import { data, freebsd, hungryKnuth, listings, testnet } from "./samples.ts";
 
 const missing = async (reference: string): Promise<never> => {
   throw new KleeError("NOT_FOUND", `not found: ${reference}`);
@@ -20,6 +20,9 @@ const parts = {
     list: async () => [freebsd],
     inspect: async (reference: string) => (reference === "FreeBSD" ? freebsd : missing(reference)),
   },
+  volumes: {
+    inspect: async (name: string) => (name === "data" ? { mountpoints: [], volume: data } : missing(name)),
+  },
   networks: { inspect: async (reference: string) => (reference === "testnet" ? network : missing(reference)) },
 } satisfies Parts;
 
@@ -33,6 +36,7 @@ for (const [habit, own] of [
   ["inspect web", "isc web"],
   ["inspect FreeBSD", "isi FreeBSD"],
   ["inspect testnet", "isn testnet"],
+  ["inspect data", "isv data"],
 ] as const)
   test(`klee ${habit} is klee ${own}`, async () => {
     const typed = await klee(parts, habit.split(" "));
@@ -44,8 +48,8 @@ test("inspect: several, of one kind alone, and what there is not", async () => {
   const several = await klee(parts, ["inspect", "testnet", "nosuch", "FreeBSD"]);
   assert.equal(several.status, 1);
   assert.match(several.stdout, /"network_endpoints"[\s\S]*"instructions"/);
-  assert.equal(several.stderr, "klee: no such container, image or network: nosuch\n");
+  assert.equal(several.stderr, "klee: no such container, image, network or volume: nosuch\n");
   const typed = await klee(parts, ["inspect", "--type", "image", "web"]);
   assert.deepEqual([typed.status, typed.stderr], [1, "klee: no such image: web\n"]);
-  assert.equal((await klee(parts, ["inspect", "--type", "volume", "web"])).status, 2);
+  assert.equal((await klee(parts, ["inspect", "--type", "jail", "web"])).status, 2);
 });

@@ -10,7 +10,7 @@ const prunes: readonly (readonly [argv: string, parts: Parts, what: string])[] =
   [
     "system cleanup",
     { system: { cleanup: async () => ["a", "b"] } },
-    "all containers, networks and images of klee on this host",
+    "all containers, networks, images and volumes of klee on this host",
   ],
 ];
 

@@ -1,4 +1,4 @@
-import type { Container, ContainerListing, Image, Network } from "../../../src/kleene/model.ts";
+import type { Container, ContainerListing, Image, Network, Volume } from "../../../src/kleene/model.ts";
 
 /** The walkthrough's network. */
 export const testnet: Network = {
@@ -73,4 +73,11 @@ export const freebsd: Image = {
   name: "FreeBSD",
   tag: "latest",
   user: "root",
+};
+
+export const data: Volume = {
+  created: "2024-02-26T08:52:13.530611Z",
+  dataset: "zroot/klee/volume/0a1b2c3d4e5f",
+  mountpoint: "/var/db/klee/volumes/0a1b2c3d4e5f/root",
+  name: "data",
 };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { placeInside } from "../../../src/kleene/host/freebsd/inside.ts";
 import { FreebsdJails } from "../../../src/kleene/host/freebsd/jails.ts";
+import { placeInside } from "../../../src/kleene/host/inside.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 
 /** A root with links in it: to other places of it, above it, and to nowhere. */

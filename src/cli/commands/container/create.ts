@@ -91,7 +91,7 @@ function addCreateOptions(command: Command): Command {
     .option("-u, --user <user>", "user to run as, known in the container (default: the image's)")
     .option("-w, --workdir <directory>", "where its commands start (default: their user's home)")
     .option("-e, --env <key=value>", "set an environment variable; repeatable", collect)
-    .option("-m, --mount <src:dst[:rw|ro]>", "show a directory of the host in the container; repeatable", collect)
+    .option("-m, --mount <src:dst[:rw|ro]>", "show a directory of the host, or a volume, there; repeatable", collect)
     .option("-J, --jailparam <param>", "set a jail parameter, as in allow.raw_sockets; repeatable", collect)
     .option("--cpus <number>", "processors that it may use, as in 0.5 (default: all)")
     .option("--memory <size>", "memory that it may use, as in 512m (default: all)")

@@ -4,8 +4,8 @@ import { devfs, mount, SyscallError } from "../../../ffi/freebsd/index.ts";
 import { KleeError } from "../../errors.ts";
 import type { Mountpoint } from "../../model.ts";
 import type { JailParameters, JailSpec } from "../host.ts";
+import { placeInside } from "../inside.ts";
 import { writeResolver } from "../resolver-file.ts";
-import { placeInside } from "./inside.ts";
 
 /** What devfs(8) names devfsrules_jail: hides all but what programs need. */
 export const JAIL_RULESET = 4;

@@ -3,7 +3,8 @@ import { mount, zfs } from "../../../ffi/freebsd/index.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
 import type { Making } from "../../image/metadata.ts";
-import type { ImageSource, NetworkAccess, ResolverFile, RootFilesystem, Storage } from "../host.ts";
+import type { ImageSource, NetworkAccess, ResolverFile, RootFilesystem, Storage, VolumeOrigin } from "../host.ts";
+import { directoryInside } from "../inside.ts";
 import { resolverText } from "../resolver-file.ts";
 import {
   build,
@@ -11,6 +12,7 @@ import {
   type ObjectKind,
   place,
   placed,
+  refill,
   remove,
   unfinished,
   unheard,
@@ -41,8 +43,8 @@ export class FreebsdStorage implements Storage {
     return this.#parents.get(root);
   }
 
-  /** The dataset of an image or container; undefined where the store is on no ZFS. */
-  #nameOf(root: string, kind: "image" | "container", id: string): string | undefined {
+  /** The dataset of an image, container or volume; undefined where the store is on no ZFS. */
+  #nameOf(root: string, kind: "image" | "container" | "volume", id: string): string | undefined {
     const parent = this.#parentOf(root);
     return parent === undefined ? undefined : `${parent}/${kind}/${id}`;
   }
@@ -118,6 +120,42 @@ export class FreebsdStorage implements Storage {
 
   async removeContainer(root: string, containerId: string): Promise<void> {
     await removeObject(root, "containers", containerId, this.#nameOf(root, "container", containerId));
+  }
+
+  async createVolume(root: string, volumeId: string): Promise<{ dataset: string; mountpoint: string }> {
+    const mountpoint = filesOf(root, "volumes", volumeId);
+    const dataset = this.#nameOf(root, "volume", volumeId) ?? mountpoint;
+    const nothing: Fill = () => Promise.resolve();
+    if (isDataset(dataset)) await inDataset(root, "volumes", volumeId, dataset, () => makeDataset(dataset), nothing);
+    else await inDirectory(root, "volumes", volumeId, nothing);
+    return { dataset, mountpoint };
+  }
+
+  /** A dataset stays mounted until the volume is removed, or the host boots. */
+  openVolume(root: string, volumeId: string, dataset: string): void {
+    const files = filesOf(root, "volumes", volumeId);
+    if (!isDataset(dataset) || mountpointsBelow(files).includes(files)) return;
+    attempt(`cannot mount ${dataset}`, () => mount.mountZfs(dataset, files));
+  }
+
+  async fillVolume(root: string, volumeId: string, { containerId, destination }: VolumeOrigin): Promise<void> {
+    const { kind, mountpoint } = this.rootOf(root, containerId);
+    const copyFrom = async (): Promise<void> => {
+      const source = directoryInside(mountpoint, destination);
+      if (source !== undefined) await refill(filesOf(root, "volumes", volumeId), source, freebsdFiles);
+    };
+    if (kind === "directory") return copyFrom();
+    const dataset = this.containerDataset(root, containerId);
+    attempt(`cannot mount ${dataset}`, () => mount.mountZfs(dataset, mountpoint, true));
+    try {
+      await copyFrom();
+    } finally {
+      await unmountOne(mountpoint);
+    }
+  }
+
+  async removeVolume(root: string, volumeId: string): Promise<void> {
+    await removeObject(root, "volumes", volumeId, this.#nameOf(root, "volume", volumeId));
   }
 
   resolver(root: string, containerId: string, access: NetworkAccess): ResolverFile {

@@ -3,7 +3,8 @@ import { mount } from "../../../ffi/linux/index.ts";
 import { KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
 import type { Making } from "../../image/metadata.ts";
-import type { ImageSource, NetworkAccess, ResolverFile, RootFilesystem, Storage } from "../host.ts";
+import type { ImageSource, NetworkAccess, ResolverFile, RootFilesystem, Storage, VolumeOrigin } from "../host.ts";
+import { directoryInside } from "../inside.ts";
 import { resolverText } from "../resolver-file.ts";
 import {
   build,
@@ -11,6 +12,7 @@ import {
   type ObjectKind,
   place,
   placed,
+  refill,
   remove,
   unfinished,
   unheard,
@@ -104,6 +106,26 @@ export class LinuxStorage implements Storage {
     removeBoth(root, "containers", containerId);
   }
 
+  async createVolume(root: string, volumeId: string): Promise<{ dataset: string; mountpoint: string }> {
+    await fill(root, "volumes", volumeId, async (directory) => makeDirectory(`${directory}/root`, 0o755));
+    const files = filesOf(root, volumeId);
+    return { dataset: files, mountpoint: files };
+  }
+
+  openVolume(): void {
+    // Directories are always there.
+  }
+
+  async fillVolume(root: string, volumeId: string, { imageDataset, destination }: VolumeOrigin): Promise<void> {
+    // Of the running system a container does not see all: what is secret must not come in by a copy.
+    const source = imageDataset === RUNNING_SYSTEM ? undefined : directoryInside(imageDataset, destination);
+    if (source !== undefined) await refill(filesOf(root, volumeId), source, linuxFiles);
+  }
+
+  async removeVolume(root: string, volumeId: string): Promise<void> {
+    removeBoth(root, "volumes", volumeId);
+  }
+
   resolver(root: string, containerId: string, access: NetworkAccess): ResolverFile {
     const record = `${this.containerDataset(root, containerId)}/resolv.conf`;
     return { ...resolverText(this.#resolverFiles, access), record };
@@ -120,6 +142,9 @@ export class LinuxStorage implements Storage {
     };
   }
 }
+
+/** Where a volume's files are. */
+const filesOf = (root: string, volumeId: string): string => `${place(root, "volumes", volumeId)}/root`;
 
 function fill(root: string, kind: ObjectKind, id: string, work: (directory: string) => Promise<void>): Promise<void> {
   return build(place(root, kind, id), unfinished(root, kind, id), mountpointsBelow, work);

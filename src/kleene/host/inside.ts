@@ -1,5 +1,5 @@
-import { lstatSync, mkdirSync, readlinkSync, writeFileSync } from "node:fs";
-import { KleeError } from "../../errors.ts";
+import { lstatSync, mkdirSync, readlinkSync, type Stats, writeFileSync } from "node:fs";
+import { KleeError } from "../errors.ts";
 
 /** Links that one path may go through: MAXSYMLINKS, sys/param.h. */
 const LINKS = 32;
@@ -19,10 +19,42 @@ export function placeInside(
   kind: "directory" | "file",
   check: (place: string) => void = () => undefined,
 ): string {
+  const found = walk(root, path, (place, inside, isLast, stats) => {
+    const wanted = isLast ? kind : "directory";
+    check(inside);
+    if (stats === undefined) make(place, wanted);
+    else if (stats.isDirectory() !== (wanted === "directory"))
+      throw refusal(
+        path,
+        `${inside} is ${stats.isDirectory() ? "a" : "no"} directory in the container; give another destination`,
+      );
+    return true;
+  });
+  return found ?? root;
+}
+
+/**
+ * The directory that a container's path leads to, below its root; undefined where none is.
+ * @param root as for {@link placeInside}.
+ */
+export function directoryInside(root: string, path: string): string | undefined {
+  return walk(root, path, (_place, _inside, _isLast, stats) => stats?.isDirectory() === true);
+}
+
+const refusal = (path: string, why: string): KleeError => new KleeError("INVALID", `cannot mount on ${path}: ${why}`);
+
+/**
+ * Goes from the root to what a path leads to, through links as the container would.
+ * @param step is told each place that is no link: its path on the host and in the container. False: no further.
+ */
+function walk(
+  root: string,
+  path: string,
+  step: (place: string, inside: string, isLast: boolean, stats: Stats | undefined) => boolean,
+): string | undefined {
   const left = components(path);
   // Names that are no links, from the root on: what `..` leaves is known.
   const walked: string[] = [];
-  const refuse = (why: string): KleeError => new KleeError("INVALID", `cannot mount on ${path}: ${why}`);
   for (let links = 0; left.length > 0; ) {
     const part = left.pop() ?? "";
     if (part === "..") {
@@ -30,21 +62,15 @@ export function placeInside(
       continue;
     }
     const place = [root, ...walked, part].join("/");
-    const wanted = left.length === 0 ? kind : "directory";
     const stats = lstatSync(place, { throwIfNoEntry: false });
     if (stats?.isSymbolicLink()) {
-      if (++links > LINKS) throw refuse("too many symbolic links in the container");
+      if (++links > LINKS) throw refusal(path, "too many symbolic links in the container");
       const target = readlinkSync(place);
       if (target.startsWith("/")) walked.length = 0;
       left.push(...components(target));
       continue;
     }
-    check(`/${[...walked, part].join("/")}`);
-    if (stats === undefined) make(place, wanted);
-    else if (stats.isDirectory() !== (wanted === "directory"))
-      throw refuse(
-        `/${[...walked, part].join("/")} is ${stats.isDirectory() ? "a" : "no"} directory in the container; give another destination`,
-      );
+    if (!step(place, `/${[...walked, part].join("/")}`, left.length === 0, stats)) return undefined;
     walked.push(part);
   }
   return [root, ...walked].join("/");
