@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { isErrno, mount, zfs } from "../../../ffi/freebsd/index.ts";
+import { isErrno } from "../../../ffi/errno.ts";
+import * as mount from "../../../ffi/freebsd/mount.ts";
+import * as zfs from "../../../ffi/freebsd/zfs.ts";
 
 /** Names the dataset below which klee's are; empty: none, files lie in directories of the store. */
 const SETTING = "KLEE_ZFS";

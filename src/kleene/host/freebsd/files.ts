@@ -1,5 +1,6 @@
 import { fstatSync } from "node:fs";
-import { file, isErrno, SyscallError } from "../../../ffi/freebsd/index.ts";
+import { isErrno, SyscallError } from "../../../ffi/errno.ts";
+import * as file from "../../../ffi/freebsd/file.ts";
 import { retry } from "../../../ffi/retry.ts";
 import { type FileKind, type Files, type Found, kindOf, type NamedEntry, type OpenFile } from "../files.ts";
 

@@ -1,4 +1,7 @@
-import { ifaddrs, isErrno, pf, tcp } from "../../../ffi/freebsd/index.ts";
+import { isErrno } from "../../../ffi/errno.ts";
+import * as ifaddrs from "../../../ffi/freebsd/ifaddrs.ts";
+import * as pf from "../../../ffi/freebsd/pf/index.ts";
+import * as tcp from "../../../ffi/freebsd/tcp.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { olderThan } from "../../network/older.ts";
 import { type Policy, type PolicyChange, withdrawnAddresses } from "../../network/policy.ts";

@@ -1,6 +1,8 @@
 import { existsSync, linkSync, readFileSync, unlinkSync } from "node:fs";
 import { constants } from "node:os";
-import { flock, pf, sysctl } from "../../../ffi/freebsd/index.ts";
+import * as flock from "../../../ffi/freebsd/flock.ts";
+import * as pf from "../../../ffi/freebsd/pf/index.ts";
+import * as sysctl from "../../../ffi/freebsd/sysctl.ts";
 import { lazy } from "../../../ffi/library.ts";
 import { launchLater } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";

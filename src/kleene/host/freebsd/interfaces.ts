@@ -1,17 +1,13 @@
-import { addRemedyHook } from "../../../ffi/errno.ts";
-import {
-  bpf,
-  ControlSockets,
-  ifaddr,
-  ifaddrs,
-  ifclone,
-  ifgroup,
-  interfaces,
-  isErrno,
-  kld,
-  route,
-  withControlSockets,
-} from "../../../ffi/freebsd/index.ts";
+import { addRemedyHook, isErrno } from "../../../ffi/errno.ts";
+import * as bpf from "../../../ffi/freebsd/bpf.ts";
+import { ControlSockets, withControlSockets } from "../../../ffi/freebsd/control.ts";
+import * as ifaddr from "../../../ffi/freebsd/ifaddr.ts";
+import * as ifaddrs from "../../../ffi/freebsd/ifaddrs.ts";
+import * as ifclone from "../../../ffi/freebsd/ifclone.ts";
+import * as ifgroup from "../../../ffi/freebsd/ifgroup.ts";
+import * as interfaces from "../../../ffi/freebsd/interface.ts";
+import * as kld from "../../../ffi/freebsd/kld.ts";
+import * as route from "../../../ffi/freebsd/route.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import type { HostInterface, HostNeighbour, InterfaceMaker, Interfaces, InterfaceType } from "../host.ts";
 

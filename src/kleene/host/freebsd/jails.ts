@@ -1,4 +1,8 @@
-import { isErrno, type JailParams, jail, jailList, rctl } from "../../../ffi/freebsd/index.ts";
+import { isErrno } from "../../../ffi/errno.ts";
+import * as jail from "../../../ffi/freebsd/jail.ts";
+import type { JailParams } from "../../../ffi/freebsd/jail-encoding.ts";
+import * as jailList from "../../../ffi/freebsd/jail-list.ts";
+import * as rctl from "../../../ffi/freebsd/rctl.ts";
 import type { SupervisorSpec } from "../../../ffi/native.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { isId } from "../../identity.ts";

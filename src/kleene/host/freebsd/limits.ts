@@ -1,4 +1,6 @@
-import { isErrno, rctl, sysctl } from "../../../ffi/freebsd/index.ts";
+import { isErrno } from "../../../ffi/errno.ts";
+import * as rctl from "../../../ffi/freebsd/rctl.ts";
+import * as sysctl from "../../../ffi/freebsd/sysctl.ts";
 import { KleeError } from "../../errors.ts";
 import type { Limits } from "../../model.ts";
 

@@ -1,6 +1,8 @@
 import { statSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-import { devfs, mount, SyscallError } from "../../../ffi/freebsd/index.ts";
+import { SyscallError } from "../../../ffi/errno.ts";
+import * as devfs from "../../../ffi/freebsd/devfs.ts";
+import * as mount from "../../../ffi/freebsd/mount.ts";
 import { KleeError } from "../../errors.ts";
 import type { Mountpoint } from "../../model.ts";
 import type { JailParameters, JailSpec } from "../host.ts";

@@ -1,4 +1,4 @@
-import { jail } from "../../../ffi/freebsd/index.ts";
+import * as jail from "../../../ffi/freebsd/jail.ts";
 import type { HostParameters, ParameterKind } from "../parameters.ts";
 
 /** Parameters that klee sets itself, or whose meaning in a container it decides. */

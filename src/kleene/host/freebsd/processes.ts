@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { proc } from "../../../ffi/freebsd/index.ts";
+import * as proc from "../../../ffi/freebsd/proc.ts";
 import { KleeError } from "../../errors.ts";
 import type { ContainerProcess } from "../../model.ts";
 

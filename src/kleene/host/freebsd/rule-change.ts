@@ -1,4 +1,4 @@
-import type { pf } from "../../../ffi/freebsd/index.ts";
+import type * as pf from "../../../ffi/freebsd/pf/index.ts";
 import type { Policy, PolicyChange, PolicyNetwork } from "../../network/policy.ts";
 import {
   CONTAINERS,

@@ -1,4 +1,4 @@
-import { pf } from "../../../ffi/freebsd/index.ts";
+import * as pf from "../../../ffi/freebsd/pf/index.ts";
 import {
   ANYWHERE,
   type Policy,

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { mount, zfs } from "../../../ffi/freebsd/index.ts";
+import * as mount from "../../../ffi/freebsd/mount.ts";
+import * as zfs from "../../../ffi/freebsd/zfs.ts";
 import { hostFailure, KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
 import type { Making } from "../../image/metadata.ts";

@@ -1,5 +1,7 @@
 import { fstatSync } from "node:fs";
-import { file, mount, SyscallError } from "../../../ffi/linux/index.ts";
+import { SyscallError } from "../../../ffi/errno.ts";
+import * as file from "../../../ffi/linux/file.ts";
+import * as mount from "../../../ffi/linux/mount.ts";
 import { type Files, type Found, kindOf } from "../files.ts";
 
 /**

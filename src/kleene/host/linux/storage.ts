@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
-import { mount } from "../../../ffi/linux/index.ts";
+import * as mount from "../../../ffi/linux/mount.ts";
 import { KleeError } from "../../errors.ts";
 import { LeftOut } from "../../image/left-out.ts";
 import type { Making } from "../../image/metadata.ts";
