@@ -20,11 +20,11 @@ export interface KleeOptions {
   /** The kernel to work on; default: this machine's. */
   readonly host?: Host | undefined;
   /**
-   * False: where what a crash left behind cannot be repaired, that is a warning and no failure. For those who only look:
-   * what is half-made would be in the way of a change.
+   * If what a crash left behind cannot be repaired: true (default) fails, false warns. Commands that only read give false;
+   * a change could run into what is half-made.
    */
   readonly mustRepair?: boolean | undefined;
-  /** Called with a line for what went wrong beside what is asked for, as a container that does not start after a boot. */
+  /** Called with a line for what goes wrong besides the request itself: a container that does not start after a boot. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -53,7 +53,7 @@ export class Klee {
   }
 }
 
-/** The locks that commands share: made while there is an inode for them, for who removes something may find none left. */
+/** Makes the files of the locks that all commands share now: a command that removes something may find no free inode. */
 function makeLocks(root: string): void {
   mkdirSync(`${root}/locks`, { recursive: true, mode: 0o700 });
   for (const name of ["reconcile", "firewall", "store", "volumes"]) {
@@ -62,7 +62,7 @@ function makeLocks(root: string): void {
     try {
       closeSync(openSync(path, "a", 0o600));
     } catch (error) {
-      // Who needs it says so.
+      // A command that needs the lock will fail, and say why.
       if (!["ENOSPC", "EDQUOT", "EROFS"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     }
   }

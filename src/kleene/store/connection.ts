@@ -13,19 +13,19 @@ export interface Statements {
   all(sql: string, ...values: readonly Value[]): Promise<Row[]>;
 }
 
-/** How long SQLite's locks are waited for in all, in milliseconds. */
+/** How long to wait for SQLite's own locks, in milliseconds. */
 const BUSY_LIMIT_MS = 10_000;
 
 /**
- * SQLite's own locks name nobody. A transaction has another one first; SQLite's are waited for only where another process
- * carries out a single statement, or opens the files, or closes them as the last one.
+ * SQLite's own locks do not tell who holds them, so a transaction first takes a lock of klee's. What is left to wait for
+ * are single statements of other processes, and others that open the files or, being the last, close them.
  */
 export interface Turns {
-  /** Carries out a transaction when it is its turn among all processes. */
+  /** Runs a transaction while no other process runs one. */
   take<T>(work: () => Promise<T>): Promise<T>;
-  /** Makes sure that those go on who have SQLite's locks on these files. Returns words on who that is. */
+  /** Continues stopped processes that hold SQLite's locks on these files. @returns who holds them, for a message. */
   resumeHolders(files: readonly string[]): string;
-  /** The lock was had, or not waited for any more. */
+  /** The wait is over, with the lock or without: stops again what `resumeHolders` continued. */
   settled(): void;
 }
 
@@ -34,11 +34,11 @@ export interface ConnectionMode {
   readonly readOnly?: boolean;
   /** The path is a URI with settings. */
   readonly uri?: boolean;
-  /** How long SQLite itself waits for another process, in milliseconds. */
+  /** SQLite's own busy timeout, in milliseconds. */
   readonly busyMs: number;
-  /** Who is waited for longer than that; undefined: nobody. */
+  /** How to wait for longer than that; undefined: fail. */
   readonly turns?: Turns | undefined;
-  /** What is set before all else. */
+  /** Pragmas that run first. */
   readonly settings: string;
 }
 
@@ -99,14 +99,14 @@ export class Connection {
     });
   }
 
-  /** The statement after which transactions wait for the disk, or do not. It is kept to until the other is wanted. */
+  /** The pragma that makes transactions wait for the disk, or not to; empty when that is set already. */
   waiting(lasting: boolean): string {
     if (this.#waits === lasting) return "";
     this.#waits = lasting;
     return `PRAGMA synchronous = ${lasting ? "FULL" : "NORMAL"}; `;
   }
 
-  /** After a failure nobody knows what was set. */
+  /** After a failure it is not known what is set. */
   resetWaiting(): void {
     this.#waits = undefined;
   }
@@ -118,7 +118,7 @@ export class Connection {
     await queried<void>((resolve) => this.#database.close(() => resolve()));
   }
 
-  /** SQLite takes as long to read a short statement as to carry it out, and each is another wait for its thread. */
+  /** Prepared once: SQLite takes as long to parse a short statement as to run it, and each is another trip to its thread. */
   #prepare(sql: string): Promise<sqlite3.Statement> {
     const present = this.#prepared.get(sql);
     if (present !== undefined) return present;
@@ -126,12 +126,12 @@ export class Connection {
       const statement = this.#database.prepare(sql, (error) => (error ? reject(error) : resolve(statement)));
     });
     this.#prepared.set(sql, prepared);
-    // The next one to ask may have more luck.
+    // Not kept, so that the next call tries again.
     prepared.catch(() => this.#prepared.delete(sql));
     return prepared;
   }
 
-  /** Asks again while another process has the files. */
+  /** Tries again while another process holds the files. */
   async #retryBusy<T>(ask: (resolve: (value: T) => void, reject: (error: Error) => void) => void): Promise<T> {
     const deadline = monotonicMilliseconds() + BUSY_LIMIT_MS;
     try {

@@ -3,7 +3,7 @@ import type { Host } from "../host/host.ts";
 import { acquire, type LockTimeouts } from "../locks.ts";
 import type { Turns } from "./store.ts";
 
-/** Fifty that write at once, on a slow disk, are done by then. */
+/** Enough for fifty commands that write at once on a slow disk. */
 const STORE_WAIT: LockTimeouts = { workingMs: 60_000, stoppedMs: 10_000 };
 
 /** Who may write to the store of a directory, and who is in the way: docs/decisions/0018-locks-of-those-that-stand-still.md. */
