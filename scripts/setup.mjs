@@ -1,15 +1,23 @@
 // Sets up all that a new Debian machine with Node, npm and cargo lacks; what is there already is left alone.
-// With --test also what only the tests need, with --pack what the packages hold for each target. Each part is done again only when its inputs have changed.
+// With --test also what only the tests need, with --simulator the simulated FreeBSD kernel, with --walkthrough that as well
+// where privileges are missing, with --pack what the packages hold for each target. Each part is done again only when its
+// inputs have changed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FILES, TARGETS } from "../native/targets.mjs";
+import { isPrivileged } from "./privileges.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const stamps = join(root, ".setup");
 const forTests = process.argv.includes("--test");
+const withSimulator =
+  forTests ||
+  process.argv.includes("--simulator") ||
+  // Where klee may do nothing, the walkthrough is on a simulated FreeBSD kernel.
+  (process.argv.includes("--walkthrough") && !isPrivileged());
 const forPackage = forTests || process.argv.includes("--pack");
 
 /** Debian packages: what klee needs at run time, what builds it, what the walkthrough's containers and hosts run. */
@@ -175,7 +183,6 @@ function installNode(release, architecture) {
 
 try {
   installDebianPackages();
-  installRust();
   once("npm", ["package.json", "package-lock.json"], ["node_modules/sqlite3/build", "node_modules/klee-ffi"], () =>
     run("npm", ["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"], { env: npmEnvironment() }),
   );
@@ -198,14 +205,16 @@ try {
     ],
     ["dist/klee.cjs", "packages/ffi/dist", "native/klee.node", "native/klee-supervisor", "native/node_sqlite3.node"],
     () => {
+      installRust();
       addMusl();
       run(process.execPath, ["scripts/build.mjs"]);
     },
   );
-  if (forTests)
-    once("simulator", ["native"], ["native/target/sim/libfreebsd_sim.so"], () =>
-      run(process.execPath, ["native/build.mjs", "--sim"]),
-    );
+  if (withSimulator)
+    once("simulator", ["native"], ["native/target/sim/libfreebsd_sim.so"], () => {
+      installRust();
+      run(process.execPath, ["native/build.mjs", "--sim"]);
+    });
   if (forPackage) installZig("0.15");
   if (forTests) installZig("0.16");
   if (forTests) installBun("1.4.5");

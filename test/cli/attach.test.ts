@@ -2,9 +2,9 @@ import { strict as assert } from "node:assert";
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { kleeCommand, Machine } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 

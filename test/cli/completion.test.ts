@@ -2,8 +2,8 @@ import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { needs } from "../support/gate.ts";
+import { after, test } from "node:test";
+import { before, needs } from "../support/gate.ts";
 import { kleeCommand, Machine } from "../support/machine.ts";
 
 const gate = needs("root", "cgroup2", "overlay", "libnftables");

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import { spawn, spawnSync } from "node:child_process";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { Store } from "../../src/kleene/store/store.ts";
 import { compiled } from "../support/compile.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { kleeCommand, Machine, waitUntil } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 
@@ -99,7 +99,7 @@ test("what happens is told as it happens, by whatever process, until nobody read
   assert.equal(await ended, 0);
 });
 
-test("what the store shows a while after it was written is told as well", needs("root", "cc"), async () => {
+test("what the store shows a while after it was written is told as well", needs("root", "cgroup2", "cc"), async () => {
   const stream = follower();
   const env = { ...machine.environment(), LD_PRELOAD: slowLog() };
   assert.equal(spawnSync(process.execPath, [kleeCommand, "image", "tag", "box", "late"], { env }).status, 0);

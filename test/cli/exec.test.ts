@@ -1,7 +1,7 @@
 /** The ends of `klee exec`: its terminal closes, its container is stopped. */
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { tryExecDuringStop, tryHangUp } from "../support/exec-ends.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { Machine } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 

@@ -155,7 +155,7 @@ test("what one Node compiled is given to no other, were it of the same version",
   );
 });
 
-test("an --env-file among a command's arguments is the command's", () => {
+test("an --env-file among a command's arguments is the command's", needs("root"), () => {
   const file = join(directory, "variables");
   writeFileSync(file, "NODE_OPTIONS=--no-such-option\n");
   for (const words of [["--env-file", "/nosuch"], ["--env-file=/nosuch"], ["--env-file", file]]) {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { cgroupMounts } from "../../src/ffi/linux/cgroup.ts";
 import { listMounts } from "../../src/ffi/linux/mount.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { parentCgroup, settled } from "../support/inventory.ts";
 import { Machine, waitUntil } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";

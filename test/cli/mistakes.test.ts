@@ -1,8 +1,8 @@
 /** What the original does wrong, or otherwise: on Linux. */
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { needs } from "../support/gate.ts";
+import { after, test } from "node:test";
+import { before, needs } from "../support/gate.ts";
 import { tryCopies } from "../support/image-cases.ts";
 import { GATEWAY6, Machine, OUTSIDE } from "../support/machine.ts";
 import {

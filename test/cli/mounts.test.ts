@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { mount, unmount } from "../../src/ffi/linux/mount.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { Machine } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { needs } from "../support/gate.ts";
+import { after, test } from "node:test";
+import { before, needs } from "../support/gate.ts";
 import { settled, supervisorsOf } from "../support/inventory.ts";
 import { Machine, waitUntil } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";

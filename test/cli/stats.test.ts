@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { needs } from "../support/gate.ts";
+import { after, test } from "node:test";
+import { before, needs } from "../support/gate.ts";
 import { Machine, waitUntil } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 

@@ -1,10 +1,10 @@
 /** What follows goes on where the kernel has no inotify instance or watch left: root of a container can take them all. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { compiled } from "../support/compile.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { kleeCommand, Machine } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 

@@ -1,9 +1,9 @@
 /** One klee that stands still keeps no other from working. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { runFaulted, standStillAt } from "../crash/fault.ts";
 import { seed } from "../hostile/seed.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { settled } from "../support/inventory.ts";
 import { Machine } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";

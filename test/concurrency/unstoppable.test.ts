@@ -1,9 +1,9 @@
 /** No container can make itself unstoppable, nor whoever enters it. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { settled } from "../support/inventory.ts";
 import { Machine, type Started, waitUntil } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";

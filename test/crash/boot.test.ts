@@ -1,10 +1,10 @@
 import { strict as assert } from "node:assert";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { killCgroup } from "../../src/ffi/linux/cgroup.ts";
 import { mount } from "../../src/ffi/linux/mount.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { parentCgroup, settled, supervisorsOf } from "../support/inventory.ts";
 import { Machine, waitUntil } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { constants } from "node:os";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import type { Klee } from "../../src/kleene/klee.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { Machine } from "../support/machine.ts";
 import { changingCommands, furnish, isTold } from "./commands.ts";
 import { survey } from "./survey.ts";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import type { Klee } from "../../src/kleene/klee.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { Machine } from "../support/machine.ts";
 import { changingCommands, furnish } from "./commands.ts";
 import { survey } from "./survey.ts";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import { after, afterEach, before, test } from "node:test";
+import { after, afterEach, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { GATEWAY, GATEWAY6, Machine, OUTSIDE, OUTSIDE6, waitUntil } from "../support/machine.ts";
 import { Agents } from "./agents.ts";
 

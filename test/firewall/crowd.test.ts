@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import { openNetfilter } from "../../src/ffi/linux/netlink/socket.ts";
 import { openNft } from "../../src/ffi/linux/nftables.ts";
 import { changeElements } from "../../src/ffi/linux/set-elements.ts";
 import { encodeChange } from "../../src/kleene/host/linux/element-bytes.ts";
 import { frameText, stepsOf } from "../../src/kleene/host/linux/ruleset.ts";
 import type { PolicyNetwork } from "../../src/kleene/network/policy.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { enterNetworkNamespace } from "../support/namespaces.ts";
 
 const gate = needs("root", "libnftables", "ip", "nft");

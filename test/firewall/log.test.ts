@@ -1,9 +1,9 @@
 /** `klee network create --log`: what is blocked is told of by nfnetlink_log, so much a second at most. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { compiled } from "../support/compile.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { GATEWAY, Machine } from "../support/machine.ts";
 import { Agents } from "./agents.ts";
 

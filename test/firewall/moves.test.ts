@@ -2,8 +2,8 @@
 import { strict as assert } from "node:assert";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, afterEach, before, test } from "node:test";
-import { needs } from "../support/gate.ts";
+import { after, afterEach, test } from "node:test";
+import { before, needs } from "../support/gate.ts";
 import { GATEWAY, Machine, OUTSIDE, OUTSIDE6 } from "../support/machine.ts";
 import { Agents } from "./agents.ts";
 

@@ -1,7 +1,7 @@
 /** Networks that others are on: which addresses containers get there, and how others are asked. */
 import { strict as assert } from "node:assert";
-import { after, afterEach, before, test } from "node:test";
-import { needs } from "../support/gate.ts";
+import { after, afterEach, test } from "node:test";
+import { before, needs } from "../support/gate.ts";
 import { GATEWAY, Machine, OUTSIDE, OUTSIDE6 } from "../support/machine.ts";
 import { Agents } from "./agents.ts";
 

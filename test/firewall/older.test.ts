@@ -2,9 +2,9 @@
 import { strict as assert } from "node:assert";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { after, afterEach, before, test } from "node:test";
+import { after, afterEach, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { GATEWAY, GATEWAY6, Machine, OUTSIDE, OUTSIDE6, waitUntil } from "../support/machine.ts";
 import { Agents } from "./agents.ts";
 

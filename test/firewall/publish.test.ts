@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
-import { after, afterEach, before, test } from "node:test";
-import { needs } from "../support/gate.ts";
+import { after, afterEach, test } from "node:test";
+import { before, needs } from "../support/gate.ts";
 import { GATEWAY, GATEWAY6, Machine, OUTSIDE, OUTSIDE6, waitUntil } from "../support/machine.ts";
 import { Agents } from "./agents.ts";
 

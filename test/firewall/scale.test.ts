@@ -8,7 +8,7 @@ const worker = fileURLToPath(new URL("./scale-worker.ts", import.meta.url));
 
 test(
   "1000 networks with 2 published ports each: a reload is one transaction, a change is one of a few elements",
-  needs("root", "libnftables"),
+  needs("root", "host", "libnftables"),
   () => {
     const { status, stderr } = spawnSync(process.execPath, ["--import", "tsx", worker], {
       encoding: "utf8",

@@ -1,7 +1,7 @@
 /** Addresses of klee's networks that no container has: nothing to or from them is ever seen outside. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { needs } from "../support/gate.ts";
+import { after, test } from "node:test";
+import { before, needs } from "../support/gate.ts";
 import { Machine, OUTSIDE, OUTSIDE6 } from "../support/machine.ts";
 import { Agents } from "./agents.ts";
 

@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import { needs } from "../support/gate.ts";
 import { kleeCommand, Machine } from "../support/machine.ts";
 
-const gate = needs("root", "libnftables", "ip");
+const gate = needs("root", "host", "libnftables", "ip");
 const machine = new Machine();
 after(() => machine[Symbol.dispose]());
 

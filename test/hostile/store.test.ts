@@ -12,9 +12,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { mount } from "../../src/ffi/linux/mount.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { type Finished, Machine } from "../support/machine.ts";
 import { numbers, runs, seed } from "./seed.ts";
 

@@ -59,7 +59,7 @@ for (const format of ["gnu", "pax", "oldgnu"]) {
   for (const compression of ["", "--gzip", "--xz"]) {
     test(
       `a ${format} archive${compression === "" ? "" : ` with ${compression.slice(2)}`} of tar(1) comes out as it went in`,
-      needs("root"),
+      needs("root", "host"),
       async () => {
         using directory = temporaryDirectory();
         const { path } = directory;
@@ -149,7 +149,7 @@ test("a directory that may not be written to is filled first", needs("root"), ()
   ),
 );
 
-test("pax records for owner and time stand above the fixed header", needs("root"), () =>
+test("pax records for owner and time stand above the fixed header", needs("root", "host"), () =>
   withImage(
     tarArchive(
       paxHeader({ uid: "3000000000", gid: "3000000001", mtime: "1500000000.25", path: "häß/lich" }),

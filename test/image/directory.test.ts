@@ -39,7 +39,7 @@ function sampleTree(root: string): void {
   chmodSync(root, 0o751);
 }
 
-test("a directory is copied as it is, symbolic links included", needs("root"), async () => {
+test("a directory is copied as it is, symbolic links included", needs("root", "host"), async () => {
   using directory = temporaryDirectory();
   const source = `${directory.path}/in`;
   mkdirSync(source);

@@ -1,9 +1,9 @@
 /** How many kernel calls klee's commands make on Linux, and that others' networks and containers add none. */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { assertIndependent, FORTY_NINE, makeOthers, measure, ONE, type Traced } from "../support/calls.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { Machine } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 

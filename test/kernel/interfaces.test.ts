@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { afterEach, before, describe, test } from "node:test";
+import { afterEach, describe, test } from "node:test";
 import { openDescriptors } from "../../src/ffi/linux/fd.ts";
 import { LinuxInterfaces } from "../../src/kleene/host/linux/interfaces.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { enterNetworkNamespace } from "../support/namespaces.ts";
 
 const id = "6b933304be4a";

@@ -1,8 +1,8 @@
 /** The ends of `klee exec`, its terminal closes, its container is stopped: on a simulated FreeBSD. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { tryExecDuringStop, tryHangUp } from "../support/exec-ends.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { buildRoot } from "../support/rootfs.ts";
 import { SimulatedHost } from "../support/simulated-host.ts";
 import { ordinaryMachine } from "../support/simulated-machine.ts";

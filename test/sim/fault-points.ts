@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, type TestContext, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import type { Klee } from "../../src/kleene/klee.ts";
 import { BYSTANDER, type ChangingCommand, changingCommands, clear, furnish, isTold } from "../crash/commands.ts";
 import { seed } from "../hostile/seed.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { SimulatedHost } from "../support/simulated-host.ts";
 import { ordinaryMachine } from "../support/simulated-machine.ts";
 import type { SimulatedRelease } from "../support/simulator.ts";
@@ -134,7 +134,7 @@ export function testFaultPoints(release: SimulatedRelease, name: string): void {
     klee = await furnish(host);
   });
   after(async () => {
-    await klee.close();
+    if (!gate.skip) await klee.close();
     host[Symbol.dispose]();
   });
 

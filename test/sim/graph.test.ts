@@ -1,7 +1,7 @@
 /** The picture of networks on a simulated FreeBSD: what runs there is drawn as running, with its addresses and ports. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { needs } from "../support/gate.ts";
+import { after, test } from "node:test";
+import { before, needs } from "../support/gate.ts";
 import { buildRoot } from "../support/rootfs.ts";
 import { SimulatedHost } from "../support/simulated-host.ts";
 import { ordinaryMachine } from "../support/simulated-machine.ts";

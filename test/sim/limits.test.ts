@@ -1,9 +1,9 @@
 /** klee under its caller's limits, of threads and of descriptors: it works, or says in one line what failed. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { compiled } from "../support/compile.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { kleeCommand } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 import { SimulatedHost } from "../support/simulated-host.ts";

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { needs } from "../support/gate.ts";
+import { after, test } from "node:test";
+import { before, needs } from "../support/gate.ts";
 import { tryCopies } from "../support/image-cases.ts";
 import {
   tryDeadPort,

@@ -1,8 +1,8 @@
 /** Whoever enters a container can be stopped by it, and keeps nobody from ending the container: on a simulated FreeBSD. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
-import { needs } from "../support/gate.ts";
+import { after, test } from "node:test";
+import { before, needs } from "../support/gate.ts";
 import { type Started, waitUntil } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";
 import { SimulatedHost } from "../support/simulated-host.ts";

@@ -1,8 +1,8 @@
 /** `klee container update` on a simulated FreeBSD. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { tryExecStart } from "../support/exec-start.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { buildRoot } from "../support/rootfs.ts";
 import { SimulatedHost } from "../support/simulated-host.ts";
 import { ordinaryMachine } from "../support/simulated-machine.ts";

@@ -35,7 +35,7 @@ const storages: readonly { readonly name: string; readonly machine: SimulatedMac
 ];
 
 for (const { name, machine, dataset } of storages)
-  describe(`the walkthrough on FreeBSD, simulated, ${name}`, needs("root", "busybox"), () => {
+  describe(`the walkthrough on FreeBSD, simulated, ${name}`, needs("root", "host", "busybox"), () => {
     const host = new SimulatedHost(machine);
     after(() => host[Symbol.dispose]());
     const klee = (...args: readonly string[]): string => {

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { randomInt } from "node:crypto";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { numbers } from "../hostile/seed.ts";
-import { needs } from "../support/gate.ts";
+import { before, needs } from "../support/gate.ts";
 import { settled } from "../support/inventory.ts";
 import { Machine } from "../support/machine.ts";
 import { buildRoot } from "../support/rootfs.ts";

@@ -1,9 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
+import { before as beforeTests } from "node:test";
+import { isPrivileged } from "../../scripts/privileges.mjs";
 
 /** Something a privileged test needs of the machine. */
 export type Need =
   | "root"
+  | "host"
   | "cgroup2"
   | "overlay"
   | "libnftables"
@@ -38,12 +41,36 @@ export function hasUnixHooks(): boolean {
   return (major > 6 || (major === 6 && minor >= 7)) && existsSync("/sys/kernel/btf/vmlinux");
 }
 
+/** With CI set, what cannot run has failed. */
+export const demandsAll = !["", "0", "false"].includes(process.env.CI ?? "");
+
+/** The first line of a user namespace's table that has all users is the only one of the first such namespace. */
+const isFirstUserNamespace = () => /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
+
+function whyNoCgroups(): string | undefined {
+  const mount = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" "))
+    .find(([, , type]) => type === "cgroup2")?.[1];
+  if (mount === undefined) return "no cgroup2 mount";
+  if (!isFirstUserNamespace()) return "no BPF programs for cgroups in a user namespace";
+  try {
+    accessSync(mount, constants.W_OK);
+    return undefined;
+  } catch {
+    return "cgroup2 is not to be written to";
+  }
+}
+
 function missing(need: Need): string | undefined {
   switch (need) {
     case "root":
-      return process.geteuid?.() === 0 ? undefined : "not root";
+      if (process.geteuid?.() !== 0) return "not root";
+      return isPrivileged() ? undefined : "no CAP_SYS_ADMIN";
+    case "host":
+      return isFirstUserNamespace() ? undefined : "root of a user namespace is not the host's";
     case "cgroup2":
-      return / cgroup2 /.test(readFileSync("/proc/self/mounts", "utf8")) ? undefined : "no cgroup2 mount";
+      return whyNoCgroups();
     case "overlay":
       return /\boverlay\b/.test(readFileSync("/proc/filesystems", "utf8")) ? undefined : "no overlayfs";
     case "libnftables": {
@@ -59,14 +86,24 @@ function missing(need: Need): string | undefined {
   }
 }
 
-/**
- * Options for a test that needs privileges or programs. Where one is missing the test fails, saying which; only with
- * KLEE_TEST_ALLOW_SKIP=1 it is skipped instead, with the reason in the summary.
- */
+/** What of these the machine has not, in words. */
+export function lacking(...wanted: readonly Need[]): string[] {
+  return wanted.map(missing).filter((reason) => reason !== undefined);
+}
+
+/** Something that this file's tests need was found missing. */
+let isLacking = false;
+
+/** Prepares what the tests of a file share; not where they cannot run. */
+export function before(work: () => void | Promise<void>): void {
+  beforeTests(() => (isLacking ? undefined : work()));
+}
+
+/** Options for a test that needs privileges or programs. Where one is missing it is skipped and counted; with CI set it fails. */
 export function needs(...wanted: readonly Need[]): { skip: string | false } {
-  const reasons = wanted.map(missing).filter((reason) => reason !== undefined);
-  if (reasons.length === 0) return { skip: false };
-  const reason = `this test cannot run here: ${reasons.join(", ")}`;
-  if (process.env.KLEE_TEST_ALLOW_SKIP === "1") return { skip: reason };
-  throw new Error(`${reason} (KLEE_TEST_ALLOW_SKIP=1 skips it)`);
+  const [reason] = lacking(...wanted);
+  if (reason === undefined) return { skip: false };
+  if (demandsAll) throw new Error(`this test cannot run here: ${lacking(...wanted).join(", ")}`);
+  isLacking = true;
+  return { skip: reason };
 }

@@ -4,7 +4,9 @@ import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { mount } from "../../src/ffi/linux/mount.ts";
+import { isPrivileged } from "../../scripts/privileges.mjs";
+import { isOnFileSystem, mount, unmount } from "../../src/ffi/linux/mount.ts";
+import { demandsAll } from "./gate.ts";
 import { enterMountNamespace, enterNetworkNamespace } from "./namespaces.ts";
 
 /** Addresses of the documentation ranges: RFC 5737, RFC 3849. */
@@ -39,21 +41,30 @@ export interface Started {
 export class Machine implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), "klee-machine-"));
   readonly root = join(this.directory, "store");
-  readonly #outside: ChildProcess;
+  readonly #outside: ChildProcess | undefined;
   readonly #children = new Set<ChildProcess>();
   #outputs = 0;
   #disposed = false;
+  #isMounted = false;
 
   constructor() {
     // However this process ends, short of SIGKILL: an uncaught error, a reader of its output that went away, a test's
     // time that is over.
     process.once("exit", () => this[Symbol.dispose]());
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+    // No test uses it there: gate.ts.
+    if (!demandsAll && !isPrivileged()) return;
     enterNetworkNamespace();
     enterMountNamespace();
-    this.#outside = spawn("unshare", ["--net", "sleep", "infinity"], { stdio: "ignore" });
-    waitUntil(() => namespaceOf(this.#outside.pid) !== namespaceOf(process.pid), "the outside namespace");
-    const outside = String(this.#outside.pid);
+    // In another container, as Docker's: no overlay takes the layers of one.
+    if (isOnFileSystem(this.directory, "overlay")) {
+      mount({ source: "none", target: this.directory, type: "tmpfs", data: "mode=700" });
+      this.#isMounted = true;
+    }
+    const unshared = spawn("unshare", ["--net", "sleep", "infinity"], { stdio: "ignore" });
+    this.#outside = unshared;
+    waitUntil(() => namespaceOf(unshared.pid) !== namespaceOf(process.pid), "the outside namespace");
+    const outside = String(unshared.pid);
     this.run("ip", "link", "set", "lo", "up");
     this.run("ip", "link", "add", GATEWAY_INTERFACE, "type", "veth", "peer", "name", "out0", "netns", outside);
     this.run("ip", "address", "add", `${GATEWAY}/24`, "dev", GATEWAY_INTERFACE);
@@ -77,7 +88,7 @@ export class Machine implements Disposable {
 
   /** A process in the outside network's namespace. */
   get outsidePid(): number | undefined {
-    return this.#outside.pid;
+    return this.#outside?.pid;
   }
 
   /** Runs a program on the machine; a failure is an error. Returns what it printed. */
@@ -103,7 +114,7 @@ export class Machine implements Disposable {
   }
 
   #outsideArguments(program: string, args: readonly string[]): string[] {
-    return ["--net", `--target=${this.#outside.pid}`, program, ...args];
+    return ["--net", `--target=${this.#outside?.pid}`, program, ...args];
   }
 
   /** Runs klee to its end, with `input` on its standard input. */
@@ -171,9 +182,10 @@ export class Machine implements Disposable {
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.klee(["system", "cleanup", "-f"]);
+    if (this.#outside !== undefined) this.klee(["system", "cleanup", "-f"]);
     for (const child of this.#children) child.kill("SIGKILL");
-    this.#outside.kill("SIGKILL");
+    this.#outside?.kill("SIGKILL");
+    if (this.#isMounted) unmount(this.directory, "detach");
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -1,14 +1,30 @@
 // The walkthrough of the network documentation, top to bottom, on a machine made of namespaces: every command is the
 // real klee's, every output is what it printed. Ends with status 1 at the first thing that is not as described.
 import { strict as assert } from "node:assert";
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { asNamespaceRoot, isPrivileged } from "../../scripts/privileges.mjs";
 import { findMountPoint } from "../../src/ffi/linux/mount.ts";
-import { needs } from "../support/gate.ts";
+import { lacking } from "../support/gate.ts";
 import { GATEWAY, Machine, OUTSIDE, waitUntil } from "../support/machine.ts";
 import { buildRoot, writeRc } from "../support/rootfs.ts";
+import { SIMULATOR } from "../support/simulator.ts";
 
-needs("root", "cgroup2", "overlay", "libnftables", "busybox", "nft", "ip");
+const withheld = lacking("root", "cgroup2", "overlay");
+if (withheld.length > 0) {
+  say(`klee: the walkthrough makes networks, mounts and cgroups; what is missing here: ${withheld.join(", ")}.`);
+  say(
+    "klee: run it as root, in a VM or by `docker run --privileged`; here it goes on with a simulated FreeBSD kernel.\n",
+  );
+  process.exit(walkOnSimulator());
+}
+const absent = lacking("libnftables", "busybox", "nft", "ip");
+if (absent.length > 0) {
+  say(`klee: ${absent.join(", ")}: install what \`npm run setup\` names`);
+  process.exit(1);
+}
 
 const started = Date.now();
 const mountsBefore = readFileSync("/proc/self/mountinfo", "utf8");
@@ -18,6 +34,27 @@ const machine = new Machine();
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** Returns its exit status. */
+function walkOnSimulator(): number {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const run = (program: string, ...args: readonly string[]): number =>
+    spawnSync(program, args, { cwd: root, stdio: "inherit" }).status ?? 1;
+  const namespace = isPrivileged() ? [] : (asNamespaceRoot() ?? []);
+  if (namespace.length === 0 && process.geteuid?.() !== 0) {
+    say(
+      "klee: nor does this system let a plain user have a user namespace, so that klee, which is for root, cannot run.",
+    );
+    return 1;
+  }
+  if (!existsSync(SIMULATOR)) {
+    const built = run(process.execPath, "scripts/setup.mjs", "--simulator");
+    if (built !== 0) return built;
+  }
+  const [program = process.execPath, ...before] = namespace;
+  const node = namespace.length === 0 ? [] : [process.execPath];
+  return run(program, ...before, ...node, "--import", "tsx", "test/walkthrough/simulated.ts");
 }
 
 /** Runs a command as a user types it, prints both, and returns what klee printed. */

@@ -465,6 +465,19 @@ pub unsafe extern "C" fn setlogin(_name: *const c_char) -> c_int {
     0
 }
 
+/// Where the system below gives a superuser no groups, as in a user namespace of one user, the model has no use for them either.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn setgroups(count: c_int, groups: *const libc::gid_t) -> c_int {
+    // SAFETY: the caller passes so many numbers.
+    if unsafe { libc::syscall(libc::SYS_setgroups, count as libc::c_long, groups) } == 0 {
+        return 0;
+    }
+    match below() {
+        EPERM if process::may_set_groups() => 0,
+        errno => done(Err(errno)),
+    }
+}
+
 /// Of login.conf(5) it has two classes: the processes of `root` leave no core files, those of `limited` open 64 files. It is called from within jails, where the
 /// simulator's own files are out of reach.
 #[unsafe(no_mangle)]

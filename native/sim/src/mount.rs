@@ -173,10 +173,15 @@ fn devices(target: &str, hidden: bool) -> io::Result<()> {
     let nodes = [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
     for (name, major, minor) in nodes {
         let path = CString::new(format!("{target}/{name}"))?;
-        // SAFETY: a C string that outlives the calls.
-        unsafe {
-            libc::mknod(path.as_ptr(), libc::S_IFCHR | 0o666, libc::makedev(major, minor));
-            libc::chmod(path.as_ptr(), 0o666);
+        // SAFETY: a C string that outlives the call.
+        let made = unsafe { libc::mknod(path.as_ptr(), libc::S_IFCHR | 0o666, libc::makedev(major, minor)) == 0 };
+        if made {
+            // SAFETY: as above.
+            unsafe { libc::chmod(path.as_ptr(), 0o666) };
+        } else {
+            // A user namespace makes no devices; those that are there do for it.
+            fs::write(format!("{target}/{name}"), "")?;
+            bind(&format!("/dev/{name}"), &format!("{target}/{name}"), false)?;
         }
     }
     if !hidden {

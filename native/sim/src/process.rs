@@ -17,6 +17,17 @@ pub fn set_own_jail(jid: i32) {
     OWN.store(jid, Ordering::Relaxed);
 }
 
+/// Has this process the capability that setgroups(2) asks for below? capget(2)
+pub fn may_set_groups() -> bool {
+    const VERSION_3: u32 = 0x2008_0522;
+    const CAP_SETGID: u32 = 6;
+    let header = [VERSION_3, 0];
+    let mut data = [0_u32; 6];
+    // SAFETY: both are as long as the kernel's structs of this version.
+    let told = unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) } == 0;
+    told && data[0] & (1 << CAP_SETGID) != 0
+}
+
 fn pids() -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, statSync, writeFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import {
   cgroupId,
   cgroupMounts,
@@ -20,7 +20,7 @@ import {
 import { openDescriptors } from "../../../src/ffi/linux/fd.ts";
 import { mount, unmount } from "../../../src/ffi/linux/mount.ts";
 import { networkNamespaceCookie, networkNamespaceInode } from "../../../src/ffi/linux/network-namespace.ts";
-import { needs } from "../../support/gate.ts";
+import { before, needs } from "../../support/gate.ts";
 import { enterMountNamespace, enterNetworkNamespace } from "../../support/namespaces.ts";
 
 const root = needs("root", "cgroup2");

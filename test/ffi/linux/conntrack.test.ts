@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { deleteConnections } from "../../../src/ffi/linux/conntrack.ts";
 import { openDescriptors } from "../../../src/ffi/linux/fd.ts";
 import { openNetfilter } from "../../../src/ffi/linux/netlink/socket.ts";
 import { countRules, openNft } from "../../../src/ffi/linux/nftables.ts";
 import { destroyConnected, openSockDiag } from "../../../src/ffi/linux/sock-diag.ts";
 import { ip } from "../../kernel/containers.ts";
-import { needs } from "../../support/gate.ts";
+import { before, needs } from "../../support/gate.ts";
 import { enterNetworkNamespace } from "../../support/namespaces.ts";
 
 describe("connections that the kernel tracks, in a network namespace", needs("root", "ip", "libnftables"), () => {

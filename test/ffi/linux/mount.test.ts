@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { SyscallError } from "../../../src/ffi/errno.ts";
 import {
   fileSystemMagic,
@@ -12,7 +12,7 @@ import {
   parseMountinfo,
   unmount,
 } from "../../../src/ffi/linux/mount.ts";
-import { needs } from "../../support/gate.ts";
+import { before, needs } from "../../support/gate.ts";
 import { enterMountNamespace } from "../../support/namespaces.ts";
 import { temporaryDirectory } from "../../support/temporary.ts";
 

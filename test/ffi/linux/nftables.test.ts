@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { openNetfilter } from "../../../src/ffi/linux/netlink/socket.ts";
 import { generation, NftablesError, openNft } from "../../../src/ffi/linux/nftables.ts";
 import { FieldError } from "../../../src/ffi/struct.ts";
-import { needs } from "../../support/gate.ts";
+import { before, needs } from "../../support/gate.ts";
 import { enterNetworkNamespace } from "../../support/namespaces.ts";
 
 function nft(...args: string[]): string {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { after, before, describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { SyscallError } from "../../../src/ffi/errno.ts";
 import { parsePrefix } from "../../../src/ffi/inet.ts";
 import { IFA_F_NODAD, IFA_F_NOPREFIXROUTE } from "../../../src/ffi/linux/abi/rtnetlink.ts";
@@ -13,7 +13,7 @@ import { createLink, deleteLink, findLink, listLinks } from "../../../src/ffi/li
 import { listNeighbours } from "../../../src/ffi/linux/rtnl/neighbour.ts";
 import { findAddressHolders, findDefaultRoute, listNextHops } from "../../../src/ffi/linux/rtnl/route.ts";
 import { createMarked } from "../../../src/kleene/host/linux/interfaces.ts";
-import { needs } from "../../support/gate.ts";
+import { before, needs } from "../../support/gate.ts";
 import { waitUntil } from "../../support/machine.ts";
 import { enterNetworkNamespace } from "../../support/namespaces.ts";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { decodeMessages, encodeMessage } from "../../../src/ffi/linux/netlink/message.ts";
 import { NetlinkSocket, openNetfilter } from "../../../src/ffi/linux/netlink/socket.ts";
 import { changeElements } from "../../../src/ffi/linux/set-elements.ts";
-import { needs } from "../../support/gate.ts";
+import { before, needs } from "../../support/gate.ts";
 import { bytesOf, rowsOf } from "../../support/hex.ts";
 import { enterNetworkNamespace } from "../../support/namespaces.ts";
 

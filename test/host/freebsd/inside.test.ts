@@ -9,11 +9,11 @@ import { temporaryDirectory } from "../../support/temporary.ts";
 function sampleRoot(): Disposable & { readonly path: string } {
   const directory = temporaryDirectory();
   const { path } = directory;
-  mkdirSync(`${path}/usr/share`, { recursive: true });
+  mkdirSync(`${path}/usr/sbin`, { recursive: true });
   mkdirSync(`${path}/etc`);
   writeFileSync(`${path}/etc/passwd`, "");
-  symlinkSync("../usr/share/zone/Here", `${path}/etc/localtime`);
-  symlinkSync("/usr/share", `${path}/absolute`);
+  symlinkSync("../usr/sbin/zone/Here", `${path}/etc/localtime`);
+  symlinkSync("/usr/sbin", `${path}/absolute`);
   symlinkSync("../../../../../../../above", `${path}/up`);
   symlinkSync("/dev", `${path}/devices`);
   symlinkSync("b", `${path}/a`);
@@ -22,8 +22,8 @@ function sampleRoot(): Disposable & { readonly path: string } {
 }
 
 for (const [path, kind, place] of [
-  ["/etc/localtime", "file", "/usr/share/zone/Here"],
-  ["/absolute/x/y", "directory", "/usr/share/x/y"],
+  ["/etc/localtime", "file", "/usr/sbin/zone/Here"],
+  ["/absolute/x/y", "directory", "/usr/sbin/x/y"],
   ["/up/x", "file", "/above/x"],
   ["/etc/../absolute/.././new", "directory", "/usr/new"],
   ["/etc/passwd", "file", "/etc/passwd"],

@@ -1,10 +1,10 @@
 /** Whether the kernel's sets hold what a policy says, in a network namespace. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import { LinuxFirewall } from "../../../src/kleene/host/linux/firewall.ts";
 import { ANYWHERE, containerPolicy, policyOf } from "../../../src/kleene/network/policy.ts";
-import { needs } from "../../support/gate.ts";
+import { before, needs } from "../../support/gate.ts";
 import { enterNetworkNamespace } from "../../support/namespaces.ts";
 import { custom, database, loopback, neighbour, secluded, web } from "../freebsd/sample.ts";
 

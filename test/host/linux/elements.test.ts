@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { type NetlinkSocket, openNetfilter } from "../../../src/ffi/linux/netlink/socket.ts";
 import { type Nft, openNft } from "../../../src/ffi/linux/nftables.ts";
 import { changeElements } from "../../../src/ffi/linux/set-elements.ts";
 import { encodeChange } from "../../../src/kleene/host/linux/element-bytes.ts";
 import { declarations, type Elements, elementText, type SetName } from "../../../src/kleene/host/linux/elements.ts";
 import { frameText } from "../../../src/kleene/host/linux/ruleset.ts";
-import { needs } from "../../support/gate.ts";
+import { before, needs } from "../../support/gate.ts";
 import { enterNetworkNamespace } from "../../support/namespaces.ts";
 
 /** A word for each type of which elements are made. */
