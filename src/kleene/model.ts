@@ -295,7 +295,7 @@ export interface CreateContainer {
   readonly ports?: string | undefined;
   /** Survives `prune`. */
   readonly persist?: boolean | undefined;
-  /** It is removed when it has ended, however that comes about. */
+  /** It is removed when it has ended, however that comes about; never started, when the process that made it has. */
   readonly removedAtEnd?: boolean | undefined;
   /** `no`, `on-startup`, `on-failure[:N]` or `always`; default `no`. */
   readonly restart?: string | undefined;

@@ -8,6 +8,7 @@ import { GATEWAY6, Machine, OUTSIDE } from "../support/machine.ts";
 import {
   tryDeadPort,
   tryForcedRemoval,
+  tryGivenUp,
   tryMissingSource,
   tryNamesLikeIds,
   tryOutlived,
@@ -38,6 +39,9 @@ test("names like ids", gate, () => tryNamesLikeIds(trial));
 test("network rm -f", gate, () => tryForcedRemoval(trial));
 test("-n host, -n none", gate, () => tryPlaces(trial));
 test("run --rm", gate, () => tryOutlived(trial));
+test("run --rm that is given up", gate, () =>
+  tryGivenUp({ ...trial, root: machine.root, startKlee: (args) => machine.startKlee(args) }),
+);
 test("where commands start", gate, () => tryWorkingDirectory(trial));
 test("image create --dns --localtime", gate, () =>
   tryCopies(machine, `nameserver ${OUTSIDE}\noptions timeout:2 attempts:2\n`),

@@ -9,6 +9,7 @@ import { tryCopies } from "../support/image-cases.ts";
 import {
   tryDeadPort,
   tryForcedRemoval,
+  tryGivenUp,
   tryMissingSource,
   tryNamesLikeIds,
   tryOutlived,
@@ -41,6 +42,9 @@ test("names like ids", gate, () => tryNamesLikeIds(trial));
 test("network rm -f", gate, () => tryForcedRemoval(trial));
 test("-n host, -n none", gate, () => tryPlaces(trial));
 test("run --rm", gate, () => tryOutlived(trial));
+test("run --rm that is given up", gate, () =>
+  tryGivenUp({ ...trial, root: host.root, startKlee: (args) => host.startKlee(args) }),
+);
 test("where commands start", gate, () => tryWorkingDirectory(trial));
 
 test("an image of a system starts it, any other has a shell", gate, () => {

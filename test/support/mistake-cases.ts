@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { type Finished, waitUntil } from "./machine.ts";
+import { setTimeout } from "node:timers/promises";
+import { type Finished, type Started, waitUntil } from "./machine.ts";
 
 /** A host with klee on it, and an image `box` with a shell. */
 interface Trial {
@@ -202,4 +204,35 @@ export function tryOutlived(host: Trial): void {
   assert.equal(host.klee(["run", "--rm", "--name", "never", "box", "nosuch"]).status, 127);
   assert.equal(host.klee(["isc", "never"]).status, 1);
   ok(host, "system", "check");
+}
+
+/** `run --rm` that is given up before its command starts: nothing is left of its container. */
+export async function tryGivenUp(
+  host: Trial & { readonly root: string; startKlee(args: readonly string[]): Started },
+): Promise<void> {
+  ok(host, "network", "create", "--subnet", "10.91.0.0/24", "given");
+  // What changes the rules has this lock.
+  const lock = join(host.root, "locks/firewall");
+  // Killed when it has made the container, and when it waits for its turn.
+  for (const [signal, pause] of [
+    ["SIGKILL", 0],
+    ["SIGTERM", 0],
+    ["SIGKILL", 700],
+    ["SIGTERM", 700],
+  ] as const) {
+    const holder = spawn("flock", ["--no-fork", lock, "sleep", "60"], { stdio: "ignore" });
+    try {
+      const isFree = (): boolean => spawnSync("flock", ["--nonblock", lock, "true"]).status === 0;
+      waitUntil(() => !isFree(), "the lock to be held");
+      const waiting = host.startKlee(["run", "--rm", "-n", "given", "box", "sleep", "1000"]);
+      waitUntil(() => ok(host, "lsc", "-a", "-q") !== "", "its container");
+      await setTimeout(pause);
+      waiting.child.kill(signal);
+      await waiting.ended;
+    } finally {
+      holder.kill("SIGKILL");
+    }
+    waitUntil(() => ok(host, "lsc", "-a", "-q") === "", `nothing to be left after ${signal}`);
+  }
+  ok(host, "rmn", "given");
 }

@@ -11,6 +11,7 @@ import { placeRequests, portsInUse, publish, refuseDead } from "../network/ports
 import { parsePublish } from "../network/publish.ts";
 import { networkOf } from "../network/rows.ts";
 import { settleEndpoint } from "../network/settle.ts";
+import { beginOperation } from "../store/operations.ts";
 import { atOnce, list, type Statements } from "../store/store.ts";
 import { makeVolumes, removeMade } from "../volume/mounted.ts";
 import { checkDirectory } from "./directory.ts";
@@ -89,6 +90,8 @@ export async function createContainer(context: Context, asked: CreateContainer):
         execution: undefined,
       };
       await insertContainer(statements, container);
+      // Whoever dies before it starts the container leaves nothing of it.
+      if (container.removedAtEnd) await beginOperation(statements, "create container", id, host.processIdentity());
       await insertMounts(statements, mounts);
       await publish(statements, id, ports, portsInUse(host));
       for (const port of ports) if (!port.follows) await noteInterface(statements, host, undefined, port.interface);

@@ -1,6 +1,7 @@
 import type { Context } from "../context.ts";
 import { withUndo } from "../context.ts";
 import { disconnectAll } from "../network/endpoints.ts";
+import { endCreation } from "../store/operations.ts";
 import type { Statements } from "../store/store.ts";
 import { cancelRestart } from "./restart.ts";
 import type { StoredContainer } from "./rows.ts";
@@ -22,5 +23,6 @@ export async function removeStopped(context: Context, container: StoredContainer
 /** Takes a container's rows out of the store and frees its addresses. Belongs inside one transaction. */
 export async function deleteContainer(statements: Statements, id: string): Promise<void> {
   await disconnectAll(statements, id);
+  await endCreation(statements, id);
   await statements.run("DELETE FROM container WHERE id = ?", id);
 }

@@ -11,6 +11,7 @@ import { containerPolicy, type PublishedOn } from "../network/policy.ts";
 import { shadowed } from "../network/ports.ts";
 import { publishedBy } from "../network/published.ts";
 import { refuseTaken } from "../network/settle.ts";
+import { endCreation } from "../store/operations.ts";
 import { atOnce } from "../store/store.ts";
 import { repairInterfaces } from "../system/interfaces.ts";
 import { addRules } from "../system/rules.ts";
@@ -67,6 +68,7 @@ export async function startContainer(
         mountpointsOf(statements, id),
         beginExecution(statements, id, { execution: executionId, restarts, output }),
       ]);
+      if (container.removedAtEnd) await endCreation(statements, id);
       return { attachments, ports, image, mounts };
     },
     async ({ attachments: planned, ports: plannedPorts, image, mounts }, undo) => {

@@ -48,6 +48,11 @@ export function endOperation(statements: Statements, rowid: number): Promise<voi
   return statements.run("DELETE FROM operation WHERE id = ?", rowid);
 }
 
+/** A container that is to go with its end has none before it starts: until then its creation is not over. */
+export function endCreation(statements: Statements, containerId: string): Promise<void> {
+  return statements.run("DELETE FROM operation WHERE kind = 'create container' AND object = ?", containerId);
+}
+
 /** Notes that another process does the work from now on. */
 export function setOperator(statements: Statements, rowid: number, process: string): Promise<void> {
   return statements.run("UPDATE operation SET process = ? WHERE id = ?", process, rowid);

@@ -109,7 +109,10 @@ async function settle(context: Context, operation: Operation): Promise<string | 
     case "start container":
     case "stop container": {
       await locked(context, object, async (container) => {
-        if (!host.jails.isRunning(object)) await takeDown(context, container);
+        if (host.jails.isRunning(object)) return;
+        await takeDown(context, container);
+        // Its first start was its last.
+        if (kind === "start container" && container.removedAtEnd) await removeStopped(context, container);
       });
       return undefined;
     }
