@@ -229,7 +229,7 @@ try {
     );
   }
   if (forTests) {
-    for (const release of ["20.17.0", "20.20.2", "22.23.5", "24.22.3"])
+    for (const release of ["20.17.0", "20.18.3", "20.20.2", "22.23.5", "24.22.3"])
       if (process.arch === "x64") installNode(release, process.arch);
     installNode("24.22.3", "arm64");
   }

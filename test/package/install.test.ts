@@ -9,8 +9,8 @@ import { Machine } from "../support/machine.ts";
 import { type Ended, ended, npmProgram, Project, packageRoot, programs, release } from "../support/packages.ts";
 import { buildRoot, findProgram } from "../support/rootfs.ts";
 
-/** The oldest that package.json allows, and the newest of each release that is maintained. Put there by the set-up. */
-const NODES = ["20.17.0", "20.20.2", "22.23.5", "24.22.3"];
+/** The oldest that package.json allows, one between, and the newest of each release that is maintained; by the set-up. */
+const NODES = ["20.17.0", "20.18.3", "20.20.2", "22.23.5", "24.22.3"];
 const BUN = "1.4.5";
 const NOBODY = 65534;
 /** Compilers for whoever looks for one. */
