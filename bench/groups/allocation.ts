@@ -121,7 +121,10 @@ async function fill(store: Store, network: Network, family: Family, count: numbe
                           ELSE printf('%x', 2 * i - 1) END`;
   await store.transaction(async (statements) => {
     await insertNetwork(statements, network);
-    await statements.run(`INSERT INTO image VALUES ('${IMAGE}', 'i', 'latest', '/', '', '[]', '[]', 'root', '[]')`);
+    await statements.run(
+      `INSERT INTO image (id, name, tag, dataset, created, cmd, env, user, instructions)
+       VALUES ('${IMAGE}', 'i', 'latest', '/', '', '[]', '[]', 'root', '[]')`,
+    );
     const container = (id: string): string =>
       `INSERT INTO container (id, name, image_id, cmd, env, user, jail_param, network_driver, dataset,
                               created, persist) ${id}`;

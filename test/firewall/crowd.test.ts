@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { test } from "node:test";
+import { deleteConnections } from "../../src/ffi/linux/conntrack.ts";
 import { openNetfilter } from "../../src/ffi/linux/netlink/socket.ts";
 import { openNft } from "../../src/ffi/linux/nftables.ts";
 import { changeElements } from "../../src/ffi/linux/set-elements.ts";
@@ -72,6 +73,8 @@ async function forgets(crowd: Socket): Promise<void> {
   assert.equal(await send(crowd, 60_000), "EPERM");
   const remove = { endpoints: [{ ...endpoint, ipv4: "10.9.0.1" }] };
   for (const { verb, elements } of stepsOf({ remove })) changeElements(socket, "crowd", encodeChange(verb, elements));
+  // Else one in 16 is counted among those that are left.
+  deleteConnections(socket, "10.9.0.1");
   assert.equal(await send(crowd, 60_001), "sent");
 }
 

@@ -17,7 +17,7 @@ import { SimulatedHost } from "../support/simulated-host.ts";
 import { ordinaryMachine } from "../support/simulated-machine.ts";
 
 /** Half of what it was when each command looked at every jail, and at most things twice; six of them close locks. */
-const MOST = 77;
+const MOST = 71;
 const FOREIGN_JAILS = 10;
 
 function prepare(host: SimulatedHost): Traced {

@@ -26,6 +26,8 @@ const P_PID: libc::c_int = 0;
 const PROC_REAP_ACQUIRE: libc::c_int = 2;
 /// How long the kernel may take to remove a jail whose last process has ended.
 const SETTLING: Duration = Duration::from_millis(50);
+/// The same on a machine that is busy, once no process runs there.
+const EMPTYING: Duration = Duration::from_secs(2);
 /// How often to look whether the jail is still there, where the kernel does not tell: before release 15.
 const FIRST_LOOK_MS: u64 = 5;
 const LAST_LOOK_MS: u64 = 500;
@@ -261,8 +263,22 @@ impl Watch<'_> {
         }
     }
 
-    /// After the end of the process: is the jail gone, too? Waits a little, since the kernel removes it in its own time.
+    /// After the end of the process: is the jail gone, too? Waits for it where no process is left in it, since the kernel
+    /// removes it in its own time.
     fn is_over(&mut self) -> bool {
+        let last = Instant::now() + EMPTYING;
+        loop {
+            if self.settles() {
+                return true;
+            }
+            if self.jail.is_inhabited() != Some(false) || Instant::now() >= last {
+                return false;
+            }
+        }
+    }
+
+    /// Is the jail gone within a moment?
+    fn settles(&mut self) -> bool {
         if self.notice.as_ref().is_some_and(|notice| !notice.wait(SETTLING)) {
             return false;
         }
