@@ -67,8 +67,11 @@ export async function tryHangUp(host: ExecHost): Promise<void> {
   try {
     for (const seconds of [HEEDS, IGNORES, LEFT]) waitUntil(() => sleepers(seconds) === 1, `sleep ${seconds}`);
     assert.equal(supervisors(id), before + 3, "a supervisor for each command");
-    left.stdin?.write(DETACH);
+    // Until klee has made the terminal raw, ctrl-q means something else to it, and is lost.
+    left.stdin?.on("error", () => undefined);
+    const typing = setInterval(() => left.stdin?.write(DETACH), 200);
     await new Promise((resolve) => left.once("exit", resolve));
+    clearInterval(typing);
     heeds.kill("SIGKILL");
     ignores.kill("SIGKILL");
     const closed = Date.now();
