@@ -12,31 +12,33 @@ const targets =
     : [`${process.platform}-${process.arch}`];
 
 /**
- * The paths at which a native file may be, the nearest first: of `$KLEE_NATIVE`; of a `native/` where it was compiled; of
- * the packages that hold what was compiled before, one for each target. They are looked for as Node looks for a package,
- * be this file a source, compiled or bundled.
+ * Where native files may be, the nearest first: `$KLEE_NATIVE`; a `native/` where they were compiled; the packages that hold
+ * what was compiled before, one for each target. They are looked for as Node looks for a package, be this file a source,
+ * compiled or bundled.
  */
-function candidates(file: string): string[] {
+function* directories(): Generator<string> {
   const given = process.env.KLEE_NATIVE;
-  const directories = given === undefined || given === "" ? [] : [given];
+  if (given !== undefined && given !== "") yield given;
   for (let directory = here; ; directory = dirname(directory)) {
     const packages = join(directory, "node_modules");
-    directories.push(
-      join(directory, "native"),
-      ...targets.map((target) => join(packages, `klee-${target}`)),
-      join(packages, "klee/native"),
-    );
-    if (directory === dirname(directory)) break;
+    yield join(directory, "native");
+    for (const target of targets) yield join(packages, `klee-${target}`);
+    yield join(packages, "klee/native");
+    if (directory === dirname(directory)) return;
   }
-  return directories.map((directory) => join(directory, file));
 }
 
-/** @throws {LibraryError} when there is none: what to do about it. */
-function found(file: string): string[] {
-  const all = candidates(file);
-  const present = all.filter((path) => existsSync(path));
-  if (present.length > 0) return present;
-  throw new LibraryError(
+/** The paths at which a file is. Whoever is content with the first one has the kernel asked for no other. */
+function* found(file: string): Generator<string> {
+  for (const directory of directories()) {
+    const path = join(directory, file);
+    if (existsSync(path)) yield path;
+  }
+}
+
+/** What to do about a file that is nowhere. */
+function missing(file: string): LibraryError {
+  return new LibraryError(
     file,
     targets.map((target) => `klee-${target}`),
     [
@@ -47,7 +49,8 @@ function found(file: string): string[] {
 
 /** Absolute path of a program among klee's native parts. @throws {LibraryError} when it is nowhere. */
 export function nativeProgram(file: string): string {
-  return found(file)[0] as string;
+  for (const path of found(file)) return path;
+  throw missing(file);
 }
 
 /**
@@ -56,16 +59,17 @@ export function nativeProgram(file: string): string {
  * @throws {LibraryError} when it is nowhere, or none that is there loads, with the loader's own words.
  */
 export function loadAddon(file: string): unknown {
-  const paths = found(file);
+  const paths: string[] = [];
   const reasons: string[] = [];
-  for (const path of paths) {
+  for (const path of found(file)) {
     const module: { exports: unknown } = { exports: {} };
     try {
       process.dlopen(module, path);
       return module.exports;
     } catch (error) {
+      paths.push(path);
       reasons.push(error instanceof Error ? error.message : String(error));
     }
   }
-  throw new LibraryError(file, paths, reasons);
+  throw paths.length === 0 ? missing(file) : new LibraryError(file, paths, reasons);
 }

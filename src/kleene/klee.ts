@@ -56,7 +56,7 @@ export class Klee {
 /** Makes the files of the locks that all commands share now: a command that removes something may find no free inode. */
 function makeLocks(root: string): void {
   mkdirSync(`${root}/locks`, { recursive: true, mode: 0o700 });
-  for (const name of ["reconcile", "firewall", "store", "volumes"]) {
+  for (const name of ["reconcile", "firewall", "store"]) {
     const path = `${root}/locks/${name}`;
     if (existsSync(path)) continue;
     try {

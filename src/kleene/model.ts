@@ -387,7 +387,7 @@ export interface ReadLog {
 export interface KleeEvent {
   /** ISO 8601, UTC, milliseconds, `Z`. */
   readonly time: string;
-  readonly type: "network" | "container" | "image";
+  readonly type: "network" | "container" | "image" | "volume";
   /** `create`, `remove`; `connect`, `disconnect`; `tag`; `rename`, `update`, `start`, `end`. */
   readonly action: string;
   readonly id: string;

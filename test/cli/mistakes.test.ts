@@ -11,6 +11,7 @@ import {
   tryGivenUp,
   tryMissingSource,
   tryNamesLikeIds,
+  tryOneEnd,
   tryOutlived,
   tryPlaces,
   tryWithoutImage,
@@ -42,6 +43,7 @@ test("run --rm", gate, () => tryOutlived(trial));
 test("run --rm that is given up", gate, () =>
   tryGivenUp({ ...trial, root: machine.root, startKlee: (args) => machine.startKlee(args) }),
 );
+test("a container is taken down once", gate, () => tryOneEnd(trial));
 test("where commands start", gate, () => tryWorkingDirectory(trial));
 test("image create --dns --localtime", gate, () =>
   tryCopies(machine, `nameserver ${OUTSIDE}\noptions timeout:2 attempts:2\n`),

@@ -12,6 +12,7 @@ import {
   tryGivenUp,
   tryMissingSource,
   tryNamesLikeIds,
+  tryOneEnd,
   tryOutlived,
   tryPlaces,
   tryWithoutImage,
@@ -45,6 +46,7 @@ test("run --rm", gate, () => tryOutlived(trial));
 test("run --rm that is given up", gate, () =>
   tryGivenUp({ ...trial, root: host.root, startKlee: (args) => host.startKlee(args) }),
 );
+test("a container is taken down once", gate, () => tryOneEnd(trial));
 test("where commands start", gate, () => tryWorkingDirectory(trial));
 
 test("an image of a system starts it, any other has a shell", gate, () => {

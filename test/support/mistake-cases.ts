@@ -236,3 +236,22 @@ export async function tryGivenUp(
   }
   ok(host, "rmn", "given");
 }
+
+/** Whatever ends a container takes it down once, not again when it is removed. */
+export function tryOneEnd(host: Trial): void {
+  ok(host, "network", "create", "--subnet", "10.92.0.0/24", "once");
+  const run = ["-d", "--name", "ends", "-n", "once", "box", "sleep", "1000"];
+  for (const [before, ...args] of [
+    [[], "run", "--rm", "-n", "once", "box", "true"],
+    [["run", ...run], "rmc", "-f", "ends"],
+    [["run", "--rm", ...run], "stop", "ends"],
+  ] as const) {
+    if (before.length > 0) ok(host, ...before);
+    const { status, stderr } = host.klee(["--trace", ...args]);
+    assert.equal(status, 0, stderr);
+    const removals = stderr.match(/^klee: (?:RTM_DELADDR|SIOCDIFADDR) .*$/gm) ?? [];
+    assert.equal(removals.length, 1, `${args.join(" ")}:\n${removals.join("\n")}`);
+  }
+  assert.equal(ok(host, "lsc", "-a", "-q"), "");
+  ok(host, "rmn", "once");
+}

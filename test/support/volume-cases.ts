@@ -57,6 +57,13 @@ export function volumeCases(host: VolumeHost, label: string, gate: { readonly sk
     refused(/volume not found: none/, 1, "rmv", "none");
     assert.equal(ok("rmv", "one"), "one\n");
     assert.deepEqual([names(), directories()], [[], []]);
+    const events = ok("events", "--no-follow")
+      .split("\n")
+      .filter((line) => line.includes(" volume "));
+    assert.deepEqual(
+      events.map((line) => line.replace(/^\S+ (.*) [0-9a-f]{12} /, "$1 ")),
+      ["volume create one", "volume remove one"],
+    );
   });
 
   check("what one container writes, the next one has; its image's files are there at first", () => {

@@ -10,8 +10,8 @@ use std::thread::{self, JoinHandle};
 
 /// One read, where bytes have to pass through this process.
 const CHUNK: usize = 128 * 1024;
-/// Of a pipe, in bytes, so that reader and writer need not take turns so often: as much as any user may have. Linux alone
-/// lets it be set.
+/// Of a pipe, in bytes, so that reader and writer need not take turns so often: as much as any user may have, by
+/// pipe-max-size of pipe(7). Linux alone lets it be set.
 #[cfg(target_os = "linux")]
 const ROOM: libc::c_int = 1024 * 1024;
 

@@ -15,7 +15,7 @@ interface EventsOptions {
 export function events(parent: Command, name: string, session: Session): void {
   const command = parent
     .command(name)
-    .description("print what happens to networks, containers and images, until interrupted")
+    .description("print what happens to networks, containers, images and volumes, until interrupted")
     .option("--since <time>", "begin with what happened since: 90s, 10m, 2h, 3d ago, or a date")
     .option("--no-follow", "print what is kept of the past, and end");
   addFormatOption(command, ["text", "json"])

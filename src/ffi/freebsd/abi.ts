@@ -17,7 +17,7 @@ export * as mount from "./abi/mount.ts";
 export * as param from "./abi/param.ts";
 export * as pf from "./abi/pf.ts";
 export * as pf14 from "./abi/pf14.ts";
-export * as process from "./abi/process.ts";
+export * as proc from "./abi/process.ts";
 export * as route from "./abi/route.ts";
 export * as socket from "./abi/socket.ts";
 export * as sysctl from "./abi/sysctl.ts";

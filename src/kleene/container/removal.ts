@@ -4,7 +4,7 @@ import { disconnectAll } from "../network/endpoints.ts";
 import { endCreation } from "../store/operations.ts";
 import type { Statements } from "../store/store.ts";
 import { cancelRestart } from "./restart.ts";
-import type { StoredContainer } from "./rows.ts";
+import { containerById, type StoredContainer } from "./rows.ts";
 import { takeDown } from "./takedown.ts";
 import { removeTraces } from "./traces.ts";
 
@@ -13,7 +13,9 @@ export async function removeStopped(context: Context, container: StoredContainer
   const { host, root, store } = context;
   await withUndo(context, "remove container", container.id, undefined, async () => {
     await cancelRestart(context, container);
-    if (container.execution !== undefined || host.jails.exists(container.id)) await takeDown(context, container);
+    // Asked anew: as a rule the caller has just taken it down.
+    const { execution } = (await containerById(store, container.id)) ?? {};
+    if (execution !== undefined || host.jails.exists(container.id)) await takeDown(context, container);
     await store.transaction((statements) => deleteContainer(statements, container.id));
     await host.storage.removeContainer(root, container.id);
     removeTraces(context, container.id);

@@ -42,7 +42,7 @@ async function lastEvent(store: Context["store"]): Promise<number> {
 
 function eventOf(row: Row): KleeEvent {
   const type = text(row, "type");
-  if (type !== "network" && type !== "container" && type !== "image")
+  if (type !== "network" && type !== "container" && type !== "image" && type !== "volume")
     throw new KleeError("HOST", `the store is damaged: event of type ${type}`);
   return {
     time: text(row, "time"),

@@ -1,9 +1,10 @@
+import { dirname } from "node:path";
 import type { Context } from "../context.ts";
 import { KleeError } from "../errors.ts";
 import { acquire, type LockTimeouts } from "../locks.ts";
 import type { Mountpoint } from "../model.ts";
 import type { Statements } from "../store/store.ts";
-import { type StoredVolume, volumeByName } from "./rows.ts";
+import { volumeByName } from "./rows.ts";
 import { Volumes } from "./volumes.ts";
 
 /** To copy what an image has may take long; what stands still does not come to an end. */
@@ -54,32 +55,34 @@ export async function mountedFrom(
   imageDataset: string,
   mounts: readonly Mountpoint[],
 ): Promise<Mountpoint[]> {
-  const { host, root, store } = context;
   const found: Mountpoint[] = [];
   for (const mount of mounts) {
     if (mount.type !== "volume") {
       found.push(mount);
       continue;
     }
-    const volume = await volumeByName(store, mount.source);
-    host.storage.openVolume(root, volume.id, volume.dataset);
-    if (!volume.filled) await fill(context, volume, containerId, imageDataset, mount.destination);
-    found.push({ ...mount, source: volume.mountpoint });
+    found.push({ ...mount, source: await ready(context, mount, containerId, imageDataset) });
   }
   return found;
 }
 
-/** Once: nobody has it mounted before, so what a klee that was killed over it left there is of no use. */
-async function fill(
+/**
+ * Has a volume mounted, and filled. That is done once: nobody has it mounted before, so what a klee that was killed over it
+ * left there is of no use.
+ * @returns where its files are.
+ */
+async function ready(
   context: Context,
-  { id, name }: StoredVolume,
+  { source: name, destination }: Mountpoint,
   containerId: string,
   imageDataset: string,
-  destination: string,
-): Promise<void> {
+): Promise<string> {
   const { host, root, store } = context;
-  using _lock = await acquire(host, { path: `${root}/locks/volumes`, of: `the volume ${name}`, ...FILLING });
-  if ((await volumeByName(store, name)).filled) return;
+  const { id, dataset, mountpoint } = await volumeByName(store, name);
+  using _lock = await acquire(host, { path: `${dirname(mountpoint)}/lock`, of: `the volume ${name}`, ...FILLING });
+  host.storage.openVolume(root, id, dataset);
+  if ((await volumeByName(store, name)).filled) return mountpoint;
   await host.storage.fillVolume(root, id, { containerId, imageDataset, destination });
   await store.run("UPDATE volume SET filled = 1 WHERE id = ?", id);
+  return mountpoint;
 }
